@@ -1,0 +1,94 @@
+/** Compute as others see it: a function's code and settings in, its answer out. Nothing here knows who invokes. */
+
+/** Everything that decides how an environment is made. Another revision is another function as far as compute goes. */
+export interface FunctionSpec {
+  /** Unique for this code and these settings; an ARN with its revision. */
+  id: string;
+  /** Shown to the handler: `tiles`. */
+  functionName: string;
+  /** `$LATEST` or a number. */
+  version: string;
+  /** `nodejs24.x`, `python3.12`, `provided.al2023` ... */
+  runtime: string;
+  /** `index.handler`. */
+  handler: string;
+  /** Directory with the unpacked code; compute never writes to it. */
+  codeDir: string;
+  /** The function's own variables; compute adds those that the runtime defines. */
+  environment: Readonly<Record<string, string>>;
+  region: string;
+  account: string;
+  /** Where the function's own SDK calls go; becomes AWS_ENDPOINT_URL. */
+  endpointUrl: string;
+  credentials: { accessKeyId: string; secretAccessKey: string; sessionToken: string };
+  memoryMiB: number;
+  timeoutMs: number;
+  logGroup: string;
+}
+
+export interface Invocation {
+  requestId: string;
+  /** JSON, at most 6 MB. */
+  payload: Uint8Array;
+  /** The ARN as the invoker named it, with its qualifier. */
+  invokedArn: string;
+  /** `Root=...;Parent=...;Sampled=0`. */
+  traceHeader: string;
+  /** Base64 JSON of the mobile SDK, as it came. */
+  clientContext?: string;
+  /** Aborts when the invoker is gone; the invocation still ends by itself. */
+  signal?: AbortSignal;
+}
+
+export interface InvocationResult {
+  /** What the handler returned, as JSON; or `{ errorType, errorMessage, trace? }`. */
+  payload: Uint8Array;
+  /** `handled`: the runtime reported it. `unhandled`: timeout, crash, failed start. Absent: it went well. */
+  error?: "handled" | "unhandled";
+  /** Machine-readable kind of an unhandled error. */
+  cause?: "timeout" | "crash" | "init" | "too-large" | "memory";
+  /** START ... REPORT lines and output of this invocation; the last 4 KiB. */
+  logTail: string;
+  durationMs: number;
+  /** Only of the first invocation of an environment. */
+  initMs?: number;
+  memoryUsedMiB: number;
+}
+
+/** A line that a function wrote, or one of START, END, REPORT. */
+export interface FunctionLogLine {
+  logGroup: string;
+  logStream: string;
+  account: string;
+  region: string;
+  timeMs: number;
+  text: string;
+}
+
+export interface FunctionStats {
+  specId: string;
+  starting: number;
+  idle: number;
+  busy: number;
+}
+
+export interface Compute {
+  /**
+   * Runs one invocation in a warm environment, or in a new one. Never rejects for what the function did; rejects only
+   * when the node is closing. Concurrency is the caller's to bound.
+   */
+  invoke(spec: FunctionSpec, invocation: Invocation): Promise<InvocationResult>;
+  /** No new invocation will come: ends idle environments now and busy ones when they are free. */
+  retire(specId: string): Promise<void>;
+  stats(): readonly FunctionStats[];
+  /** Ends every environment, waiting at most `graceMs` for busy ones. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Runtimes that this node can run: the interpreter was found; or why not. */
+export interface RuntimeCheck {
+  runtime: string;
+  available: boolean;
+  /** What to install. */
+  hint?: string;
+}

@@ -47,7 +47,7 @@ export interface Table<C extends Columns = Columns> {
   /** Every column, comma separated, for `select`. */
   readonly columns: Sql;
   /** Primary key, in order. Starts with account and region. */
-  readonly key: readonly (keyof C & string)[];
+  readonly key: readonly string[];
   readonly indexes: readonly Index[];
 }
 

@@ -1,0 +1,12 @@
+/** The other services as one service sees them: their public operations, in-process, typed by the official clients. */
+import type { PeerOf } from "./handlers.ts";
+
+export interface Peers {
+  cloudformation: PeerOf<typeof import("@aws-sdk/client-cloudformation")>;
+  elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")>;
+  iam: PeerOf<typeof import("@aws-sdk/client-iam")>;
+  lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;
+  logs: PeerOf<typeof import("@aws-sdk/client-cloudwatch-logs")>;
+  s3: PeerOf<typeof import("@aws-sdk/client-s3")>;
+  sts: PeerOf<typeof import("@aws-sdk/client-sts")>;
+}

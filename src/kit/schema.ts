@@ -1,0 +1,6 @@
+/** The kit's own tables, brought up to date before those of the services. */
+import type { Schema } from "../store/tables.ts";
+import { deliveryMigration } from "./delivery.ts";
+import { clientTokenMigration } from "./tokens.ts";
+
+export const kitSchema: Schema = { owner: "kit", migrations: [clientTokenMigration, deliveryMigration] };

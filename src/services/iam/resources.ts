@@ -1,0 +1,112 @@
+/** IAM's CloudFormation types. */
+import { isFault } from "../../base/errors.ts";
+import { globalRegion } from "../../kit/call.ts";
+import { faults } from "../../kit/faults.ts";
+import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import type { Deps } from "../../kit/service.ts";
+import { sql } from "../../store/sql.ts";
+import { roleArn, roleCreation, roleOperations } from "./roles.ts";
+import { roles, type Tag } from "./tables.ts";
+
+const fault = faults<typeof import("@aws-sdk/client-iam")>();
+
+const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
+/** A policy in a template is an object, or already text. */
+const document = (value: Json | undefined) => (typeof value === "string" ? value : JSON.stringify(value ?? {}));
+const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const textsOf = (value: Json | undefined) => listOf(value).filter((item) => typeof item === "string");
+
+function inlineOf(value: Json | undefined): Record<string, string> {
+  const named = listOf(value)
+    .filter(isObject)
+    .map((policy) => [text(policy["PolicyName"]) ?? "", document(policy["PolicyDocument"])]);
+  return Object.fromEntries(named) as Record<string, string>;
+}
+
+function tagsOf(value: Json | undefined): Tag[] {
+  return listOf(value)
+    .filter(isObject)
+    .map((tag) => ({ Key: text(tag["Key"]) ?? "", Value: text(tag["Value"]) ?? "" }));
+}
+
+export function roleResource(deps: Deps): Resource {
+  const create = roleCreation(deps);
+  return {
+    type: "AWS::IAM::Role",
+    properties: [
+      "AssumeRolePolicyDocument",
+      "Description",
+      "ManagedPolicyArns",
+      "MaxSessionDuration",
+      "Path",
+      "PermissionsBoundary",
+      "Policies",
+      "RoleName",
+      "Tags",
+    ],
+    required: ["AssumeRolePolicyDocument"],
+    attributes: ["Arn", "RoleId"],
+    name: { property: "RoleName", lengthMax: 64 },
+    async create({ properties, physicalName, token, tags }, call) {
+      if (properties["PermissionsBoundary"] !== undefined) {
+        throw fault("ValidationError", "Mikan does not enforce PermissionsBoundary yet, and will not pretend to.");
+      }
+      const seconds = properties["MaxSessionDuration"];
+      const role = await create(
+        {
+          name: physicalName,
+          path: text(properties["Path"]),
+          trustPolicy: document(properties["AssumeRolePolicyDocument"]),
+          description: text(properties["Description"]),
+          sessionSecondsMax: seconds === undefined ? undefined : Number(seconds),
+          tags: [...Object.entries(tags).map(([Key, Value]) => ({ Key, Value })), ...tagsOf(properties["Tags"])],
+          inline: inlineOf(properties["Policies"]),
+          attached: textsOf(properties["ManagedPolicyArns"]),
+          token,
+        },
+        call,
+      );
+      return { physicalId: role.name, attributes: { Arn: roleArn(role), RoleId: role.id } };
+    },
+    async delete({ physicalId }, call) {
+      // CloudFormation takes the role's own policies with it, which DeleteRole would refuse.
+      await deps.store.tx((tx) =>
+        tx.run(sql`delete from ${roles.name}
+          where account = ${call.account} and region = ${globalRegion} and name = ${physicalId}`),
+      );
+    },
+  };
+}
+
+/** `AWS::IAM::Policy`: an inline policy of the roles it names. */
+export function policyResource(deps: Deps): Resource {
+  const { PutRolePolicy, DeleteRolePolicy } = roleOperations(deps);
+  return {
+    type: "AWS::IAM::Policy",
+    properties: ["Groups", "PolicyDocument", "PolicyName", "Roles", "Users"],
+    required: ["PolicyDocument", "PolicyName"],
+    attributes: ["Id"],
+    async create({ properties }, call) {
+      const name = text(properties["PolicyName"]) ?? "";
+      if (listOf(properties["Groups"]).length + listOf(properties["Users"]).length > 0) {
+        throw fault("ValidationError", "Mikan has no IAM users and groups yet; attach the policy to Roles.");
+      }
+      for (const RoleName of textsOf(properties["Roles"])) {
+        await PutRolePolicy(
+          { RoleName, PolicyName: name, PolicyDocument: document(properties["PolicyDocument"]) },
+          call,
+        );
+      }
+      return { physicalId: name, attributes: { Id: name } };
+    },
+    async delete({ properties, physicalId }, call) {
+      for (const RoleName of textsOf(properties["Roles"])) {
+        await DeleteRolePolicy({ RoleName, PolicyName: physicalId }, call).catch((error: unknown) => {
+          if (!isFault(error, "NoSuchEntityException")) throw error;
+        });
+      }
+    },
+  };
+}

@@ -63,6 +63,8 @@ export default defineConfig({
     // Handlers close over deps by design; moving them out would only add parameters.
     "unicorn/consistent-function-scoping": "off",
     "no-shadow": "off",
+    // Operations are plain functions in an object; none of them uses `this`.
+    "typescript/unbound-method": "off",
     "promise/always-return": "off",
     "unicorn/no-array-sort": "off",
     "unicorn/no-array-reverse": "off",

@@ -12,11 +12,12 @@ export const rooms: Record<string, readonly string[]> = {
   kit: ["base", "telemetry", "store", "wire"],
   services: ["base", "telemetry", "store", "wire", "kit"],
   peel: ["base", "telemetry", "store", "kit"],
-  cli: ["base", "telemetry", "peel"],
+  api: ["base", "telemetry", "wire", "kit"],
+  cli: ["base", "telemetry", "wire", "peel"],
 };
 
 /** Rooms that may name the types of the engines' ports, and nothing else of them. */
-const mayUsePorts = ["kit", "services", "peel"];
+const mayUsePorts = ["kit", "services", "peel", "api"];
 const roomNames = [...Object.keys(rooms), "console"];
 
 function wall(room: string, allowed: readonly string[]) {

@@ -47,6 +47,8 @@ export interface Service {
   arnsOf?: Readonly<Record<string, (input: never, call: Call) => readonly string[]>>;
   /** The resource policy of one of the service's ARNs. */
   policyOf?(arn: string, call: Call): Promise<PolicyDocument | undefined>;
+  /** Does a row of this service name the blob? What no service names is swept by the node; no service sweeps. */
+  namesBlob?(id: string): Promise<boolean>;
   /** After migrations and before the first request: take up what was left, build snapshots. */
   start?(): Promise<void>;
   /** Before the engines and the store close. */

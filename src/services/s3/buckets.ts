@@ -1,0 +1,112 @@
+/** Buckets: made, listed and taken away. */
+import type { Call } from "../../kit/call.ts";
+import type { Handlers } from "../../kit/handlers.ts";
+import type { Deps } from "../../kit/service.ts";
+import { pageKey, pageOf } from "../../kit/tokens.ts";
+import { sql } from "../../store/sql.ts";
+import type { ReadTx } from "../../store/store.ts";
+import { insert } from "../../store/tables.ts";
+import { checkBucketName } from "./limits.ts";
+import { fault } from "./faults.ts";
+import { buckets, findBucket, inBucket, objects, type Bucket } from "./tables.ts";
+
+const bucketsPageMax = 10_000;
+const legacyRegion = "us-east-1";
+
+/** The caller's own bucket; throws `NoSuchBucket`, or `AccessDenied` for somebody else's. */
+export async function ownBucket(tx: ReadTx, name: string, call: Call): Promise<Bucket> {
+  const bucket = await findBucket(tx, name);
+  if (bucket === undefined) throw fault("NoSuchBucket", "The specified bucket does not exist", { BucketName: name });
+  if (bucket.account !== call.account) throw fault("AccessDenied", "Access Denied");
+  return bucket;
+}
+
+/** Makes a bucket. With the token of an earlier call it gives what that one made. */
+export function bucketCreation({ store, clock }: Deps) {
+  return async (name: string, call: Call, token: string | null = null): Promise<Bucket> => {
+    checkBucketName(name);
+    const { account, region } = call;
+    const row: Bucket = { account, region, name, created_ms: clock.now(), token };
+    return store.tx(async (tx) => {
+      const present = await findBucket(tx, name);
+      if (present === undefined) {
+        await tx.run(insert(buckets, row));
+        return row;
+      }
+      if (token !== null && present.token === token) return present;
+      if (present.account !== account) {
+        throw fault(
+          "BucketAlreadyExists",
+          "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
+        );
+      }
+      // The oldest region answers a repeated CreateBucket with success. Source: CreateBucket, "BucketAlreadyOwnedByYou".
+      if (token === null && region === legacyRegion && present.region === legacyRegion) return present;
+      throw fault(
+        "BucketAlreadyOwnedByYou",
+        "Your previous request to create the named bucket succeeded and you already own it.",
+      );
+    });
+  };
+}
+
+export function bucketOperations(deps: Deps) {
+  const { store } = deps;
+  const create = bucketCreation(deps);
+  const read = (name: string, call: Call) => store.read((tx) => ownBucket(tx, name, call));
+  return {
+    async CreateBucket(input, call) {
+      const constraint = input.CreateBucketConfiguration?.LocationConstraint;
+      if (constraint !== undefined && constraint !== call.region) {
+        const message = `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`;
+        throw fault("IllegalLocationConstraintException", message);
+      }
+      const { name } = await create(input.Bucket, call);
+      return { Location: `/${name}` };
+    },
+
+    async HeadBucket(input, call) {
+      const { region } = await read(input.Bucket, call);
+      return { BucketRegion: region, AccessPointAlias: false };
+    },
+
+    async GetBucketLocation(input, call) {
+      const { region } = await read(input.Bucket, call);
+      // The oldest region is written as an empty element.
+      return region === legacyRegion ? {} : { LocationConstraint: region as "EU" };
+    },
+
+    async ListBuckets(input, call) {
+      const listing = { operation: "ListBuckets", filters: input.Prefix, call };
+      const refusal = () => fault("InvalidArgument", "The continuation token provided is incorrect");
+      const after = String(pageKey(listing, input.ContinuationToken, refusal)?.[0] ?? "");
+      const limit = input.MaxBuckets ?? bucketsPageMax;
+      const prefix = input.Prefix ?? "";
+      const rows = await store.read((tx) =>
+        tx.all<Bucket>(sql`select ${buckets.columns} from ${buckets.name} where account = ${call.account}
+          and name > ${after} and substr(name, 1, ${prefix.length}) = ${prefix} order by name limit ${limit + 1}`),
+      );
+      const { page, nextToken } = pageOf(listing, rows, limit, (bucket) => [bucket.name]);
+      return {
+        Buckets: page.map(({ name, created_ms }) => ({ Name: name, CreationDate: new Date(created_ms) })),
+        Owner: { ID: ownerId(call.account), DisplayName: call.account },
+        ...(input.Prefix === undefined ? {} : { Prefix: prefix }),
+        ...(nextToken === undefined ? {} : { ContinuationToken: nextToken }),
+      };
+    },
+
+    DeleteBucket: (input, call) =>
+      store.tx(async (tx) => {
+        const bucket = await ownBucket(tx, input.Bucket, call);
+        const some = await tx.one(sql`select key from ${objects.name} where ${inBucket(bucket)} limit 1`);
+        if (some !== undefined) throw fault("BucketNotEmpty", "The bucket you tried to delete is not empty");
+        await tx.run(sql`delete from ${buckets.name} where name = ${bucket.name}`);
+        return {};
+      }),
+  } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
+}
+
+/** A canonical user id: 64 hex digits, here made of the account. */
+export function ownerId(account: string): string {
+  return account.padStart(64, "0");
+}

@@ -1,0 +1,34 @@
+/** What S3 enforces and does not model. Source: S3 user guide, "Bucket naming rules" and "Object key naming". */
+import { fault } from "./faults.ts";
+
+/** One PutObject. Source: S3 user guide, "Uploading objects". */
+export const objectBytesMax = 5 * 2 ** 30;
+const keyBytesMax = 1_024;
+const metadataBytesMax = 2_048;
+export const listKeysMax = 1_000;
+export const deleteKeysMax = 1_000;
+
+const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const ipAddress = /^\d+\.\d+\.\d+\.\d+$/;
+const reserved = /^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/;
+
+export function checkBucketName(name: string): void {
+  const adjacent = name.includes("..") || name.includes(".-") || name.includes("-.");
+  if (!bucketName.test(name) || adjacent || ipAddress.test(name) || reserved.test(name)) {
+    throw fault("InvalidBucketName", "The specified bucket is not valid.", { BucketName: name });
+  }
+}
+
+export function checkKey(key: string): void {
+  if (Buffer.byteLength(key) > keyBytesMax) throw fault("KeyTooLongError", "Your key is too long");
+}
+
+export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
+  const bytes = Object.entries(metadata).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
+    0,
+  );
+  if (bytes > metadataBytesMax) {
+    throw fault("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
+  }
+}

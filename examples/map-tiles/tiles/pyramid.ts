@@ -47,9 +47,9 @@ export function parseTilePath(path: string): TilePath {
   return { tile: { z, x, y } };
 }
 
-/** Every tile of the pyramid, from the top down. */
-export function* allTiles(): Generator<TileId> {
-  for (let z = 0; z <= zoomMax; z++) {
+/** Every tile of the pyramid, from the top down to `zoom`. */
+export function* allTiles(zoom: number = zoomMax): Generator<TileId> {
+  for (let z = 0; z <= zoom; z++) {
     for (let y = 0; y < 2 ** z; y++) {
       for (let x = 0; x < 2 ** z; x++) yield { z, x, y };
     }

@@ -1,0 +1,356 @@
+/**
+ * A client's connection: reads requests one after another, hands each to an exchange, and keeps order, backpressure and
+ * time. Who answers (a handler in this thread, or an upstream) is the owner's business.
+ */
+import type { Socket } from "node:net";
+import type { Clock } from "../../base/clock.ts";
+import type { Headers } from "../../base/http.ts";
+import { WheelEntry, type Wheel } from "../wheel.ts";
+import { BodyReader } from "./body.ts";
+import type { BodySink } from "./chunked.ts";
+import type { H1Limits } from "./limits.ts";
+import { Output } from "./output.ts";
+import { emptyRequestHead, readRequest, type RequestHead } from "./request.ts";
+import { needMore, type HeadScanner, type Refusal, type ScannerPool } from "./scan.ts";
+
+/** One request and its answer. Its methods are called in order; none after {@link Exchange.clientGone}. */
+export interface Exchange {
+  /** A slice of the request body; nobody writes into `bytes` again. */
+  requestData(bytes: Buffer, start: number, end: number): void;
+  /** The request body is complete. Called for requests without a body too. */
+  requestEnd(trailers: Headers): void;
+  /** All that one read brought has been handed over: the moment to send what was gathered. */
+  requestFlush(): void;
+  /** The client can take more of the response. */
+  clientDrained(): void;
+  /** Nobody is there to answer: give up. `refusal` when the body broke the protocol and may still be answered. */
+  clientGone(reason: string, refusal?: Refusal): void;
+  /** Not a byte from either side for the idle timeout. */
+  idle(): void;
+}
+
+/** What connections of one listener share. */
+export interface ConnectionOwner {
+  readonly limits: H1Limits;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly scanners: ScannerPool;
+  /** Set when the listener takes no more requests: connections end after the one under way. */
+  readonly ending: boolean;
+  dispatch(connection: ClientConnection, head: RequestHead): Exchange;
+  /** A complete response, with `Connection: close`, for what is no request. */
+  refuse(connection: ClientConnection, refusal: Refusal): string;
+  closed(connection: ClientConnection): void;
+}
+
+/** What a connection is doing; decides what its timer means. */
+type Mode = "resting" | "head" | "active" | "draining" | "lingering" | "closed";
+
+/** Where no idle timeout is set, a client that neither sends its body nor reads its answer is still given up. */
+const stallMs = 60_000;
+
+export class ClientConnection implements BodySink {
+  readonly socket: Socket;
+  readonly out: Output;
+  readonly head: RequestHead = emptyRequestHead();
+  /** True once any byte of a final response to the request under way was sent. */
+  responseBegun = false;
+
+  readonly #owner: ConnectionOwner;
+  readonly #body = new BodyReader();
+  readonly #timer: WheelEntry;
+  #mode: Mode = "resting";
+  #scanner: HeadScanner | undefined;
+  #exchange: Exchange | undefined;
+  #requestDone = true;
+  #responseDone = true;
+  #consuming = false;
+  #keepAlive = true;
+  #backpressed = false;
+  #drainedBytes = 0;
+  #sentAtCheck = 0;
+  #armedMs = 0;
+  /** Bytes of the next request that came while this one was under way. */
+  #held: Buffer | undefined;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.socket = socket;
+    this.#owner = owner;
+    this.out = new Output(socket);
+    this.#timer = new WheelEntry(() => this.#onTimer());
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("drain", () => this.#exchange?.clientDrained());
+    socket.on("end", () => this.#onGone("client-closed"));
+    socket.on("error", () => this.#onGone("client-reset"));
+    socket.on("close", () => this.#onClose());
+    this.#arm(owner.limits.headTimeoutMs);
+  }
+
+  /** The whole request has come. */
+  get requestDone(): boolean {
+    return this.#requestDone;
+  }
+
+  /** The connection can go on after this answer, so its head need not say `close`. */
+  get persistent(): boolean {
+    const { limits, ending } = this.#owner;
+    // A body that nobody reads is dropped, if it is known to be short; else the answer is the connection's last.
+    const readable = this.#requestDone || this.#body.left <= limits.drainBytesMax;
+    return this.#keepAlive && this.head.keepAlive && readable && !ending;
+  }
+
+  /** No request is under way, and none has begun to come. */
+  get resting(): boolean {
+    return this.#mode === "resting";
+  }
+
+  /** Tells a client that waits with its body to send it. */
+  sendContinue(): void {
+    if (!this.head.expectContinue || this.responseBegun) return;
+    this.head.expectContinue = false;
+    this.out.text("HTTP/1.1 100 Continue\r\n\r\n");
+    this.out.flush();
+  }
+
+  /** Stops and restarts the reading of the request body. */
+  holdRequest(hold: boolean): void {
+    if (this.#backpressed === hold) return;
+    this.#backpressed = hold;
+    if (hold) this.socket.pause();
+    else if (this.#held === undefined) this.socket.resume();
+  }
+
+  /** A byte moved on the other side of the exchange. */
+  touch(): void {
+    if (this.#mode === "active") this.#arm(this.#activeMs());
+  }
+
+  /** The answer is complete. The connection goes on unless `keepAlive` is false. */
+  finish(keepAlive: boolean): void {
+    this.#responseDone = true;
+    this.#exchange = undefined;
+    if (!keepAlive) this.#keepAlive = false;
+    if (!this.#consuming) this.#advance();
+  }
+
+  /** Ends the connection at once: the client sees that its answer is not complete. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** The listener ends: a connection at rest closes, another after its answer. */
+  end(): void {
+    if (this.#mode === "resting") this.#linger();
+  }
+
+  bodyData(bytes: Buffer, start: number, end: number): void {
+    if (this.#exchange === undefined) this.#drainedBytes += end - start;
+    else this.#exchange.requestData(bytes, start, end);
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#mode === "lingering" || this.#mode === "closed") return;
+    if (this.#held !== undefined) {
+      this.#held = Buffer.concat([this.#held, chunk]);
+      return;
+    }
+    this.#consume(chunk);
+  }
+
+  #consume(chunk: Buffer): void {
+    this.#consuming = true;
+    let next: Buffer | undefined = chunk;
+    // A pipelined request whose predecessor was answered at once is read here too: a loop, so that no depth builds up.
+    while (next !== undefined) {
+      const rest: Buffer | undefined = this.#read(next);
+      if (this.#exchange !== undefined) {
+        this.touch();
+        this.#exchange.requestFlush();
+      }
+      this.#advanceIfDone();
+      next = this.#mode === "resting" ? rest : undefined;
+      if (next === undefined && rest !== undefined && this.#mode === "active") this.#hold(rest);
+    }
+    this.#consuming = false;
+  }
+
+  /** Reads as far as one request under way allows; gives what is left. */
+  #read(chunk: Buffer): Buffer | undefined {
+    const end = chunk.length;
+    let pos = 0;
+    while (pos < end && this.#mode !== "closed" && this.#mode !== "lingering") {
+      if (!this.#requestDone) pos = this.#readBody(chunk, pos, end);
+      else if (!this.#responseDone) break;
+      else pos = this.#readHead(chunk, pos, end);
+      this.#advanceIfDone();
+    }
+    return pos < end ? chunk.subarray(pos) : undefined;
+  }
+
+  #hold(rest: Buffer): void {
+    this.#held = rest;
+    this.socket.pause();
+  }
+
+  #advanceIfDone(): void {
+    if (!this.#responseDone) return;
+    if (this.#mode === "active" || (this.#mode === "draining" && this.#requestDone)) this.#advance();
+  }
+
+  #readHead(chunk: Buffer, pos: number, end: number): number {
+    const owner = this.#owner;
+    this.#scanner ??= owner.scanners.take("request", owner.limits);
+    const scanner = this.#scanner;
+    const after = scanner.push(chunk, pos, end);
+    if (after === needMore) {
+      // From here on the clock runs, and more bytes do not stop it.
+      if (this.#mode === "resting" && scanner.begun) {
+        this.#mode = "head";
+        this.#arm(owner.limits.headTimeoutMs);
+      }
+      return end;
+    }
+    const refusal = after < 0 ? scanner.refusal : readRequest(scanner, this.head);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return end;
+    }
+    this.#begin();
+    owner.scanners.give(scanner);
+    this.#scanner = undefined;
+    return after;
+  }
+
+  #begin(): void {
+    const { head } = this;
+    const owner = this.#owner;
+    this.#mode = "active";
+    this.#responseDone = false;
+    this.responseBegun = false;
+    this.#drainedBytes = 0;
+    this.#body.begin(head.framing, head.contentLength, owner.scanners, owner.limits);
+    this.#requestDone = this.#body.done;
+    const exchange = owner.dispatch(this, head);
+    // An exchange that is already answered has nothing more to hear.
+    if (this.#responseDone) return;
+    this.#exchange = exchange;
+    if (this.#requestDone) exchange.requestEnd([]);
+  }
+
+  #readBody(chunk: Buffer, pos: number, end: number): number {
+    const body = this.#body;
+    const after = body.push(chunk, pos, end, this);
+    if (body.refusal !== undefined) {
+      this.#refuseBody(body.refusal);
+      return end;
+    }
+    if (body.done) {
+      this.#requestDone = true;
+      this.#exchange?.requestEnd(body.trailers);
+    } else if (this.#drainedBytes > this.#owner.limits.drainBytesMax) {
+      this.#linger();
+      return end;
+    }
+    return after;
+  }
+
+  /** What came after the point of doubt is dropped: where it begins is just what is not known. */
+  #refuse(refusal: Refusal): void {
+    this.out.text(this.#owner.refuse(this, refusal));
+    this.out.flush();
+    this.#linger();
+  }
+
+  #refuseBody(refusal: Refusal): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.clientGone(refusal.reason, refusal);
+    if (this.responseBegun) this.destroy();
+    else this.#refuse(refusal);
+  }
+
+  /** After an answer: on to the next request, or to the end. */
+  #advance(): void {
+    if (this.#mode !== "active" && this.#mode !== "draining") return;
+    if (!this.#keepAlive || !this.head.keepAlive || this.#owner.ending) {
+      this.#linger();
+      return;
+    }
+    if (!this.#requestDone) {
+      this.#mode = "draining";
+      this.#arm(stallMs);
+      this.holdRequest(false);
+      return;
+    }
+    this.#mode = "resting";
+    this.#arm(this.#owner.limits.keepAliveTimeoutMs);
+    this.#backpressed = false;
+    if (this.#consuming) return;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#consume(held);
+    if (this.#held === undefined && !this.#backpressed && this.socket.isPaused()) this.socket.resume();
+  }
+
+  /** Sends the end, and lets the client read its answer before the socket goes: unread bytes would turn into a reset. */
+  #linger(): void {
+    if (this.#mode === "lingering" || this.#mode === "closed") return;
+    this.#mode = "lingering";
+    this.#held = undefined;
+    this.#sentAtCheck = -1;
+    this.socket.end(() => this.#arm(this.#owner.limits.lingerMs));
+    this.#arm(stallMs);
+    this.socket.resume();
+  }
+
+  #activeMs(): number {
+    const { idleTimeoutMs } = this.#owner.limits;
+    return idleTimeoutMs === 0 ? stallMs : idleTimeoutMs;
+  }
+
+  #arm(delayMs: number): void {
+    this.#armedMs = delayMs;
+    this.#owner.wheel.set(this.#timer, this.#owner.clock.monotonicMs(), delayMs);
+  }
+
+  #onTimer(): void {
+    // Bytes that go out are progress too, and the socket alone knows of them.
+    if (this.socket.writableLength > 0 && this.socket.bytesWritten - this.socket.writableLength !== this.#sentAtCheck) {
+      this.#sentAtCheck = this.socket.bytesWritten - this.socket.writableLength;
+      this.#arm(this.#armedMs);
+      return;
+    }
+    if (this.#mode === "head") {
+      this.#refuse({ status: 408, reason: "head-timeout" });
+    } else if (this.#mode === "active" && this.socket.writableLength === 0 && this.#exchange !== undefined) {
+      this.#arm(this.#activeMs());
+      // Where there is no idle timeout an exchange may wait as long as it likes, unless it waits for the client.
+      const waitsForClient = !this.#requestDone && !this.#backpressed;
+      if (this.#owner.limits.idleTimeoutMs > 0 || waitsForClient) this.#exchange.idle();
+    } else if (this.#mode !== "closed") {
+      this.#onGone("client-stalled");
+      this.destroy();
+    }
+  }
+
+  #onGone(reason: string): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.clientGone(reason);
+    // A client that has nothing more to say gets no further answer; what was sent is still delivered.
+    if (this.#mode !== "lingering") this.socket.destroySoon();
+  }
+
+  #onClose(): void {
+    if (this.#mode === "closed") return;
+    this.#onGone("client-closed");
+    this.#mode = "closed";
+    this.#held = undefined;
+    this.#body.release();
+    if (this.#scanner !== undefined) this.#owner.scanners.give(this.#scanner);
+    this.#scanner = undefined;
+    this.#owner.wheel.remove(this.#timer);
+    this.#owner.closed(this);
+  }
+}

@@ -1,0 +1,69 @@
+/** Every bound of the HTTP/1.1 engine, by the class of the listener it serves. */
+
+/** `public`: anybody; `api`: the node's own endpoints; `runtime`: functions that wait for work, so no idle timeout. */
+export type ListenerClass = "public" | "api" | "runtime";
+
+export interface H1Limits {
+  /** The request line, its end not counted. Longer: 414. */
+  requestLineBytesMax: number;
+  /** One field line. Longer: {@link fieldsTooLargeStatus}. */
+  fieldLineBytesMax: number;
+  /** The whole head. Longer: {@link fieldsTooLargeStatus}. */
+  headBytesMax: number;
+  /** Fields in one head. More: {@link fieldsTooLargeStatus}. */
+  fieldsMax: number;
+  /** 431 as RFC 6585 says, or 400 as ALB answers. */
+  fieldsTooLargeStatus: 400 | 431;
+  /** All trailer lines of a body. */
+  trailerBytesMax: number;
+  /** All chunk extensions of a body; they carry nothing that anybody reads, so more is an attack. */
+  chunkExtensionBytesMax: number;
+  /** From a connection's first byte of a request to the end of its head. Later: 408. */
+  headTimeoutMs: number;
+  /** A connection with a request under way is closed after this long without a byte; 0: never. */
+  idleTimeoutMs: number;
+  /** A connection that rests between requests is closed after this long. */
+  keepAliveTimeoutMs: number;
+  /** Bytes of a request body that nobody wants which are read and dropped so that the connection can go on. */
+  drainBytesMax: number;
+  /** A connection being closed on a client that still sends may take this long to read the answer. */
+  lingerMs: number;
+  /** Bytes of a request body held for a handler that has not asked for them yet. */
+  bodyQueueBytesMax: number;
+  /** Connections of one listener in one thread; one more is closed at once. */
+  connectionsMax: number;
+}
+
+/** A response head from an upstream: ALB answers 502 past 32 K. */
+export const responseHeadBytesMax = 32 * 1024;
+/** Informational responses before the final one. */
+export const interimMax = 16;
+
+const common: H1Limits = {
+  requestLineBytesMax: 16 * 1024,
+  fieldLineBytesMax: 16 * 1024,
+  headBytesMax: 64 * 1024,
+  fieldsMax: 512,
+  fieldsTooLargeStatus: 431,
+  trailerBytesMax: 16 * 1024,
+  chunkExtensionBytesMax: 16 * 1024,
+  headTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 65_000,
+  drainBytesMax: 256 * 1024,
+  lingerMs: 2_000,
+  bodyQueueBytesMax: 256 * 1024,
+  connectionsMax: 20_000,
+};
+
+const byClass: Record<ListenerClass, Partial<H1Limits>> = {
+  public: { fieldsTooLargeStatus: 400 },
+  // An API call may take long to answer (a long poll, an invocation): its own deadline ends it, not silence.
+  api: { idleTimeoutMs: 0 },
+  runtime: { idleTimeoutMs: 0, headTimeoutMs: 60_000, keepAliveTimeoutMs: 3_600_000 },
+};
+
+/** The limits of a class, with `changes` on top. */
+export function limitsOf(listenerClass: ListenerClass, changes: Partial<H1Limits> = {}): H1Limits {
+  return { ...common, ...byClass[listenerClass], ...changes };
+}

@@ -1,0 +1,81 @@
+/** `mikan up`: starts a node and keeps it until it is told to end. */
+import { parseArgs } from "node:util";
+import { systemClock } from "../base/clock.ts";
+import { startMikan } from "../mikan.ts";
+import { createLog } from "../telemetry/log.ts";
+import { say, UserError, type Command } from "./command.ts";
+
+const portDefault = "4566";
+const dataDefault = ".mikan";
+/** Requests under way when the node is told to end get this long. */
+const graceMs = 10_000;
+
+function numberOf(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new UserError(`--${option} must be a whole number from ${min} to ${max}, and is ${text}`);
+  }
+  return value;
+}
+
+function rootKeyOf(environment: NodeJS.ProcessEnv) {
+  const accessKeyId = environment["MIKAN_ROOT_ACCESS_KEY_ID"];
+  const secretAccessKey = environment["MIKAN_ROOT_SECRET_ACCESS_KEY"];
+  return accessKeyId && secretAccessKey ? { rootKey: { accessKeyId, secretAccessKey } } : {};
+}
+
+export const up: Command = {
+  summary: "start a node",
+  usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
+         [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
+
+  --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
+  --ephemeral    keep nothing: a temporary directory, gone at the end
+  --edge-workers threads that carry the load balancers' traffic (default 1)
+  --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
+                 and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
+  --host-name    a further name by which clients address the node`,
+  async run(args) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        port: { type: "string", default: process.env["MIKAN_PORT"] ?? portDefault },
+        data: { type: "string" },
+        ephemeral: { type: "boolean", default: false },
+        host: { type: "string", default: "127.0.0.1" },
+        "host-name": { type: "string", multiple: true, default: [] },
+        "edge-workers": { type: "string", default: "1" },
+        "log-level": { type: "string", default: "warn" },
+      },
+    });
+    if (values.ephemeral && values.data !== undefined) throw new UserError("--data and --ephemeral exclude each other");
+    const level = (["debug", "info", "warn", "error"] as const).find((name) => name === values["log-level"]);
+    if (level === undefined) throw new UserError(`--log-level must be debug, info, warn or error`);
+    const data = values.ephemeral ? undefined : (values.data ?? dataDefault);
+
+    const ended = new Promise<void>((resolve) => {
+      process.once("SIGINT", () => resolve());
+      process.once("SIGTERM", () => resolve());
+    });
+    const mikan = await startMikan({
+      port: numberOf("port", values.port, 0, 65_535),
+      host: values.host,
+      hostNames: values["host-name"],
+      edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
+      log: createLog({ clock: systemClock, level }),
+      ...(data === undefined ? {} : { data }),
+      ...rootKeyOf(process.env),
+    });
+    say(
+      `Mikan is ready at ${mikan.url} (${data === undefined ? "ephemeral: nothing is kept" : `data in ${withoutPassword(data)}`})`,
+    );
+    await ended;
+    say("Ending: requests under way may finish.");
+    await mikan.close(graceMs);
+    return 0;
+  },
+};
+
+function withoutPassword(data: string): string {
+  return data.replace(/^(postgres(?:ql)?:\/\/[^:@/]+):[^@/]*@/, "$1:***@");
+}

@@ -33,31 +33,57 @@ export function raw(text: string): Sql {
   return new Sql([text], []);
 }
 
-/**
- * Writes a statement: values become parameters, other `Sql` is spliced in.
- *
- * @example sql`select ${queues.columns} from ${queues.name} where account = ${call.account} limit ${limit}`
- */
-export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue | Sql)[]): Sql {
+/** The text of a template with its pieces spliced in, kept for the next time the same pieces come. */
+interface Merged {
+  /** The strings of each part that was `Sql`; undefined for a value. */
+  pieces: readonly (readonly string[] | undefined)[];
+  strings: readonly string[];
+}
+
+/** One per place in the source. A query runs far more often than its text changes, and splicing costs as much as a read. */
+const mergedAt = new WeakMap<TemplateStringsArray, Merged>();
+
+function merge(strings: TemplateStringsArray, parts: readonly (SqlValue | Sql)[]): Merged {
   const texts: string[] = [strings[0] as string];
-  const values: SqlValue[] = [];
   const addText = (text: string) => {
     texts[texts.length - 1] += text;
   };
   parts.forEach((part, index) => {
     if (part instanceof Sql) {
       addText(part.strings[0] as string);
-      part.values.forEach((value, inner) => {
-        values.push(value);
-        texts.push(part.strings[inner + 1] as string);
-      });
+      texts.push(...part.strings.slice(1));
     } else {
-      values.push(part);
       texts.push("");
     }
     addText(strings[index + 1] as string);
   });
-  return new Sql(texts, values);
+  return { pieces: parts.map((part) => (part instanceof Sql ? part.strings : undefined)), strings: texts };
+}
+
+/**
+ * Writes a statement: values become parameters, other `Sql` is spliced in.
+ *
+ * @example sql`select ${queues.columns} from ${queues.name} where account = ${call.account} limit ${limit}`
+ */
+export function sql(strings: TemplateStringsArray, ...parts: readonly (SqlValue | Sql)[]): Sql {
+  let merged = mergedAt.get(strings);
+  const values: SqlValue[] = [];
+  let same = merged !== undefined;
+  for (let i = 0; i < parts.length; i += 1) {
+    const part = parts[i] as SqlValue | Sql;
+    if (part instanceof Sql) {
+      if (part.strings !== merged?.pieces[i]) same = false;
+      if (part.values.length > 0) values.push(...part.values);
+    } else {
+      if (merged?.pieces[i] !== undefined) same = false;
+      values.push(part);
+    }
+  }
+  if (merged === undefined || !same) {
+    merged = merge(strings, parts);
+    mergedAt.set(strings, merged);
+  }
+  return new Sql(merged.strings, values);
 }
 
 /** Pieces with `separator` between them; `sql``` for none. */

@@ -1,5 +1,5 @@
 /** Tables as data: columns of a closed list of kinds, a key, indexes; the engines turn them into their own DDL. */
-import { json, join, raw, sql, type Sql, type SqlValue } from "./sql.ts";
+import { json, join, raw, sql, Sql, type SqlValue } from "./sql.ts";
 
 /**
  * The closed list of column kinds, and what a row holds for each:
@@ -75,19 +75,64 @@ function parameter(definition: Columns, name: string, value: unknown): SqlValue 
   return definition[name]?.kind === "json" && value !== null ? json(value) : (value as SqlValue);
 }
 
-/** `insert into ... values ...` of one row. Fails on a duplicate key. */
+/** Texts of a table's statements on whole rows, made once. */
+interface Texts {
+  names: readonly string[];
+  insert: readonly string[];
+  upsert: readonly string[];
+}
+
+const textsOf = new WeakMap<Table, Texts>();
+
+function upsertTail(key: readonly string[], names: readonly string[]): string {
+  const rest = names.filter((name) => !key.includes(name));
+  const updates = rest.map((name) => `${name} = excluded.${name}`).join(", ");
+  return ` on conflict (${key.join(", ")}) do ${rest.length === 0 ? "nothing" : `update set ${updates}`}`;
+}
+
+function makeTexts(of: Table): Texts {
+  const names = Object.keys(of.definition);
+  const head = `insert into ${of.tableName} (${names.join(", ")}) values (`;
+  const between = names.slice(1).map(() => ", ");
+  return {
+    names,
+    insert: [head, ...between, ")"],
+    upsert: [head, ...between, `)${upsertTail(of.key, names)}`],
+  };
+}
+
+/** The row in the order of `names`; throws for a column that is missing or unknown. */
+function parameters<C extends Columns>(of: Table<C>, names: readonly string[], row: RowOf<C>): SqlValue[] {
+  let given = 0;
+  for (const name in row) if (row[name] !== undefined) given += 1;
+  const values = names.map((name) => {
+    const value = row[name];
+    if (value === undefined) throw new Error(`column ${name} of ${of.tableName} has no value`);
+    return parameter(of.definition, name, value);
+  });
+  if (given !== names.length) throw new Error(`${of.tableName} has no such column: ${Object.keys(row).join(", ")}`);
+  return values;
+}
+
+function texts<C extends Columns>(of: Table<C>): Texts {
+  let found = textsOf.get(of);
+  if (found === undefined) {
+    found = makeTexts(of);
+    textsOf.set(of, found);
+  }
+  return found;
+}
+
+/** `insert into ... values ...` of one whole row. Fails on a duplicate key. */
 export function insert<C extends Columns>(into: Table<C>, row: RowOf<C>): Sql {
-  const names = Object.keys(row);
-  const values = names.map((name) => parameter(into.definition, name, row[name]));
-  return sql`insert into ${into.name} (${raw(names.join(", "))}) values (${join(values)})`;
+  const { names, insert } = texts(into);
+  return new Sql(insert, parameters(into, names, row));
 }
 
 /** Inserts, or replaces every other column of the row with the same primary key. */
 export function upsert<C extends Columns>(into: Table<C>, row: RowOf<C>): Sql {
-  const rest = Object.keys(row).filter((name) => !into.key.includes(name));
-  const updates = raw(rest.map((name) => `${name} = excluded.${name}`).join(", "));
-  const conflict = sql`${insert(into, row)} on conflict (${raw(into.key.join(", "))})`;
-  return rest.length === 0 ? sql`${conflict} do nothing` : sql`${conflict} do update set ${updates}`;
+  const { names, upsert } = texts(into);
+  return new Sql(upsert, parameters(into, names, row));
 }
 
 /** `a = ?, b = ?` for an `update ... set`. */

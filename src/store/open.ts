@@ -1,0 +1,24 @@
+/** The store by its address: a directory, or a PostgreSQL database. */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createSqliteStore } from "./sqlite/sqlite.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenStoreOptions {
+  /** A directory, or `postgres://user:password@host:port/database`. May be left out with `ephemeral`. */
+  data?: string;
+  /** Nothing need survive; only for a directory. */
+  ephemeral?: boolean;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** @example const store = await openStore({ data: ".mikan", clock: systemClock, log, metrics }); */
+export async function openStore({ data, ephemeral = false, ...deps }: OpenStoreOptions): Promise<Store> {
+  if (data !== undefined && /^postgres(ql)?:\/\//.test(data)) {
+    throw new Error("PostgreSQL is not implemented yet");
+  }
+  return createSqliteStore({ ...(data === undefined ? {} : { directory: data }), ephemeral, ...deps });
+}

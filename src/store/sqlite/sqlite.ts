@@ -1,0 +1,143 @@
+/** The embedded store: one file through Node's own SQLite, written by one node at a time. */
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { Bug } from "../../base/errors.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { refuseNesting } from "../body.ts";
+import { DataRefused } from "../errors.ts";
+import { checkAppend, checkClaim } from "../rows.ts";
+import { raw } from "../sql.ts";
+import type { Store } from "../store.ts";
+import { Batches } from "./batches.ts";
+import { createFileBlobs } from "./blobs.ts";
+import { Connection } from "./connection.ts";
+import { lockDirectory, type DirectoryLock } from "./lock.ts";
+import { migrate } from "./migrate.ts";
+import { appendRows, claimRows } from "./rows.ts";
+
+export interface SqliteOptions {
+  /** Made when it is not there. Left out only with `ephemeral`. */
+  directory?: string;
+  /** Nothing need survive: a temporary directory, removed at the end, and no fsync. */
+  ephemeral?: boolean;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+}
+
+/** How the file is laid out; raised when a Mikan before it could not read it. */
+const format = 1;
+/** The log is cut to this after a checkpoint, so that one burst does not keep the disk. */
+const logBytesMax = 64 * 1024 * 1024;
+/** Page cache of each connection, in KiB. */
+const cacheKiB = 16 * 1024;
+
+function homeOf({ directory, ephemeral }: SqliteOptions): string {
+  if (ephemeral) return mkdtempSync(join(directory ?? tmpdir(), "mikan-"));
+  if (directory === undefined) throw new Bug("a store that keeps its data needs a directory");
+  const made = mkdirSync(directory, { recursive: true });
+  if (made !== undefined) [dirname(directory), dirname(made)].forEach(syncDirectory);
+  return directory;
+}
+
+/** A new file's name is on disk only when its directory is. */
+function syncDirectory(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openWriter(path: string, durable: boolean): Connection {
+  const writer = new Connection(path, false);
+  const written = writer.one(raw("pragma user_version")) as { user_version: number };
+  if (written.user_version > format) {
+    writer.close();
+    throw new DataRefused(
+      `${path} has format ${written.user_version} and this Mikan knows ${format}: it was written by a newer Mikan`,
+    );
+  }
+  const mode = writer.one(raw("pragma journal_mode = wal")) as { journal_mode: string };
+  if (mode.journal_mode !== "wal")
+    throw new Error(`${path} cannot have a write-ahead log: its file system lacks shared memory`);
+  writer.exec(`pragma synchronous = ${durable ? "full" : "off"};
+    pragma journal_size_limit = ${logBytesMax}; pragma cache_size = -${cacheKiB}; pragma user_version = ${format}`);
+  return writer;
+}
+
+/**
+ * Opens the store of a data directory, and holds its lock until `close`.
+ * Throws `DirectoryLocked` when another node has it, `DataRefused` when a newer Mikan wrote it.
+ *
+ * @example const store = await createSqliteStore({ directory: ".mikan", clock, log, metrics });
+ */
+export async function createSqliteStore(options: SqliteOptions): Promise<Store> {
+  const home = homeOf(options);
+  const lock = lockDirectory(home);
+  try {
+    return openStoreIn(home, lock, options);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions): Store {
+  const { ephemeral = false, clock, log, metrics } = options;
+  const path = join(home, "mikan.db");
+  const writer = openWriter(path, !ephemeral);
+  const reader = new Connection(path, true);
+  const blobs = createFileBlobs({ directory: join(home, "blobs"), clock, durable: !ephemeral });
+  if (!ephemeral) syncDirectory(home);
+  const writes = new Batches(
+    { connection: writer, clock, log, metrics },
+    { name: "write", begin: "begin immediate", savepoints: true },
+  );
+  const reads = new Batches(
+    { connection: reader, clock, log, metrics },
+    { name: "read", begin: "begin", savepoints: false },
+  );
+  let closing: Promise<void> | undefined;
+  async function close() {
+    await Promise.all([writes.close(), reads.close()]);
+    reader.close();
+    writer.close();
+    lock.release();
+    if (ephemeral) rmSync(home, { recursive: true, force: true });
+  }
+
+  return {
+    engine: "sqlite",
+    async tx(body) {
+      refuseNesting("tx");
+      return writes.body(body);
+    },
+    async read(body) {
+      refuseNesting("read");
+      return reads.body(body);
+    },
+    async append(into, rows) {
+      refuseNesting("append");
+      checkAppend(rows);
+      await writes.work((connection) => appendRows(connection, into, rows));
+    },
+    async claim(claim) {
+      refuseNesting("claim");
+      checkClaim(claim);
+      return writes.work((connection) => claimRows(connection, claim));
+    },
+    blobs,
+    async migrate(schemas) {
+      refuseNesting("migrate");
+      // Alone on the connection: a batch never lasts beyond its turn of the loop.
+      migrate(writer, schemas, clock, log);
+      reader.forgetStatements();
+    },
+    close: () => (closing ??= close()),
+  };
+}

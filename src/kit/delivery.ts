@@ -109,6 +109,8 @@ export interface DeliveryWorker extends Delivery {
   job: Job;
   /** Handed the scheduled job, so that an enqueue wakes it. */
   attach(job: ScheduledJob): void;
+  /** Resolves when no delivery is under way any more. */
+  settled(): Promise<void>;
 }
 
 export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
@@ -235,6 +237,9 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     enqueue,
     attach(job) {
       scheduled = job;
+    },
+    async settled() {
+      while (underWay.size > 0) await Promise.all(underWay);
     },
     job: {
       name: "kit:delivery",

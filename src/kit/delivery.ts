@@ -111,11 +111,14 @@ export interface DeliveryWorker extends Delivery {
   attach(job: ScheduledJob): void;
   /** Resolves when no delivery is under way any more. */
   settled(): Promise<void>;
+  /** What is under way at the node's end is left to its lease: failures from here on say nothing of the target. */
+  abandon(): void;
 }
 
 export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
   const { store, clock, ids, log, metrics } = deps;
   let scheduled: ScheduledJob | undefined;
+  let abandoned = false;
   const underWay = new Set<Promise<void>>();
 
   const rowOf = ({ target, input, policy, key, call, principal }: Intent, now: number): DeliveryRow => {
@@ -219,7 +222,7 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
       metrics.counter("delivery_done", { service, operation }).add();
     } catch (cause) {
       lease.stop();
-      await failed(row, asError(cause));
+      if (!abandoned) await failed(row, asError(cause));
     }
   };
 
@@ -237,6 +240,9 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     enqueue,
     attach(job) {
       scheduled = job;
+    },
+    abandon() {
+      abandoned = true;
     },
     async settled() {
       while (underWay.size > 0) await Promise.all(underWay);

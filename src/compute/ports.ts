@@ -74,15 +74,29 @@ export interface FunctionStats {
 
 export interface Compute {
   /**
-   * Runs one invocation in a warm environment, or in a new one. Never rejects for what the function did; rejects only
-   * when the node is closing. Concurrency is the caller's to bound.
+   * Runs one invocation in a warm environment, or in a new one. Never rejects for what the function did; rejects when
+   * the node is closing ({@link ComputeClosed}), when it has no room ({@link ComputeFull}), and with the reason of the
+   * signal when that aborts before the invocation began. Concurrency is the caller's to bound.
    */
   invoke(spec: FunctionSpec, invocation: Invocation): Promise<InvocationResult>;
-  /** No new invocation will come: ends idle environments now and busy ones when they are free. */
+  /**
+   * No new invocation will come: ends idle environments now and busy ones when they are free. Resolves when all have
+   * ended, and nothing reads the code any more.
+   */
   retire(specId: string): Promise<void>;
   stats(): readonly FunctionStats[];
   /** Ends every environment, waiting at most `graceMs` for busy ones. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** The node is closing. */
+export interface ComputeClosed extends Error {
+  name: "ComputeClosed";
+}
+
+/** Too many invocations wait already, or this one waited too long for an environment. */
+export interface ComputeFull extends Error {
+  name: "ComputeFull";
 }
 
 /** Runtimes that this node can run: the interpreter was found; or why not. */

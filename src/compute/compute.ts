@@ -1,0 +1,57 @@
+/** Compute with its process driver: what the composition root opens. */
+import { mkdir } from "node:fs/promises";
+import type { Clock } from "../base/clock.ts";
+import { type Ids, randomIds } from "../base/ids.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { type Bounds, Engine } from "./engine.ts";
+import type { Compute, FunctionLogLine } from "./ports.ts";
+import { type ProcessDeps, createProcessDriver } from "./process/environment.ts";
+import { nodeRuntimeIn } from "./process/node-runtime.ts";
+import type { ServeHttp } from "./process/runtime-api.ts";
+import { endSurvivors } from "./process/survivors.ts";
+import { createWarden } from "./process/warden.ts";
+
+export interface ComputeOptions extends Bounds {
+  /** Compute's own; one node at a time uses it. Holds the environments' `/tmp` and the list of their processes. */
+  directory: string;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  ids?: Ids;
+  /** Called for every line of every function, in order within an environment; must not throw or wait. */
+  onLogLine(line: FunctionLogLine): void;
+  /** Serves the Runtime API; without it only Node.js functions run. */
+  serveHttp?: ServeHttp;
+}
+
+/**
+ * Ends what a former node left running in `directory`, and opens compute on it.
+ *
+ * @example
+ * const compute = await createCompute({ directory, clock: systemClock, log, metrics, onLogLine: (line) => lines.push(line) });
+ * const { payload } = await compute.invoke(spec, { requestId, payload: Buffer.from("{}"), invokedArn, traceHeader });
+ */
+export async function createCompute(options: ComputeOptions): Promise<Compute> {
+  const { directory, clock, log } = options;
+  await mkdir(directory, { recursive: true });
+  const killed = await endSurvivors(directory, clock);
+  if (killed > 0) log.warn("processes of functions had outlived their node, and were ended", { processes: killed });
+  const warden = createWarden(log);
+  const { ids = randomIds, onLogLine, serveHttp } = options;
+  const deps: ProcessDeps = {
+    directory,
+    clock,
+    ids,
+    log,
+    warden,
+    nodeRuntime: nodeRuntimeIn(directory),
+    onLogLine,
+    ...(serveHttp === undefined ? {} : { serveHttp }),
+  };
+  return new Engine({
+    ...options,
+    driverOf: (spec) => createProcessDriver(deps, spec),
+    onClosed: () => warden.close(),
+  });
+}

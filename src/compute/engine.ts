@@ -1,0 +1,243 @@
+/** The pools of all functions under common bounds, and the watch over their memory and their idleness. */
+import { availableParallelism, totalmem } from "node:os";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Counter, Gauge, Histogram, Metrics } from "../telemetry/metrics.ts";
+import type { Driver, Environment } from "./environment.ts";
+import { ClosedError, FullError } from "./errors.ts";
+import * as limits from "./limits.ts";
+import { Pool, type PoolDeps } from "./pool.ts";
+import type { Compute, FunctionSpec, Invocation, InvocationResult } from "./ports.ts";
+
+/** The bounds that an operator may set. */
+export interface Bounds {
+  /** Environments that start at the same time. Default: two for each core. */
+  startsAtOnceMax?: number;
+  /** Environments over all functions. Default: one for each 128 MiB of the machine, 16-1,000. */
+  environmentsMax?: number;
+  /** An environment unused for this long is ended. Default: 5 minutes. */
+  idleMs?: number;
+  /** Time to become ready, before the one further try. Default: 10 s. */
+  initMsMax?: number;
+}
+
+export interface EngineOptions extends Bounds {
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  /** How the environments of a function are made. */
+  driverOf(spec: FunctionSpec): Driver;
+  /** The last environment is gone. */
+  onClosed(): void;
+}
+
+const mebibyte = 1024 * 1024;
+
+function defaultEnvironmentsMax(): number {
+  return Math.min(1_000, Math.max(16, Math.floor(totalmem() / (128 * mebibyte))));
+}
+
+export class Engine implements Compute {
+  readonly #options: EngineOptions;
+  readonly #pools = new Map<string, Pool>();
+  /** Pools that want to start environments, in the order they asked. */
+  readonly #hungry = new Set<Pool>();
+  readonly #startsAtOnceMax: number;
+  readonly #environmentsMax: number;
+  readonly #idleMs: number;
+  readonly #meters: Meters;
+  #environments = 0;
+  #starting = 0;
+  #pending = 0;
+  #closed = false;
+  #tidyTimer: Timer | undefined;
+  #memoryTimer: Timer | undefined;
+  /** Where the next round of memory samples begins. */
+  #sampleFrom = 0;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#startsAtOnceMax = options.startsAtOnceMax ?? 2 * availableParallelism();
+    this.#environmentsMax = options.environmentsMax ?? defaultEnvironmentsMax();
+    this.#idleMs = options.idleMs ?? limits.idleMs;
+    this.#meters = metersOf(options.metrics);
+  }
+
+  invoke(spec: FunctionSpec, invocation: Invocation): Promise<InvocationResult> {
+    if (this.#closed) return Promise.reject(new ClosedError());
+    if (this.#pending >= limits.pendingMax) {
+      return Promise.reject(new FullError(`${this.#pending} invocations wait for an environment`));
+    }
+    this.#meters.invocations.add();
+    return new Promise((resolve, reject) => {
+      invocation.signal?.throwIfAborted();
+      const sinceMs = this.#options.clock.monotonicMs();
+      this.#pool(spec).add({ invocation, sinceMs, resolve, reject });
+    });
+  }
+
+  async retire(specId: string): Promise<void> {
+    await this.#pools.get(specId)?.retire();
+  }
+
+  stats() {
+    return Array.from(this.#pools.values(), (pool) => pool.stats);
+  }
+
+  async close(graceMs: number = limits.closeGraceMs): Promise<void> {
+    this.#closed = true;
+    this.#tidyTimer?.cancel();
+    this.#memoryTimer?.cancel();
+    const pools = [...this.#pools.values()];
+    for (const pool of pools) pool.close(new ClosedError());
+    const empty = Promise.all(pools.map((pool) => pool.whenEmpty())).then(() => true);
+    if (!(await this.#within(empty, graceMs))) {
+      for (const pool of pools) pool.kill();
+      if (!(await this.#within(empty, limits.killMsMax))) {
+        this.#options.log.error("environments do not end; the next start of the node will end them", {
+          environments: this.#environments,
+        });
+      }
+    }
+    this.#options.onClosed();
+  }
+
+  /** True when `done` came first. */
+  async #within(done: Promise<boolean>, waitMs: number): Promise<boolean> {
+    const over = new AbortController();
+    const waited = this.#options.clock.sleep(waitMs, over.signal).then(
+      () => false,
+      () => true,
+    );
+    const first = await Promise.race([done, waited]);
+    over.abort();
+    return first;
+  }
+
+  #pool(spec: FunctionSpec): Pool {
+    const found = this.#pools.get(spec.id);
+    if (found !== undefined) return found;
+    const pool: Pool = new Pool(
+      this.#poolDeps(spec, () => pool),
+      spec,
+    );
+    this.#pools.set(spec.id, pool);
+    this.#armTidy();
+    return pool;
+  }
+
+  #poolDeps(spec: FunctionSpec, self: () => Pool): PoolDeps {
+    const { clock, driverOf, initMsMax = limits.initMsMax } = this.#options;
+    return {
+      clock,
+      driver: driverOf(spec),
+      initMsMax,
+      onWanted: () => {
+        this.#hungry.add(self());
+        this.#feed();
+      },
+      onStarting: () => {
+        this.#starting += 1;
+        this.#count(1);
+        this.#meters.starts.add();
+        this.#armMemory();
+      },
+      onStarted: (ms) => {
+        this.#starting -= 1;
+        if (ms === undefined) this.#meters.startFailures.add();
+        else this.#meters.startMs.record(ms);
+        this.#feed();
+      },
+      onBusy: () => this.#armMemory(),
+      onFree: () => this.#feed(),
+      onQueued: () => {
+        this.#pending += 1;
+      },
+      onDequeued: () => {
+        this.#pending -= 1;
+      },
+      onEnded: () => {
+        this.#count(-1);
+        this.#feed();
+      },
+      onEmpty: () => {
+        this.#pools.delete(spec.id);
+        this.#hungry.delete(self());
+      },
+    };
+  }
+
+  #count(by: 1 | -1): void {
+    this.#environments += by;
+    this.#meters.environments.set(this.#environments);
+  }
+
+  /** Starts environments while the bounds allow: one for each hungry pool in turn, so that none starves the others. */
+  #feed(): void {
+    if (this.#closed) return;
+    while (this.#hungry.size > 0) {
+      for (const pool of this.#hungry) {
+        if (pool.startsWanted(this.#options.clock.monotonicMs(), 1) === 0) {
+          this.#hungry.delete(pool);
+          continue;
+        }
+        if (this.#starting >= this.#startsAtOnceMax || !this.#hasRoom()) return;
+        pool.start();
+      }
+    }
+  }
+
+  /** Whether one more environment may start; if not, ends the one that was free longest, and says so when it is gone. */
+  #hasRoom(): boolean {
+    if (this.#environments < this.#environmentsMax) return true;
+    let ending = 0;
+    let oldest: Pool | undefined;
+    for (const pool of this.#pools.values()) {
+      ending += pool.endingCount;
+      if ((pool.freeSinceMs ?? Infinity) < (oldest?.freeSinceMs ?? Infinity)) oldest = pool;
+    }
+    if (ending === 0) oldest?.evict();
+    return false;
+  }
+
+  #armTidy(): void {
+    const { clock } = this.#options;
+    this.#tidyTimer ??= clock.after(Math.min(limits.tidyMs, this.#idleMs), () => {
+      this.#tidyTimer = undefined;
+      const nowMs = clock.monotonicMs();
+      for (const pool of this.#pools.values()) pool.tidy(nowMs, nowMs - this.#idleMs);
+      if (this.#pools.size > 0) this.#armTidy();
+    });
+  }
+
+  #armMemory(): void {
+    this.#memoryTimer ??= this.#options.clock.after(limits.memorySampleMs, () => {
+      this.#memoryTimer = undefined;
+      const atWork: Environment[] = [];
+      for (const pool of this.#pools.values()) pool.eachAtWork((environment) => atWork.push(environment));
+      if (atWork.length === 0) return;
+      const count = Math.min(atWork.length, limits.memorySamplesMax);
+      for (let i = 0; i < count; i += 1) atWork[(this.#sampleFrom + i) % atWork.length]?.sampleMemory();
+      this.#sampleFrom = (this.#sampleFrom + count) % atWork.length;
+      this.#armMemory();
+    });
+  }
+}
+
+interface Meters {
+  invocations: Counter;
+  starts: Counter;
+  startFailures: Counter;
+  startMs: Histogram;
+  environments: Gauge;
+}
+
+function metersOf(metrics: Metrics): Meters {
+  return {
+    invocations: metrics.counter("compute_invocations"),
+    starts: metrics.counter("compute_starts"),
+    startFailures: metrics.counter("compute_start_failures"),
+    startMs: metrics.histogram("compute_start_ms"),
+    environments: metrics.gauge("compute_environments"),
+  };
+}

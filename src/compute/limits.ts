@@ -1,0 +1,41 @@
+/** Every bound of compute, with its reason. Source of AWS's figures: Lambda guide, "Lambda quotas". */
+
+/** Longest answer of a synchronous invocation: 6 MB, as AWS counts it in its error message. */
+export const responseBytesMax = 6_291_556;
+/** What a frame may hold besides the payload: ids, ARN, trace, client context (3,583 bytes on AWS). */
+export const frameMetaBytesMax = 64 * 1024;
+/** A function must be ready this long after its start; then it gets one more try. */
+export const initMsMax = 10_000;
+/** An environment that nobody used for this long is ended. */
+export const idleMs = 300_000;
+/** Invocations that wait for an environment, over all functions. Lambda's concurrency keeps it far below. */
+export const pendingMax = 10_000;
+/** An invocation that got no environment for this long is answered {@link ComputeFull}. */
+export const pendingMsMax = 60_000;
+/**
+ * While environments of a function live, a new one is started only for an invocation that has waited this long: a warm
+ * one is free again within a fraction of it when the function is quick, and a start costs ten times as much.
+ */
+export const startPatienceMs = 5;
+/** One log event; CloudWatch Logs takes 256 KiB less its overhead of 26 bytes. */
+export const logLineLengthMax = 262_118;
+/** What one environment may log a second; the rest is dropped, and a line says how much. */
+export const logBytesPerSecondMax = 4 * 1024 * 1024;
+/** AWS returns the last 4 KB of an invocation's log. */
+export const logTailBytesMax = 4096;
+/** How often the memory of a busy environment is looked at. */
+export const memorySampleMs = 50;
+/** Environments looked at in one round, so that a round stays under a millisecond; the others wait for the next. */
+export const memorySamplesMax = 32;
+/** Processes of one environment that are counted. */
+export const memoryProcessesMax = 64;
+/** After SIGKILL an environment's output is read to its end, but no longer than this. */
+export const drainMsMax = 500;
+/** `close` waits this long for busy environments unless told otherwise. */
+export const closeGraceMs = 5_000;
+/** What was killed must be gone this long after; a process in an uninterruptible call may take a while. */
+export const killMsMax = 5_000;
+/** How often idle environments and overdue invocations are looked for. */
+export const tidyMs = 1_000;
+/** Survivors of a dead node must be gone this long after SIGKILL. */
+export const survivorsMsMax = 5_000;

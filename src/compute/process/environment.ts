@@ -1,0 +1,318 @@
+/** An environment as a child process: a session of its own, a directory of its own, and nothing of the node's but a channel. */
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { asError, assert, must } from "../../base/errors.ts";
+import type { Ids } from "../../base/ids.ts";
+import type { Log } from "../../telemetry/log.ts";
+import type { Exit } from "../answers.ts";
+import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
+import { type FunctionLog, type Report, createFunctionLog } from "../function-log.ts";
+import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
+import { type Child, type StartError, startChild } from "./child.ts";
+import { type Ending, mayStartBetter, verdictOf } from "./ending.ts";
+import { createFramedLink } from "./framed-link.ts";
+import { type Launch, launchOf } from "./launch.ts";
+import { type LineCutter, createLineCutter } from "./lines.ts";
+import type { FailureKind, Link, LinkEvents } from "./link.ts";
+import { residentKiBOf } from "./memory.ts";
+import { type ServeHttp, openRuntimeApi } from "./runtime-api.ts";
+import { environmentsDirectory, recordProcess } from "./survivors.ts";
+import { variablesOf } from "./variables.ts";
+import type { Warden } from "./warden.ts";
+
+export interface ProcessDeps {
+  directory: string;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  warden: Warden;
+  /** The path of Mikan's runtime for Node.js. */
+  nodeRuntime: () => Promise<string>;
+  onLogLine(line: FunctionLogLine): void;
+  /** Absent: runtimes that need the Runtime API cannot start. */
+  serveHttp?: ServeHttp;
+}
+
+/** The running invocation of an environment. */
+interface Current {
+  invocation: Invocation;
+  startedMs: number;
+  timer: Timer;
+}
+
+/** `"starting"` until its runtime waits for work; `"ending"` from the kill to the death of its processes. */
+type State = "starting" | "free" | "busy" | "ending" | "ended";
+
+/** A figure older than this is read again before it is reported. */
+const memoryFreshMs = 1_000;
+/** V8's last words when the heap limit is reached. */
+const heapExhausted = "JavaScript heap out of memory";
+
+class ProcessEnvironment implements Environment, LinkEvents {
+  readonly id: string;
+  readonly #deps: ProcessDeps;
+  readonly #spec: FunctionSpec;
+  readonly #events: EnvironmentEvents;
+  readonly #options: StartOptions;
+  readonly #directory: string;
+  readonly #log: FunctionLog;
+  readonly #cutters: Readonly<Record<1 | 2, LineCutter>>;
+  #bornMs: number;
+  #state: State = "starting";
+  #wasReady = false;
+  #ending: Ending | undefined;
+  #child: Child | undefined;
+  #link: Link | undefined;
+  #initTimer: Timer | undefined;
+  #current: Current | undefined;
+  #initMs: number | undefined;
+  #peakKiB = 0;
+  #sampledMs = -Infinity;
+  #outOfMemory = false;
+
+  constructor(deps: ProcessDeps, spec: FunctionSpec, events: EnvironmentEvents, options: StartOptions) {
+    this.#deps = deps;
+    this.#spec = spec;
+    this.#events = events;
+    this.#options = options;
+    this.id = deps.ids.hex(16);
+    this.#directory = join(environmentsDirectory(deps.directory), this.id);
+    this.#log = createFunctionLog(deps, spec, this.id);
+    this.#bornMs = deps.clock.monotonicMs();
+    const cutter = () => createLineCutter((text) => this.#line(text));
+    this.#cutters = { 1: cutter(), 2: cutter() };
+    this.#start().catch((error: unknown) => {
+      deps.log.error("an environment could not be prepared", { function: spec.id, error: asError(error) });
+      this.#gone({ reason: `the environment could not be prepared: ${asError(error).message}`, retry: true });
+    });
+  }
+
+  async #start(): Promise<void> {
+    const tmp = join(this.#directory, "tmp");
+    await mkdir(tmp, { recursive: true });
+    const launch = await launchOf(this.#spec, this.#deps.nodeRuntime);
+    const variables = variablesOf(this.#spec, { tmp, logStream: this.#log.stream });
+    if (launch.kind === "runtime-api") {
+      const { serveHttp } = this.#deps;
+      assert(serveHttp !== undefined, "compute was made without the Runtime API");
+      const { link, address } = await openRuntimeApi(serveHttp, this);
+      this.#link = link;
+      variables["AWS_LAMBDA_RUNTIME_API"] = address;
+    }
+    if (this.#state === "starting") this.#launch(launch, variables);
+    else this.#gone({ status: null, signal: "SIGKILL" });
+  }
+
+  #launch(launch: Launch, env: Record<string, string>): void {
+    if (launch.kind === "unavailable") return this.#over(launch);
+    if (launch.kind === "impossible") return this.#gone({ reason: launch.reason, retry: false });
+    const { clock, warden } = this.#deps;
+    const { initMsMax } = this.#options;
+    const { command, args, kind } = launch;
+    this.#bornMs = clock.monotonicMs();
+    this.#initTimer = clock.after(initMsMax, () => this.#kill({ kind: "init-timeout", limitMs: initMsMax }));
+    const child = startChild(
+      clock,
+      { command, args, cwd: this.#spec.codeDir, env, framed: kind === "framed" },
+      { wrote: (fd, chunk) => this.wrote(fd, chunk), ended: (how) => this.#gone(how) },
+    );
+    this.#child = child;
+    if (child.channel !== undefined) this.#link = createFramedLink(child.channel.input, child.channel.output, this);
+    if (child.pid === undefined) return;
+    warden.watch(child.pid);
+    recordProcess(this.#directory, child.pid);
+  }
+
+  run(invocation: Invocation): void {
+    assert(this.#state === "free", `an environment that is ${this.#state} was given an invocation`);
+    const { clock } = this.#deps;
+    const { timeoutMs } = this.#spec;
+    this.#state = "busy";
+    this.#log.begin(invocation.requestId);
+    this.#current = {
+      invocation,
+      startedMs: clock.monotonicMs(),
+      timer: clock.after(timeoutMs, () => this.#kill({ kind: "timeout" })),
+    };
+    must(this.#link, "the link of a free environment").send(invocation, clock.now() + timeoutMs);
+  }
+
+  end(): void {
+    this.#kill({ kind: "asked" });
+  }
+
+  sampleMemory(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined || this.#state === "ending" || this.#state === "ended") return;
+    this.resident(residentKiBOf(pid));
+    if (this.#peakKiB > this.#spec.memoryMiB * 1024) this.#kill({ kind: "memory" });
+  }
+
+  // What the runtime says.
+
+  ready(): void {
+    if (this.#state !== "starting") return;
+    this.#initTimer?.cancel();
+    this.#initMs = this.#deps.clock.monotonicMs() - this.#bornMs;
+    this.#wasReady = true;
+    this.#state = "free";
+    this.#events.ready();
+  }
+
+  initFailed(payload: Uint8Array): void {
+    if (this.#state === "starting") this.#kill({ kind: "init-failed", payload });
+  }
+
+  answered(payload: Uint8Array): void {
+    this.#settle(payload, {}, true);
+  }
+
+  failed(payload: Uint8Array, how: FailureKind): void {
+    if (how === "handled") return this.#settle(payload, { error: "handled" }, true);
+    if (how === "too-large") return this.#settle(payload, { error: "unhandled", cause: "too-large" }, true);
+    // Between invocations there is nobody to tell; the exit that follows ends the environment.
+    if (this.#state !== "busy") return this.#kill({ kind: "fatal" });
+    this.#settle(payload, { error: "unhandled", cause: "crash" }, false);
+  }
+
+  logged(text: string): void {
+    this.#line(text);
+  }
+
+  wrote(fd: 1 | 2, chunk: Buffer): void {
+    this.#cutters[fd].push(chunk);
+  }
+
+  resident(kiB: number): void {
+    this.#sampledMs = this.#deps.clock.monotonicMs();
+    if (kiB > this.#peakKiB) this.#peakKiB = kiB;
+  }
+
+  broken(reason: string): void {
+    this.#kill({ kind: "broken", reason });
+  }
+
+  // Its end.
+
+  #line(text: string): void {
+    if (text.includes(heapExhausted)) this.#outOfMemory = true;
+    this.#log.write(text);
+  }
+
+  #settle(payload: Uint8Array, outcome: Pick<InvocationResult, "error" | "cause">, reusable: boolean): void {
+    if (this.#state !== "busy") {
+      if (this.#state === "free") this.broken("an answer to no invocation");
+      return;
+    }
+    const result = this.#conclude(payload, outcome, reusable ? undefined : { errorType: "Runtime.ExitError" });
+    this.#state = "free";
+    if (!reusable) this.#kill({ kind: "fatal" });
+    this.#events.answered(result, reusable);
+  }
+
+  /** Writes the last lines of the running invocation and makes its result. */
+  #conclude(
+    payload: Uint8Array,
+    outcome: Pick<InvocationResult, "error" | "cause">,
+    status: Report["status"],
+  ): InvocationResult {
+    const { invocation, startedMs, timer } = must(this.#current, "the invocation of a busy environment");
+    const nowMs = this.#deps.clock.monotonicMs();
+    timer.cancel();
+    this.#current = undefined;
+    this.#cutters[1].flush();
+    this.#cutters[2].flush();
+    const figures = this.#figures(nowMs - startedMs);
+    const logTail = this.#log.end(invocation.requestId, status === undefined ? figures : { ...figures, status });
+    return { payload, ...outcome, logTail, ...figures };
+  }
+
+  #figures(durationMs: number): Pick<InvocationResult, "durationMs" | "initMs" | "memoryUsedMiB"> {
+    const pid = this.#child?.pid;
+    const fresh = this.#deps.clock.monotonicMs() - this.#sampledMs < memoryFreshMs;
+    if (!fresh && pid !== undefined && this.#state !== "ended") this.resident(residentKiBOf(pid));
+    const memoryUsedMiB = Math.ceil(this.#peakKiB / 1024);
+    const initMs = this.#initMs;
+    this.#initMs = undefined;
+    return initMs === undefined ? { durationMs, memoryUsedMiB } : { durationMs, initMs, memoryUsedMiB };
+  }
+
+  #kill(ending: Ending): void {
+    if (this.#state === "ending" || this.#state === "ended") return;
+    this.#ending ??= ending;
+    this.#state = "ending";
+    this.#child?.kill();
+  }
+
+  /** Its processes are gone, or never were. */
+  #gone(how: Exit | StartError): void {
+    if ("reason" in how) this.#over({ kind: "not-started", ...how });
+    else this.#over({ kind: "exited", exit: how, outOfMemory: this.#outOfMemory });
+  }
+
+  #over(last: Ending): void {
+    if (this.#state === "ended") return;
+    const ending = (this.#ending ??= last);
+    this.#state = "ended";
+    this.#initTimer?.cancel();
+    // Only alive here when the preparation failed after the start.
+    this.#child?.kill();
+    if (this.#child?.pid !== undefined) this.#deps.warden.forget(this.#child.pid);
+    if (!this.#wasReady) this.#tellStartFailed(ending);
+    else if (this.#current !== undefined) this.#tellCrashed(ending, this.#current.invocation.requestId);
+    this.#remove().catch((error: unknown) => {
+      this.#deps.log.warn("an environment was not cleared away", { environment: this.id, error: asError(error) });
+    });
+  }
+
+  async #remove(): Promise<void> {
+    try {
+      await this.#link?.close();
+      await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
+    } finally {
+      this.#events.ended();
+    }
+  }
+
+  #tellCrashed(ending: Ending, requestId: string): void {
+    const { payload, cause, status, logText } = verdictOf(ending, this.#spec, requestId, "crash");
+    this.#log.write(status === "timeout" ? `${this.#time()} ${logText}` : logText);
+    this.#events.answered(this.#conclude(payload, { error: "unhandled", cause }, status), false);
+  }
+
+  #tellStartFailed(ending: Ending): void {
+    this.#cutters[1].flush();
+    this.#cutters[2].flush();
+    const initMs = this.#deps.clock.monotonicMs() - this.#bornMs;
+    if (ending.kind !== "asked") this.#log.write(this.#initReport(ending, initMs));
+    this.#events.startFailed({
+      retry: mayStartBetter(ending),
+      resultFor: (requestId) => this.#startFailedResult(ending, requestId),
+    });
+  }
+
+  #initReport(ending: Ending, initMs: number): string {
+    const { status } = verdictOf(ending, this.#spec, "", "init");
+    const what = status === "timeout" ? "Status: timeout" : `Status: error\tError Type: ${status.errorType}`;
+    return `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: init\t${what}`;
+  }
+
+  #startFailedResult(ending: Ending, requestId: string): InvocationResult {
+    const { payload, cause, status, logText } = verdictOf(ending, this.#spec, requestId, "init");
+    this.#log.begin(requestId);
+    if (ending.kind !== "init-failed") this.#log.write(status === "timeout" ? `${this.#time()} ${logText}` : logText);
+    const figures = this.#figures(0);
+    const logTail = this.#log.end(requestId, { ...figures, status });
+    return { payload, error: "unhandled", cause, logTail, ...figures };
+  }
+
+  #time(): string {
+    return new Date(this.#deps.clock.now()).toISOString();
+  }
+}
+
+/** Environments of `spec` as child processes. */
+export function createProcessDriver(deps: ProcessDeps, spec: FunctionSpec): Driver {
+  return { start: (events, options) => new ProcessEnvironment(deps, spec, events, options) };
+}

@@ -1,0 +1,75 @@
+/** The framed channel, at the node's end: two inherited sockets, one for each direction. */
+import type { Readable, Writable } from "node:stream";
+import { frameMetaBytesMax, responseBytesMax } from "../limits.ts";
+import { BrokenFrame, type Frame, type InvokeMeta, bytesFrame, createFrameReader, frameKind } from "./frames.ts";
+import { type Link, type LinkEvents, clientContextOf } from "./link.ts";
+
+function onFrame(frame: Frame, events: LinkEvents): void {
+  const { kind, value, payload } = frame;
+  switch (kind) {
+    case frameKind.answer:
+      events.resident(value);
+      return events.answered(payload);
+    case frameKind.log:
+      return events.logged(payload.toString("utf8"));
+    case frameKind.output:
+      return events.wrote(value === 2 ? 2 : 1, payload);
+    case frameKind.failure:
+      events.resident(value);
+      return events.failed(payload, "handled");
+    case frameKind.fatal:
+      return events.failed(payload, "fatal");
+    case frameKind.tooLarge:
+      events.resident(value);
+      return events.failed(payload, "too-large");
+    case frameKind.ready:
+      events.resident(value);
+      return events.ready();
+    case frameKind.initError:
+      return events.initFailed(payload);
+    default:
+      return events.broken(`a frame of the unknown kind ${kind}`);
+  }
+}
+
+/** `input` goes to the runtime, `output` comes from it. */
+export function createFramedLink(input: Writable, output: Readable, events: LinkEvents): Link {
+  const read = createFrameReader(frameMetaBytesMax + responseBytesMax, (frame) => onFrame(frame, events));
+  output.on("data", (chunk: Buffer) => {
+    try {
+      read(chunk);
+    } catch (error) {
+      if (!(error instanceof BrokenFrame)) throw error;
+      output.destroy();
+      events.broken(error.message);
+    }
+  });
+  // A runtime that is gone shows as the exit of its process; EPIPE and ECONNRESET only say the same a little earlier.
+  output.on("error", () => undefined);
+  input.on("error", () => undefined);
+  return {
+    send(invocation, deadlineAt) {
+      const clientContext = clientContextOf(invocation);
+      const meta: InvokeMeta = {
+        requestId: invocation.requestId,
+        invokedArn: invocation.invokedArn,
+        traceHeader: invocation.traceHeader,
+        deadlineAt,
+        ...(clientContext === undefined ? {} : { clientContext }),
+      };
+      const [head, payload] = bytesFrame(frameKind.invoke, 0, JSON.stringify(meta), invocation.payload);
+      if (payload === undefined) {
+        input.write(head);
+        return;
+      }
+      input.cork();
+      input.write(head);
+      input.write(payload);
+      input.uncork();
+    },
+    async close() {
+      input.destroy();
+      output.destroy();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/** What is started for a runtime: the command, and whether it is spoken to in frames or over the Runtime API. */
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
+import { errorCode } from "../../base/errors.ts";
+import type { FunctionSpec } from "../ports.ts";
+import { runtimeKind } from "../runtimes.ts";
+
+export type Launch =
+  | { kind: "framed"; command: string; args: readonly string[] }
+  | { kind: "runtime-api"; command: string; args: readonly string[] }
+  /** There is nothing to start; `reason` in AWS's words. */
+  | { kind: "impossible"; reason: string }
+  | { kind: "unavailable"; hint: string };
+
+/** A function that sets its own heap limits keeps them, as on AWS; flags would win over its NODE_OPTIONS. */
+const ownHeapLimits = /--max[-_](old|semi)[-_]space[-_]size/;
+
+/** AWS's shares: a tenth of the memory for the young generation and for what is not JavaScript, the rest is old space. */
+function heapFlags({ memoryMiB, environment }: FunctionSpec): string[] {
+  if (ownHeapLimits.test(environment["NODE_OPTIONS"] ?? "")) return [];
+  const youngMiB = Math.max(1, Math.floor(memoryMiB / 20));
+  const oldMiB = memoryMiB - Math.floor(memoryMiB / 10);
+  return [`--max-semi-space-size=${youngMiB}`, `--max-old-space-size=${oldMiB}`];
+}
+
+/** The first bootstrap there is. Source: Lambda guide, "Building a custom runtime". */
+function bootstrapOf(spec: FunctionSpec): Launch {
+  const places = [join(spec.codeDir, "bootstrap"), "/opt/bootstrap"];
+  for (const command of places) {
+    try {
+      accessSync(command, constants.X_OK);
+      return { kind: "runtime-api", command, args: [] };
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "EACCES") return { kind: "impossible", reason: `fork/exec ${command}: permission denied` };
+      if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+    }
+  }
+  return { kind: "impossible", reason: `Couldn't find valid bootstrap(s): [${places.join(" ")}]` };
+}
+
+/** `nodeRuntime` gives the path of Mikan's runtime for Node.js. */
+export async function launchOf(spec: FunctionSpec, nodeRuntime: () => Promise<string>): Promise<Launch> {
+  const runtime = runtimeKind(spec.runtime);
+  if (runtime.kind === "unavailable") return runtime;
+  if (runtime.kind === "bootstrap") return bootstrapOf(spec);
+  const args = [...heapFlags(spec), await nodeRuntime(), runtime.callbacks ? "callbacks" : "modern"];
+  return { kind: "framed", command: process.execPath, args };
+}

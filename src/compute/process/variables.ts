@@ -1,0 +1,41 @@
+/** The variables of a function's process: its own, and those that Lambda defines; nothing of the node's. */
+import { dirname } from "node:path";
+import type { FunctionSpec } from "../ports.ts";
+
+export interface Place {
+  /** The stand-in for `/tmp`. */
+  tmp: string;
+  logStream: string;
+}
+
+/**
+ * Source: Lambda guide, "Defined runtime environment variables". The reserved ones win over the function's own, the
+ * others do not. `/tmp` itself is the machine's in a plain process, so `TMPDIR` names a directory of the environment.
+ */
+export function variablesOf(spec: FunctionSpec, place: Place): Record<string, string> {
+  const { accessKeyId, secretAccessKey, sessionToken } = spec.credentials;
+  return {
+    LANG: "en_US.UTF-8",
+    TZ: ":UTC",
+    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin:/opt/bin`,
+    // The operator's home holds profiles that an AWS SDK would read.
+    HOME: place.tmp,
+    AWS_ENDPOINT_URL: spec.endpointUrl,
+    ...spec.environment,
+    TMPDIR: place.tmp,
+    _HANDLER: spec.handler,
+    AWS_DEFAULT_REGION: spec.region,
+    AWS_REGION: spec.region,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${spec.runtime}`,
+    AWS_LAMBDA_FUNCTION_NAME: spec.functionName,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(spec.memoryMiB),
+    AWS_LAMBDA_FUNCTION_VERSION: spec.version,
+    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_LOG_GROUP_NAME: spec.logGroup,
+    AWS_LAMBDA_LOG_STREAM_NAME: place.logStream,
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
+    LAMBDA_TASK_ROOT: spec.codeDir,
+  };
+}

@@ -18,7 +18,9 @@ export interface OpenStoreOptions {
 /** @example const store = await openStore({ data: ".mikan", clock: systemClock, log, metrics }); */
 export async function openStore({ data, ephemeral = false, ...deps }: OpenStoreOptions): Promise<Store> {
   if (data !== undefined && /^postgres(ql)?:\/\//.test(data)) {
-    throw new Error("PostgreSQL is not implemented yet");
+    // Loaded only where it is used: the client costs an embedded node 20 ms of its start.
+    const { createPostgresStore } = await import("./postgres/postgres.ts");
+    return createPostgresStore({ url: data, ...deps });
   }
   return createSqliteStore({ ...(data === undefined ? {} : { directory: data }), ephemeral, ...deps });
 }

@@ -101,8 +101,8 @@ function makeTexts(of: Table): Texts {
   };
 }
 
-/** The row in the order of `names`; throws for a column that is missing or unknown. */
-function parameters<C extends Columns>(of: Table<C>, names: readonly string[], row: RowOf<C>): SqlValue[] {
+/** The row's values in the order of `names`; throws for a column that is missing or unknown. */
+export function parameters<C extends Columns>(of: Table<C>, names: readonly string[], row: RowOf<C>): SqlValue[] {
   let given = 0;
   for (const name in row) if (row[name] !== undefined) given += 1;
   const values = names.map((name) => {

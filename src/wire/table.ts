@@ -27,6 +27,8 @@ export type OperationRow = readonly [input: string | null, output: string | null
 export interface OperationTraits {
   /** Method, URI template, status of success. */
   http?: readonly [string, string, number];
+  /** The request may carry a checksum of its body. */
+  checksum?: 1;
   /** Where an event stream runs. */
   events?: "input" | "output" | "both";
 }

@@ -78,7 +78,7 @@ const structureTraits: ReadonlySet<string> = new Set<keyof StructureTraits>([
   "awsQueryError",
 ]);
 /** Traits that say nothing to a server of ours: checked by the client, or known from elsewhere. */
-const ignoredTraits = new Set(["idempotent", "httpChecksum", "endpoint", "hostLabel", "streaming", "eventPayload"]);
+const ignoredTraits = new Set(["idempotent", "endpoint", "hostLabel", "streaming", "eventPayload"]);
 
 const protocols: Readonly<Record<string, ProtocolName>> = {
   AwsJson1_0Protocol: "awsJson1_0",
@@ -254,10 +254,9 @@ function operationRow(walk: Walk, schema: Schema): OperationRow {
   const inputName = side(input());
   const outputName = side(output());
   const kept: OperationTraits = {};
-  if (typeof traits === "object" && traits !== null && "http" in traits) {
-    kept.http = traits.http as NonNullable<OperationTraits["http"]>;
-  }
-  traitsOf(traits, new Set(["http"]), name);
+  const { http, httpChecksum } = traitsOf(traits, new Set(["http", "httpChecksum"]), name);
+  if (http !== undefined) kept.http = http as NonNullable<OperationTraits["http"]>;
+  if (httpChecksum !== undefined) kept.checksum = 1;
   const events = eventsOf(walk, inputName, outputName);
   if (events !== undefined) kept.events = events;
   return Object.keys(kept).length === 0 ? [inputName, outputName] : [inputName, outputName, kept];

@@ -1,0 +1,82 @@
+/** awsJson 1.0 and 1.1: operation in `X-Amz-Target`, JSON both ways. Source: Smithy's "AWS JSON 1.0/1.1 protocol". */
+import { Fault } from "../../base/errors.ts";
+import type { HttpResponse } from "../../base/http.ts";
+import { validationText } from "../constraints.ts";
+import { carriesMessage, describeFault, type Described } from "../faults.ts";
+import { jsonReaders, nestsFreely, parseJson } from "../json-read.ts";
+import { jsonWriters, type JsonWriters } from "../json-write.ts";
+import { mediaType, type ResponseContext } from "../message.ts";
+import type { ServiceModel } from "../model.ts";
+import type { Protocol } from "./protocol.ts";
+
+/** Namespaces of the errors that no service models, as they come in `__type`. */
+const coralNamespaces: Readonly<Record<string, string>> = {
+  ValidationException: "com.amazon.coral.validate",
+  AccessDeniedException: "com.amazon.coral.service",
+};
+const coralNamespace = "com.amazon.coral.service";
+
+const noLabels = {};
+
+export function awsJson(model: ServiceModel, version: "1.0" | "1.1"): Protocol {
+  const readers = jsonReaders();
+  const writers = jsonWriters();
+  const contentType = `application/x-amz-json-${version}`;
+  return {
+    family: "json",
+    namedInBody: false,
+    locate({ headers }) {
+      const target = headers.get("x-amz-target") ?? "";
+      const dot = target.lastIndexOf(".");
+      const operation =
+        target.slice(0, dot) === model.table.targetPrefix ? model.operation(target.slice(dot + 1)) : undefined;
+      if (operation === undefined) throw new Fault("UnknownOperation", "The requested operation is not recognized.");
+      return { operation, labels: noLabels };
+    },
+    admit({ headers }) {
+      const type = mediaType(headers);
+      // Both versions are read alike; no other type: a page can send text/plain across origins without being asked.
+      if (type === "application/x-amz-json-1.0" || type === "application/x-amz-json-1.1") return;
+      throw new Fault("UnsupportedMediaType", `The content type has to be ${contentType}.`);
+    },
+    codec({ input, output }) {
+      const read = readers.structure(input);
+      const write = writers.structure(output);
+      const guardNesting = nestsFreely(input);
+      return {
+        decode: ({ body }) => read(parseJson(body as Uint8Array, guardNesting)) as object,
+        encode: (value, context) => answer(200, write(value), contentType, context),
+      };
+    },
+    invalid: (problems) => {
+      // SQS has words of its own for what is missing.
+      const missing = model.key === "sqs" ? problems.find((problem) => problem.missing) : undefined;
+      if (missing === undefined) return new Fault("ValidationException", validationText(problems));
+      return new Fault("MissingParameter", `The request must contain the parameter ${missing.member.name}.`);
+    },
+    encodeFault(fault, context) {
+      const described = describeFault(model, "json", fault);
+      const body = { __type: typeOf(described, model, version), ...errorBody(described, writers) };
+      const response = answer(described.status, body, contentType, context);
+      if (model.table.queryCompatible !== true) return response;
+      const queryError = `${described.queryCode};${described.sender ? "Sender" : "Receiver"}`;
+      return { ...response, headers: [...response.headers, "x-amzn-query-error", queryError] };
+    },
+  };
+}
+
+function typeOf({ name, structure }: Described, model: ServiceModel, version: string): string {
+  if (version === "1.1") return name;
+  return `${structure === undefined ? (coralNamespaces[name] ?? coralNamespace) : model.table.namespace}#${name}`;
+}
+
+/** The members of an error as JSON; those it does not model are not sent. */
+export function errorBody({ structure, members, message }: Described, writers: JsonWriters): Record<string, unknown> {
+  const body = structure === undefined ? {} : (writers.structure(structure)(members) as Record<string, unknown>);
+  return carriesMessage(structure) ? body : { ...body, message };
+}
+
+function answer(status: number, body: unknown, contentType: string, { requestId }: ResponseContext): HttpResponse {
+  const headers = ["Content-Type", contentType, "x-amzn-RequestId", requestId];
+  return { status, headers, body: Buffer.from(JSON.stringify(body)) };
+}

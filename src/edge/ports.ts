@@ -30,7 +30,7 @@ export interface ListenerConfig {
 
 /** What the edge adds to a request on its way to an endpoint. */
 export interface ForwardedHeaders {
-  /** X-Forwarded-For, -Proto and -Port: add the client to what is there, leave it as it is, or take it away. */
+  /** X-Forwarded-For: add the client to what is there, leave it, or take it away. -Proto and -Port are always ours. */
   xff: "append" | "preserve" | "remove";
   /** Keep `Host` as the client sent it; else port 80/443 is dropped and any other listener port is appended. */
   preserveHost: boolean;

@@ -92,6 +92,11 @@ export class ClientConnection implements BodySink {
     return this.#requestDone;
   }
 
+  /** The next step is the client's: its request is not complete, and nobody holds it back. */
+  get waitsForRequest(): boolean {
+    return !this.#requestDone && !this.#backpressed;
+  }
+
   /** The connection can go on after this answer, so its head need not say `close`. */
   get persistent(): boolean {
     const { limits, ending } = this.#owner;
@@ -326,8 +331,7 @@ export class ClientConnection implements BodySink {
     } else if (this.#mode === "active" && this.socket.writableLength === 0 && this.#exchange !== undefined) {
       this.#arm(this.#activeMs());
       // Where there is no idle timeout an exchange may wait as long as it likes, unless it waits for the client.
-      const waitsForClient = !this.#requestDone && !this.#backpressed;
-      if (this.#owner.limits.idleTimeoutMs > 0 || waitsForClient) this.#exchange.idle();
+      if (this.#owner.limits.idleTimeoutMs > 0 || this.waitsForRequest) this.#exchange.idle();
     } else if (this.#mode !== "closed") {
       this.#onGone("client-stalled");
       this.destroy();

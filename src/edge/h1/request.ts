@@ -10,6 +10,8 @@ export interface RequestHead {
   target: string;
   /** The authority in lower case with its port as sent; empty when an HTTP/1.0 client named none. */
   host: string;
+  /** The authority as sent. */
+  hostText: string;
   /** HTTP/1.`minor`. */
   minor: number;
   framing: "none" | "length" | "chunked";
@@ -34,6 +36,7 @@ export function emptyRequestHead(): RequestHead {
     method: "",
     target: "",
     host: "",
+    hostText: "",
     minor: 1,
     framing: "none",
     contentLength: 0,
@@ -87,7 +90,7 @@ export function listOf(value: string): string[] {
     .filter((member) => member !== "");
 }
 
-const hostPattern = /^(?:[a-z0-9\-._~%!$&'()*+;=]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/;
+const hostPattern = /^(?:[a-z0-9\-._~%!$&'()*+;=]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
 
 /** What the head says beside its first line, gathered in one pass. */
 interface Seen {
@@ -191,16 +194,16 @@ function readTarget(head: RequestHead, hostField: string | undefined): Refusal |
   if (head.method === "CONNECT") return refusals.connect;
   if (head.method === "TRACE") return refusals.trace;
   if (hostField === undefined && head.minor === 1) return refusals.missingHost;
-  let host = (hostField ?? "").toLowerCase();
-  if (hostField !== undefined && !hostPattern.test(host)) return refusals.badHost;
+  if (hostField !== undefined && !hostPattern.test(hostField)) return refusals.badHost;
+  head.hostText = hostField ?? "";
   if (head.target.charCodeAt(0) !== 47 && !(head.target === "*" && head.method === "OPTIONS")) {
     const absolute = readAbsolute(head.target, head.method);
     if (absolute === undefined) return refusals.badTarget;
     // The absolute form's authority replaces Host (RFC 9112 section 3.2.2).
     head.target = absolute.target;
-    host = absolute.host;
+    head.hostText = absolute.host;
   }
-  head.host = host;
+  head.host = head.hostText.toLowerCase();
   return undefined;
 }
 
@@ -210,7 +213,7 @@ function readAbsolute(target: string, method: string): { host: string; target: s
   if (scheme === null) return undefined;
   const rest = target.slice(scheme[0].length);
   const end = rest.search(/[/?]/);
-  const host = (end < 0 ? rest : rest.slice(0, end)).toLowerCase();
+  const host = end < 0 ? rest : rest.slice(0, end);
   if (!hostPattern.test(host)) return undefined;
   const path = end < 0 ? "" : rest.slice(end);
   if (path === "" && method === "OPTIONS") return { host, target: "*" };

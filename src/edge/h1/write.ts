@@ -19,6 +19,7 @@ export interface ResponsePlan {
   /** Whether the body is sent at all: not to HEAD, not with 204 and 304. */
   withBody: boolean;
   hasDate: boolean;
+  hasServer: boolean;
 }
 
 /** A response that a handler made wrongly; it is not sent. */
@@ -32,7 +33,7 @@ export function planResponse(response: HttpResponse, method: string, minor: numb
   if (!Number.isInteger(status) || status < 200 || status > 599) throw new InvalidResponse(`status ${status}`);
   const reason = response.reason ?? reasonOf(status);
   if (!valueText(reason)) throw new InvalidResponse("the reason phrase holds control characters");
-  const { text, contentLength, hasDate } = fieldsText(response.headers);
+  const { text, contentLength, hasDate, hasServer } = fieldsText(response.headers);
   const bodiless = status === 204 || status === 304;
   const withBody = method !== "HEAD" && !bodiless;
   const framing = bodiless ? none : framingOf(body, contentLength, method, minor);
@@ -40,7 +41,7 @@ export function planResponse(response: HttpResponse, method: string, minor: numb
   if (framing.kind === "length") head += `Content-Length: ${framing.bytes}\r\n`;
   else if (framing.kind === "chunked") head += "Transfer-Encoding: chunked\r\n";
   else if (status === 304 && contentLength >= 0) head += `Content-Length: ${contentLength}\r\n`;
-  return { head, framing, withBody, hasDate };
+  return { head, framing, withBody, hasDate, hasServer };
 }
 
 const none: ResponseFraming = { kind: "none" };
@@ -53,10 +54,18 @@ function framingOf(body: HttpResponse["body"], contentLength: number, method: st
   return minor === 0 ? { kind: "eof" } : { kind: "chunked" };
 }
 
-function fieldsText(headers: Headers): { text: string; contentLength: number; hasDate: boolean } {
+interface CheckedFields {
+  text: string;
+  contentLength: number;
+  hasDate: boolean;
+  hasServer: boolean;
+}
+
+function fieldsText(headers: Headers): CheckedFields {
   let text = "";
   let contentLength = -1;
   let hasDate = false;
+  let hasServer = false;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] ?? "";
     const value = headers[i + 1] ?? "";
@@ -68,10 +77,11 @@ function fieldsText(headers: Headers): { text: string; contentLength: number; ha
       if (contentLength < 0) throw new InvalidResponse(`Content-Length ${JSON.stringify(value)}`);
     } else if (!hopByHop.has(id)) {
       hasDate ||= id === field.date;
+      hasServer ||= id === field.server;
       text += `${name}: ${value}\r\n`;
     }
   }
-  return { text, contentLength, hasDate };
+  return { text, contentLength, hasDate, hasServer };
 }
 
 /** Trailer lines, checked; those that may not be trailers are left out. */

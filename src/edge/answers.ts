@@ -1,0 +1,98 @@
+/** Answers that the edge makes itself: errors, redirects, fixed responses, in the form that ALB gives them. */
+import type { ClientConnection, Exchange } from "./h1/connection.ts";
+import { reasonOf } from "./h1/status.ts";
+import type { RouteAction } from "./ports.ts";
+import { hostnameOf, type Subject } from "./match.ts";
+
+/** A complete answer but for `Server`, `Date` and `Connection`. */
+export interface OwnAnswer {
+  status: number;
+  contentType: string;
+  /** As bytes: a character each. */
+  body: string;
+  /** Further lines, each with its end. */
+  lines: string;
+}
+
+/** What the edge's own answers of one listener share. */
+export interface Answerer {
+  answer(connection: ClientConnection, answer: OwnAnswer): void;
+  /** The answer's text for a connection that ends with it. */
+  last(answer: OwnAnswer): string;
+}
+
+/** What an exchange is that was answered before it began. */
+export const answered: Exchange = {
+  requestData() {},
+  requestEnd() {},
+  requestFlush() {},
+  clientDrained() {},
+  clientGone() {},
+  idle() {},
+};
+
+const errorPages = new Map<number, OwnAnswer>();
+
+/** The page for an error or a redirect of `status`. */
+export function pageOf(status: number): OwnAnswer {
+  let page = errorPages.get(status);
+  if (page === undefined) {
+    const title = `${status} ${reasonOf(status)}`.trimEnd();
+    const body =
+      `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n` +
+      `<center><h1>${title}</h1></center>\r\n</body>\r\n</html>\r\n`;
+    page = { status, contentType: "text/html", body, lines: "" };
+    errorPages.set(status, page);
+  }
+  return page;
+}
+
+export function createAnswerer(serverName: string, dateText: () => string): Answerer {
+  const text = ({ status, contentType, body, lines }: OwnAnswer, connection: "keep-alive" | "close", head: boolean) => {
+    const type = contentType === "" ? "" : `Content-Type: ${contentType}\r\n`;
+    return (
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nServer: ${serverName}\r\nDate: ${dateText()}\r\n${type}` +
+      `Content-Length: ${body.length}\r\n${lines}Connection: ${connection}\r\n\r\n${head ? "" : body}`
+    );
+  };
+  return {
+    answer(connection, answer) {
+      const keepAlive = connection.persistent;
+      connection.responseBegun = true;
+      const headOnly = connection.head.method === "HEAD";
+      connection.out.text(text(answer, keepAlive ? "keep-alive" : "close", headOnly));
+      connection.out.flush();
+      connection.finish(keepAlive);
+    },
+    last: (answer) => text(answer, "close", false),
+  };
+}
+
+/** Gives the answer of a redirect or a fixed response. */
+export function compileAnswer(
+  action: Exclude<RouteAction, { kind: "forward" }>,
+  listenerPort: number,
+): (subject: Subject) => OwnAnswer {
+  if (action.kind === "fixed") {
+    const body = Buffer.from(action.body).toString("latin1");
+    const fixed: OwnAnswer = { status: action.status, contentType: action.contentType, body, lines: "" };
+    return () => fixed;
+  }
+  const page = pageOf(action.status);
+  const fill = (template: string, { path, query, hostname }: Subject) =>
+    template.replace(/#\{(protocol|host|port|path|query)\}/g, (_, name) => {
+      if (name === "protocol") return "http";
+      if (name === "host") return hostname;
+      if (name === "port") return String(listenerPort);
+      return name === "path" ? path.replace(/^\//, "") : query;
+    });
+  return (subject) => {
+    const part = (template: string) => fill(template, subject);
+    const query = part(action.query);
+    const path = part(action.path);
+    const place =
+      `${part(action.protocol).toLowerCase()}://${hostnameOf(part(action.host))}:${part(action.port)}` +
+      `${path.startsWith("/") ? path : `/${path}`}${query === "" ? "" : `?${query}`}`;
+    return { ...page, lines: `Location: ${place}\r\n` };
+  };
+}

@@ -1,0 +1,141 @@
+/** A configuration made ready to run in one worker: every decision that a request does not change is made here. */
+import { must } from "../base/errors.ts";
+import type { LogFields, LogLevel } from "../telemetry/log.ts";
+import type { Clock } from "../base/clock.ts";
+import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
+import { Cluster, weightedTurns, type Endpoint } from "./cluster.ts";
+import { limitsOf, type H1Limits } from "./h1/limits.ts";
+import { compileRoutes, type Subject } from "./match.ts";
+import type { Upstream } from "./pool.ts";
+import type { EdgeConfig, ListenerConfig, RouteAction } from "./ports.ts";
+import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
+import { StatsWriter } from "./stats.ts";
+
+/** What a worker has for all its listeners and exchanges. */
+export interface PlaneDeps {
+  clock: Clock;
+  dateText(): string;
+  newTraceId(): string;
+  log(level: LogLevel, message: string, fields: LogFields): void;
+}
+
+/** One generation of the routing, and the requests that run on it. */
+export class Epoch {
+  readonly number: number;
+  active = 0;
+  readonly #onRetired: (epoch: number) => void;
+  #superseded = false;
+
+  constructor(number: number, onRetired: (epoch: number) => void) {
+    this.number = number;
+    this.#onRetired = onRetired;
+  }
+
+  /** A request that began with it has ended. */
+  end(): void {
+    this.active -= 1;
+    if (this.#superseded && this.active === 0) this.#onRetired(this.number);
+  }
+
+  /** No further request begins with it. */
+  supersede(): void {
+    this.#superseded = true;
+    if (this.active === 0) this.#onRetired(this.number);
+  }
+}
+
+export type CompiledAction =
+  | { kind: "forward"; turn: () => Cluster | undefined }
+  | { kind: "answer"; answer: (subject: Subject) => OwnAnswer };
+
+export interface CompiledListener {
+  readonly config: ListenerConfig;
+  readonly plane: PlaneDeps;
+  readonly epoch: Epoch;
+  readonly limits: H1Limits;
+  readonly answerer: Answerer;
+  readonly rewriter: RequestRewriter;
+  /** Index into {@link actions}, or -1. */
+  readonly route: (subject: Subject) => number;
+  readonly actions: readonly CompiledAction[];
+}
+
+export interface CompileDeps extends PlaneDeps {
+  health: Int32Array;
+  slots: Readonly<Record<string, readonly number[]>>;
+  stats: Readonly<Record<string, SharedArrayBuffer>>;
+  epoch: Epoch;
+  /** The endpoint's connections, kept over the epochs. */
+  upstream(clusterId: string, endpointId: string, host: string, port: number): Upstream;
+}
+
+/** The listeners of `config`, by `address:port`. Throws for a configuration that names what it does not hold. */
+export function compileConfig(config: EdgeConfig, deps: CompileDeps): Map<string, CompiledListener> {
+  const clusters = new Map(config.clusters.map((cluster) => [cluster.id, compileCluster(cluster, deps)]));
+  return new Map(config.listeners.map((listener) => [placeOf(listener), compileListener(listener, clusters, deps)]));
+}
+
+/** What a socket is known by: a listener that takes over another's address takes over its socket. */
+export function placeOf({ address, port }: { address: string; port: number }): string {
+  return `${address}:${port}`;
+}
+
+function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDeps): Cluster {
+  const endpoints = config.endpoints.map((endpoint): Endpoint => {
+    if (endpoint.kind === "function") return endpoint;
+    return {
+      kind: "address",
+      id: endpoint.id,
+      upstream: deps.upstream(config.id, endpoint.id, endpoint.host, endpoint.port),
+    };
+  });
+  return new Cluster({
+    config,
+    endpoints,
+    slots: must(deps.slots[config.id], `the health slots of cluster ${config.id}`),
+    health: deps.health,
+    stats: new StatsWriter(must(deps.stats[config.id], `the counts of cluster ${config.id}`)),
+  });
+}
+
+function compileListener(
+  config: ListenerConfig,
+  clusters: ReadonlyMap<string, Cluster>,
+  deps: CompileDeps,
+): CompiledListener {
+  const { clock, dateText, newTraceId, log, epoch } = deps;
+  return {
+    config,
+    plane: { clock, dateText, newTraceId, log },
+    epoch,
+    limits: limitsOf("public", {
+      idleTimeoutMs: config.idleTimeoutMs,
+      // ALB: no data before the idle timeout is over is a 408.
+      headTimeoutMs: Math.min(config.idleTimeoutMs, 60_000),
+      keepAliveTimeoutMs: config.keepAliveTimeoutMs,
+    }),
+    answerer: createAnswerer(config.serverName, dateText),
+    rewriter: compileRequestRewriter({
+      forwarded: config.forwarded,
+      scheme: "http",
+      port: config.port,
+      address: config.address,
+      newTraceId,
+    }),
+    route: compileRoutes(config.routes),
+    actions: config.routes.map((route) => compileAction(route.action, config.port, clusters)),
+  };
+}
+
+function compileAction(
+  action: RouteAction,
+  listenerPort: number,
+  clusters: ReadonlyMap<string, Cluster>,
+): CompiledAction {
+  if (action.kind !== "forward") return { kind: "answer", answer: compileAnswer(action, listenerPort) };
+  const choices = action.targets.map(({ clusterId, weight }) => ({
+    value: must(clusters.get(clusterId), `cluster ${clusterId}`),
+    weight,
+  }));
+  return { kind: "forward", turn: weightedTurns(choices) };
+}

@@ -1,0 +1,371 @@
+/** The edge, from the main thread: takes configurations, and has every worker run them together or not at all. */
+import { createServer } from "node:net";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { placeOf } from "./compile.ts";
+import { createCrew, type Member } from "./crew.ts";
+import { createFunctions } from "./functions.ts";
+import { createProber, type Probe } from "./health.ts";
+import type { FromWorker, PrepareMessage, ToWorker } from "./messages.ts";
+import { listen, PortInUseError } from "./port.ts";
+import type { ClusterStats, Edge, EdgeConfig } from "./ports.ts";
+import { clearActive, readStats, statsBlock } from "./stats.ts";
+
+export interface EdgeOptions {
+  /** Edge worker threads; one where the platform cannot share a port between sockets. */
+  workers: number;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  /** How long every worker may take to run a new configuration before apply fails and names it. */
+  applyMsMax?: number;
+  /** For tests. */
+  testing?: {
+    /** How long each worker sits on a configuration before it runs it. */
+    swapDelayMs?: (worker: number) => number;
+    probe?: Probe;
+  };
+}
+
+const applyMsMaxDefault = 10_000;
+const closeGraceMs = 5_000;
+/** Platforms on which several sockets may share one port, the kernel spreading connections over them. */
+const sharesPorts = process.platform === "linux";
+
+type Step = "prepare" | "commit";
+type MessageFor = (round: number, member: Member) => ToWorker;
+
+/** What apply waits for: each worker's word on one round. */
+interface Round {
+  number: number;
+  waiting: Set<number>;
+  failure: Error | undefined;
+  done: () => void;
+}
+
+/**
+ * @example
+ * const edge = createEdge({ workers: 1, clock, log, metrics });
+ * await edge.apply({ epoch: 1, listeners: [...], clusters: [...] });
+ */
+export function createEdge(options: EdgeOptions): Edge {
+  return new MainEdge(options);
+}
+
+class MainEdge implements Edge {
+  readonly #options: EdgeOptions;
+  readonly #crew;
+  readonly #functions;
+  readonly #prober;
+  readonly #size: number;
+  #applied: EdgeConfig | undefined;
+  #slots: Record<string, number[]> = {};
+  /** By cluster: a block per worker. */
+  #stats = new Map<string, SharedArrayBuffer[]>();
+  #round: Round | undefined;
+  #rounds = 0;
+  /** Applies run one after another. */
+  #queue: Promise<unknown> = Promise.resolve();
+  /** By worker: the epoch it runs, once it does. */
+  readonly #running = new Map<number, number>();
+  /** By worker: epochs that are superseded there but not retired. */
+  readonly #oldEpochs = new Map<number, Set<number>>();
+  #whenClosed = new Map<number, () => void>();
+  #closed = false;
+
+  constructor(options: EdgeOptions) {
+    const { clock, log, metrics, testing } = options;
+    this.#options = options;
+    this.#size = sharesPorts ? Math.max(1, options.workers) : 1;
+    this.#functions = createFunctions(log);
+    this.#prober = createProber({ clock, log, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
+    this.#crew = createCrew({
+      size: this.#size,
+      clock,
+      log,
+      restarts: metrics.counter("edge_worker_restarts"),
+      startOf: (index) => ({
+        index,
+        health: this.#prober.memory,
+        reusePort: sharesPorts,
+        swapDelayMs: testing?.swapDelayMs?.(index) ?? 0,
+      }),
+      received: (member, message) => this.#received(member, message),
+      lost: (index) => this.#lost(index),
+      replaced: (member) => {
+        this.#queue = this.#queue.then(() => this.#catchUp(member));
+      },
+    });
+  }
+
+  apply(config: EdgeConfig): Promise<void> {
+    const applied = this.#queue.then(() => this.#apply(config));
+    this.#queue = applied.catch(() => {});
+    return applied;
+  }
+
+  register(endpointId: string, handler: Parameters<Edge["register"]>[1]): void {
+    this.#functions.register(endpointId, handler);
+  }
+
+  unregister(endpointId: string): void {
+    this.#functions.unregister(endpointId, this.#applied?.epoch ?? 0);
+    this.#settle();
+  }
+
+  health(clusterId: string): ReturnType<Edge["health"]> {
+    return this.#prober.health(clusterId);
+  }
+
+  stats(): ClusterStats[] {
+    return [...this.#stats].map(([clusterId, blocks]) =>
+      readStats(clusterId, blocks, this.#functionReasons(clusterId)),
+    );
+  }
+
+  async close(graceMs = closeGraceMs): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue;
+    this.#prober.close();
+    const { members } = this.#crew;
+    const closed = Promise.all(
+      members.map(
+        ({ index }) =>
+          new Promise<void>((resolve) => {
+            this.#whenClosed.set(index, resolve);
+          }),
+      ),
+    );
+    for (const member of members) member.post({ kind: "close", graceMs });
+    const late = new Promise<void>((resolve) => {
+      this.#options.clock.after(graceMs + 1_000, resolve);
+    });
+    await Promise.race([closed, late]);
+    await this.#crew.stop();
+  }
+
+  async #apply(config: EdgeConfig): Promise<void> {
+    if (this.#closed) throw new Error("the edge is closed");
+    const before = this.#applied;
+    // A later change of routing holds every earlier one.
+    if (before !== undefined && config.epoch < before.epoch) return;
+    if (config.listeners.length === 0 && before === undefined) {
+      this.#adopt(config);
+      return;
+    }
+    const startedMs = this.#options.clock.monotonicMs();
+    await this.#tryPorts(config, before);
+    await this.#startCrew();
+    const oldSlots = this.#slots;
+    const slots = this.#prober.watch(config);
+    this.#makeStats(config);
+    this.#slots = slots;
+    let round: number;
+    try {
+      round = await this.#askAll("prepare", (number, { index }) => this.#prepareMessage(number, config, index));
+    } catch (error) {
+      this.#slots = oldSlots;
+      for (const member of this.#crew.members) member.post({ kind: "abandon" });
+      if (before !== undefined) this.#prober.watch(before);
+      throw error;
+    }
+    // From here on it is the configuration: a worker that dies meanwhile comes back with it.
+    this.#adopt(config, slots);
+    await this.#askAll("commit", () => ({ kind: "commit", round }), round);
+    this.#options.metrics.gauge("edge_epoch").set(config.epoch);
+    this.#options.metrics.histogram("edge_apply_ms").record(this.#options.clock.monotonicMs() - startedMs);
+  }
+
+  #adopt(config: EdgeConfig, slots = this.#prober.watch(config)): void {
+    for (const [index, epoch] of this.#running) {
+      if (epoch !== config.epoch) this.#oldEpochsOf(index).add(epoch);
+    }
+    this.#applied = config;
+    this.#slots = slots;
+    const live = new Set(config.clusters.map(({ id }) => id));
+    for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
+    this.#makeStats(config);
+  }
+
+  /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
+  async #tryPorts(config: EdgeConfig, before: EdgeConfig | undefined): Promise<void> {
+    const bound = new Set(before?.listeners.map(placeOf));
+    const wanted = new Set<string>();
+    for (const { address, port, ...listener } of config.listeners) {
+      const place = placeOf({ address, port });
+      if (wanted.has(place)) throw new PortInUseError(port, `another listener (${listener.id})`);
+      wanted.add(place);
+      if (bound.has(place)) continue;
+      const server = createServer();
+      await listen(server, { host: address, port });
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    }
+  }
+
+  #prepareMessage(round: number, config: EdgeConfig, worker: number): PrepareMessage {
+    const stats = Object.fromEntries(
+      config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
+    );
+    return { kind: "prepare", round, config, slots: this.#slots, stats };
+  }
+
+  #makeStats(config: EdgeConfig): void {
+    for (const { id } of config.clusters) {
+      if (!this.#stats.has(id))
+        this.#stats.set(
+          id,
+          Array.from({ length: this.#size }, () => statsBlock()),
+        );
+    }
+  }
+
+  /** The workers are there, and ready; or it takes too long. */
+  async #startCrew(): Promise<void> {
+    const waiting = new AbortController();
+    const limitMs = this.#limitMs;
+    const late = this.#options.clock.sleep(limitMs, waiting.signal).then(
+      () => {
+        throw new Error(`the edge workers did not start within ${limitMs} ms`);
+      },
+      () => {},
+    );
+    await Promise.race([this.#crew.start(), late]);
+    waiting.abort();
+  }
+
+  get #limitMs(): number {
+    return this.#options.applyMsMax ?? applyMsMaxDefault;
+  }
+
+  #askAll(step: Step, messageFor: MessageFor, number?: number): Promise<number> {
+    return this.#ask(this.#crew.members, step, messageFor, number);
+  }
+
+  /** Posts to `members` and waits for each one's word; rejects with what one refused, or names who was late. */
+  async #ask(
+    members: readonly Member[],
+    step: Step,
+    messageFor: MessageFor,
+    number = (this.#rounds += 1),
+  ): Promise<number> {
+    if (members.length === 0) return number;
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
+        timer.cancel();
+        this.#round = undefined;
+        if (round.failure === undefined) resolve();
+        else reject(round.failure);
+      };
+      const waiting = new Set(members.map(({ index }) => index));
+      const round: Round = { number, waiting, failure: undefined, done: end };
+      const limitMs = this.#limitMs;
+      const timer = this.#options.clock.after(limitMs, () => {
+        round.failure = new Error(`edge worker ${[...waiting].join(", ")} did not ${step} within ${limitMs} ms`);
+        end();
+      });
+      this.#round = round;
+      for (const member of members) member.post(messageFor(number, member));
+    });
+    return number;
+  }
+
+  #received(member: Member, message: FromWorker): void {
+    switch (message.kind) {
+      case "prepared":
+        this.#heard(member.index, message.round);
+        break;
+      case "running":
+        this.#running.set(member.index, message.epoch);
+        this.#heard(member.index, message.round);
+        break;
+      case "refused":
+        this.#heard(
+          member.index,
+          message.round,
+          message.portInUse === undefined ? new Error(message.message) : new PortInUseError(message.portInUse),
+        );
+        break;
+      case "retired":
+        this.#oldEpochs.get(member.index)?.delete(message.epoch);
+        this.#settle();
+        break;
+      case "call":
+        this.#functions.call(member.index, message, (reply) => member.post(reply));
+        break;
+      case "callOff":
+        this.#functions.callOff(member.index, message.call, message.reason);
+        break;
+      case "log":
+        this.#options.log[message.level](message.message, { worker: member.index, ...message.fields });
+        break;
+      case "closed":
+        this.#whenClosed.get(member.index)?.();
+        break;
+      case "ready":
+    }
+  }
+
+  #heard(index: number, number: number, failure?: Error): void {
+    const round = this.#round;
+    if (round?.number !== number || !round.waiting.delete(index)) return;
+    round.failure ??= failure;
+    if (round.waiting.size === 0 || failure !== undefined) round.done();
+  }
+
+  #lost(index: number): void {
+    this.#functions.workerGone(index);
+    this.#oldEpochs.delete(index);
+    this.#running.delete(index);
+    this.#settle();
+    this.#whenClosed.get(index)?.();
+    for (const blocks of this.#stats.values()) {
+      const block = blocks[index];
+      if (block !== undefined) clearActive(block);
+    }
+    // It runs nothing any more; the one that takes its place starts with the configuration in force.
+    const round = this.#round;
+    if (round !== undefined) this.#heard(index, round.number);
+  }
+
+  /** Gives a new worker the configuration in force. Never rejects: applies wait behind it. */
+  async #catchUp(member: Member): Promise<void> {
+    const config = this.#applied;
+    if (config === undefined || this.#closed) return;
+    try {
+      const round = await this.#ask([member], "prepare", (number) =>
+        this.#prepareMessage(number, config, member.index),
+      );
+      await this.#ask([member], "commit", () => ({ kind: "commit", round }), round);
+    } catch (error) {
+      this.#options.log.error("a new edge worker does not run the configuration", { worker: member.index, error });
+    }
+  }
+
+  #oldEpochsOf(index: number): Set<number> {
+    let epochs = this.#oldEpochs.get(index);
+    if (epochs === undefined) this.#oldEpochs.set(index, (epochs = new Set()));
+    return epochs;
+  }
+
+  /** Functions that no request can call any more are let go. */
+  #settle(): void {
+    let oldest = this.#applied?.epoch ?? 0;
+    for (const epochs of this.#oldEpochs.values()) for (const epoch of epochs) oldest = Math.min(oldest, epoch);
+    this.#functions.settled(oldest);
+  }
+
+  #functionReasons(clusterId: string): Map<string, number> {
+    const sums = new Map<string, number>();
+    const cluster = this.#applied?.clusters.find(({ id }) => id === clusterId);
+    for (const endpoint of cluster?.endpoints ?? []) {
+      if (endpoint.kind !== "function") continue;
+      for (const [reason, count] of this.#functions.reasons(endpoint.id))
+        sums.set(reason, (sums.get(reason) ?? 0) + count);
+    }
+    return sums;
+  }
+}

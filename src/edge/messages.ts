@@ -1,0 +1,63 @@
+/** What main and an edge worker say to each other. Everything here is plain data. */
+import type { Peer } from "../base/http.ts";
+import type { LogFields, LogLevel } from "../telemetry/log.ts";
+import type { EdgeConfig } from "./ports.ts";
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  index: number;
+  /** Verdicts on endpoints; see `cluster.ts`. */
+  health: SharedArrayBuffer;
+  /** Other workers may share the ports. */
+  reusePort: boolean;
+  /** For tests: how long this worker sits on a configuration before it runs it. */
+  swapDelayMs: number;
+}
+
+/** A configuration, with the shared memory that goes with it. */
+export interface PrepareMessage {
+  kind: "prepare";
+  round: number;
+  config: EdgeConfig;
+  /** By cluster: the index of each endpoint's verdict. */
+  slots: Readonly<Record<string, readonly number[]>>;
+  /** By cluster: where this worker counts. */
+  stats: Readonly<Record<string, SharedArrayBuffer>>;
+}
+
+export interface CallMessage {
+  kind: "call";
+  call: number;
+  endpointId: string;
+  /** Of the routing that the request began with. */
+  epoch: number;
+  method: string;
+  target: string;
+  host: string;
+  headers: readonly string[];
+  client: Peer;
+  startedAt: number;
+  body: Uint8Array | undefined;
+}
+
+export type ToWorker =
+  | PrepareMessage
+  /** Run what was prepared. */
+  | { kind: "commit"; round: number }
+  /** Forget what was prepared. */
+  | { kind: "abandon" }
+  | { kind: "answer"; call: number; status: number; reason?: string; headers: readonly string[]; body?: Uint8Array }
+  | { kind: "failed"; call: number; failure: string }
+  | { kind: "close"; graceMs: number };
+
+export type FromWorker =
+  | { kind: "ready" }
+  | { kind: "prepared"; round: number }
+  | { kind: "refused"; round: number; message: string; portInUse?: number }
+  | { kind: "running"; round: number; epoch: number }
+  /** No request of this epoch is under way any more, nor will be. */
+  | { kind: "retired"; epoch: number }
+  | CallMessage
+  | { kind: "callOff"; call: number; reason: string }
+  | { kind: "log"; level: LogLevel; message: string; fields: LogFields }
+  | { kind: "closed" };

@@ -1,0 +1,295 @@
+/** The data plane of one worker: its sockets, the configuration it runs, and the way from a request to its exchange. */
+import { createServer, type Server, type Socket } from "node:net";
+import { asError } from "../base/errors.ts";
+import type { Ids } from "../base/ids.ts";
+import { answered, pageOf } from "./answers.ts";
+import { CallExchange, type CallLink } from "./call.ts";
+import { compileConfig, Epoch, type CompiledAction, type CompiledListener, type PlaneDeps } from "./compile.ts";
+import { ClientConnection, type ConnectionOwner, type Exchange } from "./h1/connection.ts";
+import { limitsOf } from "./h1/limits.ts";
+import type { RequestHead } from "./h1/request.ts";
+import { ScannerPool } from "./h1/scan.ts";
+import { createDateText } from "./h1/status.ts";
+import { subjectOf, type Subject } from "./match.ts";
+import type { PrepareMessage } from "./messages.ts";
+import { plainAddress } from "./peer.ts";
+import { Upstream } from "./pool.ts";
+import { listen } from "./port.ts";
+import { ProxyExchange } from "./proxy.ts";
+import { tooManyForwarded } from "./rewrite.ts";
+import { createTraceIds } from "./tracing.ts";
+import { Wheel } from "./wheel.ts";
+
+export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
+  ids: Ids;
+  health: Int32Array;
+  reusePort: boolean;
+  calls: CallLink;
+  onRetired(epoch: number): void;
+}
+
+/** Bytes that one read from an endpoint can bring. */
+const readBytesMax = 64 * 1024;
+
+/** A socket of a listener. Before its first configuration runs it only holds who came. */
+class Door implements ConnectionOwner {
+  readonly server: Server;
+  readonly connections = new Set<ClientConnection>();
+  readonly clock;
+  readonly wheel;
+  readonly scanners;
+  ending = false;
+  listener: CompiledListener | undefined;
+  whenEmpty: () => void = () => {};
+  readonly #plane: DataPlane;
+  readonly #waiting: Socket[] = [];
+
+  constructor(plane: DataPlane) {
+    this.#plane = plane;
+    this.clock = plane.options.clock;
+    this.wheel = plane.wheel;
+    this.scanners = plane.scanners;
+    this.server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.server.maxConnections = limitsOf("public").connectionsMax;
+  }
+
+  get limits() {
+    return this.#running().limits;
+  }
+
+  dispatch(connection: ClientConnection, head: RequestHead): Exchange {
+    return this.#plane.dispatch(this.#running(), connection, head);
+  }
+
+  refuse(_: ClientConnection, { status }: { status: number }): string {
+    return this.#running().answerer.last(pageOf(status));
+  }
+
+  closed(connection: ClientConnection): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.whenEmpty();
+  }
+
+  /** Runs `listener` from the next request on. */
+  run(listener: CompiledListener): void {
+    this.listener = listener;
+    for (const socket of this.#waiting.splice(0)) this.#accept(socket);
+  }
+
+  /** Takes no more connections; each that is here ends with the request it has. */
+  stop(): void {
+    this.ending = true;
+    this.server.close();
+    for (const socket of this.#waiting.splice(0)) socket.destroy();
+    for (const connection of this.connections) connection.end();
+  }
+
+  #running(): CompiledListener {
+    if (this.listener === undefined) throw new Error("a listener without a configuration got a request");
+    return this.listener;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.listener === undefined) this.#waiting.push(socket);
+    else this.connections.add(new ClientConnection(socket, this));
+  }
+}
+
+interface Prepared {
+  round: number;
+  epoch: Epoch;
+  listeners: Map<string, CompiledListener>;
+  opened: Map<string, Door>;
+  upstreams: Map<string, Upstream>;
+  drainMs: Map<string, number>;
+}
+
+export class DataPlane {
+  readonly options: DataPlaneOptions;
+  readonly wheel: Wheel;
+  readonly scanners = new ScannerPool(limitsOf("public"));
+  readonly #deps: PlaneDeps;
+  readonly #readBuffer = Buffer.allocUnsafeSlow(readBytesMax);
+  #doors = new Map<string, Door>();
+  readonly #stopped = new Set<Door>();
+  #upstreams = new Map<string, Upstream>();
+  readonly #retiring = new Set<Upstream>();
+  #drainMs = new Map<string, number>();
+  #epoch: Epoch | undefined;
+  #prepared: Prepared | undefined;
+
+  constructor(options: DataPlaneOptions) {
+    const { clock, log } = options;
+    this.options = options;
+    this.wheel = new Wheel(clock);
+    this.#deps = {
+      clock,
+      log,
+      dateText: createDateText(clock),
+      newTraceId: createTraceIds(options.ids, () => clock.now()),
+    };
+  }
+
+  /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
+  async prepare({ round, config, slots, stats }: PrepareMessage): Promise<void> {
+    this.abandon();
+    const epoch = new Epoch(config.epoch, this.options.onRetired);
+    const upstreams = new Map<string, Upstream>();
+    const drainMs = new Map<string, number>();
+    const upstream = (clusterId: string, endpointId: string, host: string, port: number) => {
+      const key = JSON.stringify([clusterId, endpointId, host, port]);
+      const found = this.#upstreams.get(key) ?? this.#newUpstream(host, port);
+      upstreams.set(key, found);
+      drainMs.set(key, config.clusters.find(({ id }) => id === clusterId)?.drainMs ?? 0);
+      return found;
+    };
+    const { health } = this.options;
+    const listeners = compileConfig(config, { ...this.#deps, health, slots, stats, epoch, upstream });
+    const opened = new Map<string, Door>();
+    this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs };
+    try {
+      for (const [place, { config: listener }] of listeners) {
+        if (this.#doors.has(place)) continue;
+        const door = new Door(this);
+        await listen(door.server, {
+          host: listener.address,
+          port: listener.port,
+          backlog: 4096,
+          reusePort: this.options.reusePort,
+        });
+        opened.set(place, door);
+        door.server.on("error", (error) =>
+          this.#deps.log("error", "a listener failed", { place, error: asError(error) }),
+        );
+      }
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+  }
+
+  /** Makes what was prepared in `round` the routing of every request from now on; gives its epoch, if it is there. */
+  commit(round: number): number | undefined {
+    const next = this.#prepared;
+    if (next?.round !== round) return undefined;
+    this.#prepared = undefined;
+    const doors = new Map<string, Door>();
+    for (const [place, listener] of next.listeners) {
+      const door = this.#doors.get(place) ?? next.opened.get(place);
+      if (door === undefined) throw new Error(`no socket for ${place}`);
+      door.run(listener);
+      doors.set(place, door);
+    }
+    for (const [place, door] of this.#doors) if (!doors.has(place)) this.#stop(door);
+    this.#doors = doors;
+    this.#swapUpstreams(next);
+    const before = this.#epoch;
+    this.#epoch = next.epoch;
+    before?.supersede();
+    return next.epoch.number;
+  }
+
+  /** Forgets what was prepared. */
+  abandon(): void {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    for (const door of prepared?.opened.values() ?? []) door.stop();
+  }
+
+  /** Lets requests under way end for at most `graceMs`, then closes everything. */
+  async close(graceMs: number): Promise<void> {
+    this.abandon();
+    for (const door of this.#doors.values()) this.#stop(door);
+    const left = [...this.#stopped];
+    const empty = Promise.all(left.map((door) => this.#whenEmpty(door)));
+    const timer = this.options.clock.after(graceMs, () => {
+      for (const door of left) for (const connection of door.connections) connection.destroy();
+    });
+    await empty;
+    timer.cancel();
+    for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();
+    this.wheel.close();
+  }
+
+  /** From a request to what answers it. */
+  dispatch(listener: CompiledListener, connection: ClientConnection, head: RequestHead): Exchange {
+    const { answerer } = listener;
+    if (head.upgrade?.startsWith("websocket") === true) {
+      // Not built yet; a plain answer would be taken for the endpoint's refusal.
+      answerer.answer(connection, { ...pageOf(501), lines: "X-Mikan-Reason: websocket-not-implemented\r\n" });
+      return answered;
+    }
+    const address = plainAddress(connection.socket.remoteAddress ?? "0.0.0.0");
+    const subject = subjectOf(head, address);
+    const action = listener.actions[listener.route(subject)];
+    if (action === undefined) {
+      answerer.answer(connection, pageOf(503));
+      return answered;
+    }
+    if (action.kind === "forward") return this.#forward(listener, connection, subject, action);
+    answerer.answer(connection, action.answer(subject));
+    return answered;
+  }
+
+  #forward(
+    listener: CompiledListener,
+    connection: ClientConnection,
+    { head, address }: Subject,
+    action: CompiledAction & { kind: "forward" },
+  ): Exchange {
+    const { answerer, rewriter } = listener;
+    const cluster = action.turn();
+    const endpoint = cluster?.pick();
+    if (cluster === undefined || endpoint === undefined) {
+      cluster?.stats.refused("no-endpoints");
+      answerer.answer(connection, pageOf(503));
+      return answered;
+    }
+    if (endpoint.kind === "address") {
+      const text = rewriter.head(head, address);
+      if (text !== tooManyForwarded) {
+        return new ProxyExchange(connection, head, text, cluster, endpoint.upstream, listener);
+      }
+    } else {
+      const fields = rewriter.fields(head, address);
+      if (fields !== tooManyForwarded) {
+        return new CallExchange(connection, head, fields, cluster, endpoint, listener, this.options.calls);
+      }
+    }
+    answerer.answer(connection, pageOf(463));
+    return answered;
+  }
+
+  #newUpstream(host: string, port: number): Upstream {
+    const { wheel, scanners } = this;
+    return new Upstream(host, port, { clock: this.options.clock, wheel, scanners, readBuffer: this.#readBuffer });
+  }
+
+  #swapUpstreams(next: Prepared): void {
+    for (const [key, upstream] of this.#upstreams) {
+      if (next.upstreams.has(key)) continue;
+      upstream.retire(this.#drainMs.get(key) ?? 0);
+      this.#retiring.add(upstream);
+    }
+    this.#upstreams = next.upstreams;
+    this.#drainMs = next.drainMs;
+    for (const upstream of this.#retiring) if (upstream.empty) this.#retiring.delete(upstream);
+  }
+
+  #stop(door: Door): void {
+    door.stop();
+    if (door.connections.size === 0) return;
+    this.#stopped.add(door);
+    door.whenEmpty = () => this.#stopped.delete(door);
+  }
+
+  #whenEmpty(door: Door): Promise<void> {
+    return new Promise((resolve) => {
+      door.whenEmpty = () => {
+        this.#stopped.delete(door);
+        resolve();
+      };
+      if (door.connections.size === 0) door.whenEmpty();
+    });
+  }
+}

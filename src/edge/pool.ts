@@ -1,0 +1,99 @@
+/** An endpoint with an address, and the connections of this thread to it: in use, or at rest for the next request. */
+import type { ScannerPool } from "./h1/scan.ts";
+import { UpstreamConnection } from "./upstream.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Wheel } from "./wheel.ts";
+
+/** Connections at rest to one endpoint in one thread; one more is closed instead. */
+const restingMax = 256;
+/** A connection rests this long, where the endpoint does not say how long it waits itself. */
+const restMsMax = 55_000;
+/** An endpoint that says it closes after N seconds is left this much earlier, so that no request meets its close. */
+const restMarginMs = 1_000;
+
+/** What connections to endpoints share in a thread. */
+export interface UpstreamDeps {
+  clock: Clock;
+  wheel: Wheel;
+  scanners: ScannerPool;
+  readBuffer: Buffer;
+}
+
+export class Upstream {
+  readonly host: string;
+  readonly port: number;
+  readonly wheel: Wheel;
+  readonly scanners: ScannerPool;
+  readonly #deps: UpstreamDeps;
+  readonly #all = new Set<UpstreamConnection>();
+  readonly #resting: UpstreamConnection[] = [];
+  #retired = false;
+  #drain: Timer | undefined;
+
+  constructor(host: string, port: number, deps: UpstreamDeps) {
+    this.host = host;
+    this.port = port;
+    this.wheel = deps.wheel;
+    this.scanners = deps.scanners;
+    this.#deps = deps;
+  }
+
+  /** A connection for one request: the one used last, which the endpoint is least likely to have closed, or a new one. */
+  take(connectTimeoutMs: number): UpstreamConnection {
+    for (let kept = this.#resting.pop(); kept !== undefined; kept = this.#resting.pop()) {
+      this.wheel.set(kept.timer, 0, 0);
+      if (kept.usable) return kept;
+    }
+    return this.open(connectTimeoutMs);
+  }
+
+  /** A new connection. */
+  open(connectTimeoutMs: number): UpstreamConnection {
+    const connection = new UpstreamConnection(this, this.#deps.readBuffer);
+    this.#all.add(connection);
+    this.wheel.set(connection.timer, this.#deps.clock.monotonicMs(), connectTimeoutMs);
+    return connection;
+  }
+
+  /** Puts a connection to rest. `keepAliveSeconds` is what the endpoint said of its own patience; 0: nothing. */
+  rest(connection: UpstreamConnection, keepAliveSeconds: number): void {
+    const restMs = keepAliveSeconds === 0 ? restMsMax : Math.min(restMsMax, keepAliveSeconds * 1000 - restMarginMs);
+    if (this.#retired || restMs <= 0 || this.#resting.length >= restingMax) {
+      connection.socket.destroy();
+      return;
+    }
+    this.wheel.set(connection.timer, this.#deps.clock.monotonicMs(), restMs);
+    // Reading goes on: an endpoint that closes is seen at once.
+    if (connection.socket.isPaused()) connection.socket.resume();
+    this.#resting.push(connection);
+  }
+
+  /** A connection is closed. */
+  gone(connection: UpstreamConnection): void {
+    this.#all.delete(connection);
+    const at = this.#resting.indexOf(connection);
+    if (at >= 0) this.#resting.splice(at, 1);
+    if (this.#retired && this.#all.size === 0) this.#drain?.cancel();
+  }
+
+  /** No new requests come: what rests is closed at once, what is under way may go on for `drainMs`. */
+  retire(drainMs: number): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    for (const connection of this.#resting.splice(0)) connection.socket.destroy();
+    if (this.#all.size === 0) return;
+    this.#drain = this.#deps.clock.after(drainMs, () => {
+      for (const connection of this.#all) connection.fail("drained");
+    });
+  }
+
+  /** No connection is left. */
+  get empty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  close(): void {
+    this.#drain?.cancel();
+    for (const connection of this.#all) connection.fail("drained");
+  }
+}

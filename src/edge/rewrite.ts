@@ -1,0 +1,209 @@
+/**
+ * Heads on their way through: the request as the upstream gets it, the response as the client gets it. Lines that stay
+ * as they are go over in runs, as slices of the head's text; nothing is passed on that could not be written canonically.
+ */
+import { plainName } from "./h1/chars.ts";
+import { field, hopByHop } from "./h1/fields.ts";
+import type { RequestHead } from "./h1/request.ts";
+import type { ResponseHead } from "./h1/response.ts";
+import { idMask, loose, spanSize } from "./h1/scan.ts";
+import { reasonOf } from "./h1/status.ts";
+import { hostnameOf } from "./match.ts";
+import type { ForwardedHeaders } from "./ports.ts";
+import { nextTrace } from "./tracing.ts";
+
+const keep = 0;
+const drop = 1;
+const gather = 2;
+
+/** More addresses than this in X-Forwarded-For: 463. */
+export const forwardedForMax = 30;
+
+export interface RequestRewriter {
+  /** The head for the upstream, or a refusal by its status. `xffLine` etc. are composed for the client's address. */
+  head(head: RequestHead, clientAddress: string): string | typeof tooManyForwarded;
+  /** The fields for a function, as they would be sent to an address. */
+  fields(head: RequestHead, clientAddress: string): string[] | typeof tooManyForwarded;
+}
+
+/** The request came through more proxies than are believed. */
+export const tooManyForwarded = Symbol("463");
+
+export interface RewriterOptions {
+  forwarded: ForwardedHeaders;
+  scheme: "http" | "https";
+  /** The listener's. */
+  port: number;
+  /** Where a client names no host. */
+  address: string;
+  newTraceId(): string;
+}
+
+/** What is known of one request once its fields were gone through. */
+interface Gathered {
+  lines: string;
+  forwardedFor: string;
+  trace: string | undefined;
+}
+
+/** Compiles the rewriting of requests of one listener. */
+export function compileRequestRewriter(options: RewriterOptions): RequestRewriter {
+  const { forwarded, scheme, port } = options;
+  const actions = new Uint8Array(field.server + 1);
+  for (const id of [...hopByHop, field.host, field.forwardedProto, field.forwardedPort]) actions[id] = drop;
+  if (forwarded.xff === "append") actions[field.forwardedFor] = gather;
+  if (forwarded.xff === "remove") actions[field.forwardedFor] = drop;
+  const traceName = forwarded.traceHeader?.toLowerCase() ?? "";
+  const portSuffix = port === 80 || port === 443 ? "" : `:${port}`;
+  const ownHost = `${options.address.includes(":") ? `[${options.address}]` : options.address}${portSuffix}`;
+  const added = `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`;
+
+  const hostOf = (head: RequestHead) => {
+    if (head.host === "") return ownHost;
+    return forwarded.preserveHost ? head.hostText : hostnameOf(head.hostText) + portSuffix;
+  };
+  const gatherLines = (head: RequestHead): Gathered => {
+    const { text, spans, count, connectionOptions } = head;
+    const gathered: Gathered = { lines: "", forwardedFor: "", trace: undefined };
+    let run = -1;
+    let runEnd = -1;
+    for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
+      const id = (spans[at] as number) & idMask;
+      let action = actions[id] as number;
+      if (id === field.other || connectionOptions.length > 0 || (id === field.expect && head.minor === 0)) {
+        action = actionOf(head, at, action, forwarded.dropInvalidNames, traceName, gathered);
+      } else if (action === gather) {
+        const value = text.slice(spans[at + 3], spans[at + 4]);
+        gathered.forwardedFor += gathered.forwardedFor === "" ? value : `, ${value}`;
+      }
+      if (action === keep && ((spans[at] as number) & loose) === 0) {
+        if (run < 0) run = spans[at + 1] as number;
+        runEnd = (spans[at + 4] as number) + 2;
+        continue;
+      }
+      if (run >= 0) gathered.lines += text.slice(run, runEnd);
+      run = -1;
+      if (action === keep) {
+        gathered.lines += `${text.slice(spans[at + 1], spans[at + 2])}: ${text.slice(spans[at + 3], spans[at + 4])}\r\n`;
+      }
+    }
+    if (run >= 0) gathered.lines += text.slice(run, runEnd);
+    return gathered;
+  };
+  const addedLines = (gathered: Gathered, clientAddress: string): string => {
+    let lines = added;
+    if (forwarded.xff === "append") {
+      const before = gathered.forwardedFor === "" ? "" : `${gathered.forwardedFor}, `;
+      lines = `X-Forwarded-For: ${before}${clientAddress}\r\n${added}`;
+    }
+    if (forwarded.traceHeader === undefined) return lines;
+    return `${lines}${forwarded.traceHeader}: ${nextTrace(gathered.trace, options.newTraceId)}\r\n`;
+  };
+
+  return {
+    head(head, clientAddress) {
+      const gathered = gatherLines(head);
+      if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
+      let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${hostOf(head)}\r\n${gathered.lines}`;
+      if (head.framing === "chunked") text += "Transfer-Encoding: chunked\r\n";
+      if (head.trailersWanted) text += "Connection: TE\r\nTE: trailers\r\n";
+      return `${text}${addedLines(gathered, clientAddress)}\r\n`;
+    },
+    fields(head, clientAddress) {
+      const gathered = gatherLines(head);
+      if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
+      const lines = `Host: ${hostOf(head)}\r\n${gathered.lines}${addedLines(gathered, clientAddress)}`;
+      return flat(lines);
+    },
+  };
+}
+
+/** The rarer questions about a field: invalid names, the trace, what Connection names, Expect of HTTP/1.0. */
+function actionOf(
+  head: RequestHead,
+  at: number,
+  action: number,
+  dropInvalid: boolean,
+  traceName: string,
+  gathered: Gathered,
+): number {
+  const { text, spans } = head;
+  const id = (spans[at] as number) & idMask;
+  if (id === field.contentLength) return keep;
+  if (id === field.expect && head.minor === 0) return drop;
+  const name = text.slice(spans[at + 1], spans[at + 2]);
+  if (head.connectionOptions.length > 0 && head.connectionOptions.includes(name.toLowerCase())) return drop;
+  if (action === gather) {
+    const value = text.slice(spans[at + 3], spans[at + 4]);
+    gathered.forwardedFor += gathered.forwardedFor === "" ? value : `, ${value}`;
+  }
+  if (id !== field.other) return action;
+  if (name.length === traceName.length && name.toLowerCase() === traceName) {
+    const value = text.slice(spans[at + 3], spans[at + 4]);
+    gathered.trace = gathered.trace === undefined ? value : `${gathered.trace};${value}`;
+    return drop;
+  }
+  return dropInvalid && !plainName(name) ? drop : keep;
+}
+
+function tooMany(forwardedFor: string): boolean {
+  if (forwardedFor.length < forwardedForMax) return false;
+  let commas = 0;
+  for (let at = forwardedFor.indexOf(","); at >= 0; at = forwardedFor.indexOf(",", at + 1)) commas += 1;
+  return commas >= forwardedForMax;
+}
+
+function flat(lines: string): string[] {
+  const fields: string[] = [];
+  for (const line of lines.split("\r\n")) {
+    if (line === "") continue;
+    const colon = line.indexOf(":");
+    fields.push(line.slice(0, colon), line.slice(colon + 2));
+  }
+  return fields;
+}
+
+const responseDrops = new Uint8Array(field.server + 1);
+for (const id of hopByHop) responseDrops[id] = drop;
+
+/** How the body goes to the client. */
+export type ClientFraming = "none" | "length" | "chunked" | "eof";
+
+/** How the body of `head` is framed for a client of HTTP/1.`minor`. */
+export function clientFraming(head: ResponseHead, minor: number): ClientFraming {
+  if (head.framing === "none" || head.framing === "length") return head.framing;
+  return minor === 0 ? "eof" : "chunked";
+}
+
+/** The response's status line and fields, without `Date` where it lacks one, `Connection` and the empty line. */
+export function responseLines(head: ResponseHead, framing: ClientFraming): string {
+  const { text, spans, count, status, connectionOptions } = head;
+  const lineEnd = count === 0 ? text.length - 2 : (spans[1] as number);
+  // From the status on it can be copied; a reason phrase that is not there at all is put in.
+  let out =
+    text.charCodeAt(12) === 32 ? `HTTP/1.1 ${text.slice(9, lineEnd)}` : `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
+  const dropLength = framing !== "length" && (status < 200 || status === 204);
+  let run = -1;
+  let runEnd = -1;
+  for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
+    const id = (spans[at] as number) & idMask;
+    const named = connectionOptions.length > 0 && isNamed(head, at);
+    const kept = (responseDrops[id] as number) === keep && !named && !(dropLength && id === field.contentLength);
+    if (kept && ((spans[at] as number) & loose) === 0) {
+      if (run < 0) run = spans[at + 1] as number;
+      runEnd = (spans[at + 4] as number) + 2;
+      continue;
+    }
+    if (run >= 0) out += text.slice(run, runEnd);
+    run = -1;
+    if (kept) out += `${text.slice(spans[at + 1], spans[at + 2])}: ${text.slice(spans[at + 3], spans[at + 4])}\r\n`;
+  }
+  if (run >= 0) out += text.slice(run, runEnd);
+  return framing === "chunked" ? `${out}Transfer-Encoding: chunked\r\n` : out;
+}
+
+function isNamed({ text, spans, connectionOptions }: ResponseHead, at: number): boolean {
+  const id = (spans[at] as number) & idMask;
+  if (id === field.contentLength) return false;
+  return connectionOptions.includes(text.slice(spans[at + 1], spans[at + 2]).toLowerCase());
+}

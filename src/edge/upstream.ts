@@ -1,0 +1,217 @@
+/** A connection to an endpoint: sends a request, reads the response as strictly as a request, and rests in its pool. */
+import { connect, type Socket } from "node:net";
+import { errorCode } from "../base/errors.ts";
+import { BodyReader } from "./h1/body.ts";
+import type { BodySink } from "./h1/chunked.ts";
+import { Output } from "./h1/output.ts";
+import { emptyResponseHead, readResponse, type ResponseHead } from "./h1/response.ts";
+import { needMore, type HeadScanner, type ScanLimits } from "./h1/scan.ts";
+import type { Headers } from "../base/http.ts";
+import { interimMax, responseHeadBytesMax } from "./h1/limits.ts";
+import type { Upstream } from "./pool.ts";
+import type { EdgeErrorReason } from "./stats.ts";
+import { WheelEntry } from "./wheel.ts";
+
+/** What happens to the request that a connection carries. Each call but the last is followed by another or the end. */
+export interface UpstreamSink {
+  interim(head: ResponseHead): void;
+  response(head: ResponseHead): void;
+  /** A slice of the response body; the buffer is used again after the call. */
+  responseData(bytes: Buffer, start: number, end: number): void;
+  /** The response is complete. */
+  responseEnd(trailers: Headers): void;
+  /** All that one read brought has been handed over. */
+  responseFlush(): void;
+  /** The endpoint can take more of the request. */
+  upstreamDrained(): void;
+  /** No proper end will come. */
+  upstreamFailed(reason: EdgeErrorReason): void;
+}
+
+export const responseScan: ScanLimits = {
+  requestLineBytesMax: 0,
+  fieldLineBytesMax: responseHeadBytesMax,
+  headBytesMax: responseHeadBytesMax,
+  fieldsMax: 512,
+  fieldsTooLargeStatus: 502,
+};
+
+const trailerLimits = { trailerBytesMax: 16 * 1024, chunkExtensionBytesMax: 16 * 1024 };
+
+export class UpstreamConnection implements BodySink {
+  readonly socket: Socket;
+  readonly out: Output;
+  /** Requests it carried before this one. */
+  uses = 0;
+  /** A byte of the response to the request under way has come. */
+  answering = false;
+  /** Timer: of the connecting, then of the rest in the pool. */
+  readonly timer: WheelEntry;
+
+  readonly #upstream: Upstream;
+  readonly #head: ResponseHead = emptyResponseHead();
+  readonly #body = new BodyReader();
+  #scanner: HeadScanner | undefined;
+  #sink: UpstreamSink | undefined;
+  #method = "";
+  #requestDone = false;
+  #inBody = false;
+  #interims = 0;
+  #connected = false;
+  #failure: EdgeErrorReason | undefined;
+
+  constructor(upstream: Upstream, readBuffer: Buffer) {
+    this.#upstream = upstream;
+    const { host, port } = upstream;
+    // One buffer for all: what a read brings is used up, or copied, before the next read.
+    const onread = { buffer: readBuffer, callback: (bytes: number) => this.#onRead(readBuffer, bytes) };
+    this.socket = connect({ host, port, noDelay: true, onread });
+    this.out = new Output(this.socket);
+    this.timer = new WheelEntry(() => this.#onTimer());
+    this.socket.on("connect", () => this.#onConnect());
+    this.socket.on("drain", () => this.#sink?.upstreamDrained());
+    this.socket.on("end", () => this.#onEnd());
+    this.socket.on("error", (error) => {
+      this.#failure ??= this.#connected
+        ? "reset"
+        : errorCode(error) === "ECONNREFUSED"
+          ? "connect-refused"
+          : "connect-failed";
+    });
+    this.socket.on("close", () => this.#onClose());
+  }
+
+  get usable(): boolean {
+    return this.#sink === undefined && this.socket.writable && !this.socket.readableEnded;
+  }
+
+  /** Takes a request of `method`; its bytes go to {@link out}. */
+  begin(sink: UpstreamSink, method: string): void {
+    this.#sink = sink;
+    this.#method = method;
+    this.#requestDone = false;
+    this.#inBody = false;
+    this.#interims = 0;
+    this.answering = false;
+  }
+
+  /** The request is completely written. */
+  requestSent(): void {
+    this.#requestDone = true;
+  }
+
+  /** Gives up the request under way, and the connection with it. The sink hears nothing more. */
+  abandon(): void {
+    this.#sink = undefined;
+    this.socket.destroy();
+  }
+
+  /** Ends the request under way as failed. */
+  fail(reason: EdgeErrorReason): void {
+    const sink = this.#sink;
+    this.abandon();
+    sink?.upstreamFailed(reason);
+  }
+
+  bodyData(bytes: Buffer, start: number, end: number): void {
+    this.#sink?.responseData(bytes, start, end);
+  }
+
+  #onConnect(): void {
+    this.#connected = true;
+    this.#upstream.wheel.set(this.timer, 0, 0);
+  }
+
+  #onTimer(): void {
+    if (this.#connected) this.socket.destroy();
+    else this.fail("connect-timeout");
+  }
+
+  #onRead(bytes: Buffer, end: number): boolean {
+    // Nobody asked: what an endpoint says between requests could only be taken for the next one's answer.
+    if (this.#sink === undefined) {
+      this.socket.destroy();
+      return false;
+    }
+    this.answering = true;
+    const sink = this.#sink;
+    let pos = 0;
+    while (pos < end && this.#sink === sink) {
+      pos = this.#inBody ? this.#readBody(bytes, pos, end) : this.#readHead(bytes, pos, end);
+    }
+    if (this.#sink === sink) sink.responseFlush();
+    return true;
+  }
+
+  #readHead(bytes: Buffer, pos: number, end: number): number {
+    this.#scanner ??= this.#upstream.scanners.take("response", responseScan);
+    const scanner = this.#scanner;
+    const after = scanner.push(bytes, pos, end);
+    if (after === needMore) return end;
+    if (after < 0 || readResponse(scanner, this.#head, this.#method) !== undefined) {
+      this.fail("malformed-response");
+      return end;
+    }
+    const head = this.#head;
+    if (head.status < 200) this.#passInterim(head);
+    else this.#sink?.response(head);
+    this.#releaseScanner();
+    if (head.status < 200 || this.#sink === undefined) return after;
+    this.#body.begin(head.framing, head.contentLength, this.#upstream.scanners, trailerLimits);
+    this.#inBody = true;
+    if (this.#body.done) this.#complete(after < end);
+    return after;
+  }
+
+  #passInterim(head: ResponseHead): void {
+    this.#interims += 1;
+    // 101 was never asked for; and nobody needs more interim responses than this.
+    if (head.status === 101 || this.#interims > interimMax) this.fail("malformed-response");
+    else this.#sink?.interim(head);
+  }
+
+  #readBody(bytes: Buffer, pos: number, end: number): number {
+    const after = this.#body.push(bytes, pos, end, this);
+    if (this.#body.refusal !== undefined) {
+      this.fail("malformed-response");
+      return end;
+    }
+    if (this.#body.done) this.#complete(after < end);
+    return after;
+  }
+
+  /** The response is here. `more` bytes behind it were not asked for: the connection is not used again. */
+  #complete(more: boolean): void {
+    const sink = this.#sink;
+    const { keepAlive, keepAliveSeconds } = this.#head;
+    const reusable = keepAlive && this.#requestDone && !more && this.socket.writable;
+    this.#sink = undefined;
+    this.uses += 1;
+    this.#inBody = false;
+    // Back in the pool before the client hears the end: its next request finds it there.
+    if (reusable) this.#upstream.rest(this, keepAliveSeconds);
+    else this.socket.destroy();
+    sink?.responseEnd(this.#body.trailers);
+  }
+
+  #onEnd(): void {
+    if (this.#sink === undefined) return;
+    if (this.#inBody && this.#body.ended()) this.#complete(true);
+    else this.fail(this.#inBody ? "truncated" : "reset");
+  }
+
+  #onClose(): void {
+    this.#upstream.wheel.remove(this.timer);
+    this.#releaseScanner();
+    this.#body.release();
+    this.#upstream.gone(this);
+    const sink = this.#sink;
+    this.#sink = undefined;
+    sink?.upstreamFailed(this.#failure ?? (this.#inBody ? "truncated" : "reset"));
+  }
+
+  #releaseScanner(): void {
+    if (this.#scanner !== undefined) this.#upstream.scanners.give(this.#scanner);
+    this.#scanner = undefined;
+  }
+}

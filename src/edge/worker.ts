@@ -1,0 +1,113 @@
+/** An edge worker: the thread's side of the messages, around a data plane. */
+import { parentPort, workerData } from "node:worker_threads";
+import { systemClock } from "../base/clock.ts";
+import { asError, errorCode, must } from "../base/errors.ts";
+import { randomIds } from "../base/ids.ts";
+import type { CallLink, CallOutcome } from "./call.ts";
+import type { FromWorker, PrepareMessage, ToWorker, WorkerStart } from "./messages.ts";
+import { DataPlane } from "./plane.ts";
+import { PortInUseError } from "./port.ts";
+
+/** Calls of one worker that main has not answered. */
+const callsMax = 10_000;
+
+const start = workerData as WorkerStart;
+const port = must(parentPort, "the port to the main thread");
+
+function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function createCalls(): { link: CallLink; settle(call: number, outcome: CallOutcome): void } {
+  const waiting = new Map<number, (outcome: CallOutcome) => void>();
+  let last = 0;
+  return {
+    link: {
+      get full() {
+        return waiting.size >= callsMax;
+      },
+      send(message, done) {
+        last += 1;
+        waiting.set(last, done);
+        const buffer = message.body?.buffer;
+        post({ kind: "call", call: last, ...message }, buffer instanceof ArrayBuffer ? [buffer] : []);
+        return last;
+      },
+      callOff(call, reason) {
+        if (waiting.delete(call)) post({ kind: "callOff", call, reason });
+      },
+    },
+    settle(call, outcome) {
+      const done = waiting.get(call);
+      waiting.delete(call);
+      done?.(outcome);
+    },
+  };
+}
+
+const calls = createCalls();
+const plane = new DataPlane({
+  clock: systemClock,
+  ids: randomIds,
+  health: new Int32Array(start.health),
+  reusePort: start.reusePort,
+  calls: calls.link,
+  log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),
+  onRetired: (epoch) => post({ kind: "retired", epoch }),
+});
+
+/** Errors do not survive the way to main with all they say; their text does. */
+function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Error ? (value.stack ?? value.message) : value,
+    ]),
+  );
+}
+
+async function prepare(message: PrepareMessage): Promise<void> {
+  const { round } = message;
+  try {
+    await plane.prepare(message);
+    post({ kind: "prepared", round });
+  } catch (error) {
+    const refused = {
+      kind: "refused",
+      round,
+      message: `${errorCode(error) ?? ""} ${asError(error).message}`.trim(),
+    } as const;
+    post(error instanceof PortInUseError ? { ...refused, portInUse: error.port } : refused);
+  }
+}
+
+async function commit(round: number): Promise<void> {
+  if (start.swapDelayMs > 0) await systemClock.sleep(start.swapDelayMs);
+  const epoch = plane.commit(round);
+  if (epoch !== undefined) post({ kind: "running", round, epoch });
+}
+
+function receive(message: ToWorker): void {
+  switch (message.kind) {
+    case "prepare":
+      void prepare(message);
+      break;
+    case "commit":
+      void commit(message.round);
+      break;
+    case "abandon":
+      plane.abandon();
+      break;
+    case "answer":
+      calls.settle(message.call, { body: undefined, ...message });
+      break;
+    case "failed":
+      calls.settle(message.call, { failure: message.failure });
+      break;
+    case "close":
+      void plane.close(message.graceMs).then(() => post({ kind: "closed" }));
+  }
+}
+
+port.on("message", receive);
+post({ kind: "ready" });

@@ -1,0 +1,60 @@
+/** `/_mikan/*`: what the node says of itself, and the few things that can be asked of it. */
+import { asError } from "../base/errors.ts";
+import { jsonResponse, type HttpHandler, type HttpResponse } from "../base/http.ts";
+import type { Compute } from "../compute/ports.ts";
+import type { Edge } from "../edge/ports.ts";
+import type { Dispatcher } from "../kit/dispatch.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { prometheusText } from "../telemetry/prometheus.ts";
+
+export interface AdminDeps {
+  version: string;
+  engine: string;
+  edge: Edge;
+  compute: Compute;
+  metrics: Metrics;
+  dispatcher: Dispatcher;
+  services: readonly string[];
+  /** Empties the node; undefined where that is not allowed. */
+  reset: (() => Promise<void>) | undefined;
+}
+
+export function createAdmin(deps: AdminDeps): HttpHandler {
+  const routes: Record<string, () => Promise<HttpResponse>> = {
+    "GET /_mikan/health": async () => jsonResponse(200, { status: "ready", version: deps.version }),
+    "GET /_mikan/status": async () =>
+      jsonResponse(200, {
+        version: deps.version,
+        engine: deps.engine,
+        services: deps.services,
+        clusters: deps.edge.stats(),
+        functions: deps.compute.stats(),
+        memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+      }),
+    "GET /_mikan/metrics": async () => ({
+      status: 200,
+      headers: ["Content-Type", "text/plain; version=0.0.4"],
+      body: Buffer.from(prometheusText(deps.metrics)),
+    }),
+    "POST /_mikan/reset": async () => {
+      if (deps.reset === undefined) {
+        return jsonResponse(403, {
+          message: "Only a node started with --ephemeral can be reset; this one keeps its data.",
+        });
+      }
+      await deps.reset();
+      return jsonResponse(200, { status: "empty" });
+    },
+  };
+  return async ({ method, target }) => {
+    const path = target.split("?", 1)[0] ?? target;
+    const key = `${method === "HEAD" ? "GET" : method} ${path}`;
+    const route = Object.hasOwn(routes, key) ? routes[key] : undefined;
+    if (route === undefined) return jsonResponse(404, { message: `${method} ${path} is nothing this node knows.` });
+    try {
+      return await route();
+    } catch (error) {
+      return jsonResponse(500, { message: asError(error).message });
+    }
+  };
+}

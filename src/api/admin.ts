@@ -31,6 +31,8 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         functions: deps.compute.stats(),
         memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
       }),
+    "GET /_mikan/operations": async () =>
+      jsonResponse(200, Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)]))),
     "GET /_mikan/metrics": async () => ({
       status: 200,
       headers: ["Content-Type", "text/plain; version=0.0.4"],

@@ -1,11 +1,15 @@
 /** Compute on real processes, for tests: functions written in the test, lines gathered, everything cleared away. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
 import { systemClock } from "../base/clock.ts";
 import { createLog } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { type ComputeOptions, createCompute } from "./compute.ts";
+import type { ServeHttp } from "./process/runtime-api.ts";
 import type { Compute, FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "./ports.ts";
 
 export interface Harness {
@@ -19,6 +23,46 @@ export interface Harness {
   invoke(spec: FunctionSpec, event?: unknown, more?: Partial<Invocation>): Promise<InvocationResult>;
   close(): Promise<void>;
 }
+
+/** A zombie has ended; whoever inherited it has only not noticed yet. */
+export async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  return stat !== "" && !/\) [ZX] /.test(stat);
+}
+
+/** `node:http` in the place of the edge's engine, which this room does not know. */
+export const serveHttp: ServeHttp = async (handler, address, port) => {
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    const { method = "", url = "", rawHeaders, socket } = request;
+    void handler({
+      method,
+      target: url,
+      host: request.headers.host ?? "",
+      scheme: "http",
+      headers: rawHeaders,
+      body: request as Readable,
+      client: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
+      startedAt: Date.now(),
+      signal: gone.signal,
+    }).then(({ status, headers, body }) => {
+      response.writeHead(status, headers as string[]);
+      response.end(body);
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(port, address, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+};
 
 let functions = 0;
 let requests = 0;
@@ -74,6 +118,7 @@ export async function openHarness(options: Partial<ComputeOptions> = {}): Promis
     log: createLog({ clock: systemClock, level: "debug", write: (line) => nodeLog.push(line) }),
     metrics: createMetrics(),
     onLogLine: (line) => lines.push(line),
+    serveHttp,
     ...options,
   });
   let folders = 0;

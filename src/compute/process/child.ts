@@ -41,7 +41,6 @@ const shortages = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
 const words: Record<string, string> = {
   ENOENT: "no such file or directory",
   EACCES: "permission denied",
-  ENOEXEC: "exec format error",
 };
 
 function startErrorOf(command: string, error: unknown): StartError {

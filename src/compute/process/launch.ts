@@ -1,5 +1,5 @@
 /** What is started for a runtime: the command, and whether it is spoken to in frames or over the Runtime API. */
-import { accessSync, constants } from "node:fs";
+import { access, constants, open } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
 import type { FunctionSpec } from "../ports.ts";
@@ -23,13 +23,32 @@ function heapFlags({ memoryMiB, environment }: FunctionSpec): string[] {
   return [`--max-semi-space-size=${youngMiB}`, `--max-old-space-size=${oldMiB}`];
 }
 
+/** ELF's numbers of the machines that Node runs on; another machine's program is the usual mistake of a build. */
+const elfMachines: Partial<Record<NodeJS.Architecture, number>> = { x64: 0x3e, arm64: 0xb7 };
+
+/** What the kernel would say, which `execvp` hides by giving the file to a shell. */
+async function isProgram(path: string): Promise<boolean> {
+  if (process.platform !== "linux") return true;
+  const file = await open(path, "r");
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(20), 0, 20, 0);
+    if (buffer.toString("latin1", 0, 2) === "#!") return true;
+    const machine = elfMachines[process.arch];
+    const elf = bytesRead === 20 && buffer.toString("latin1", 1, 4) === "ELF";
+    return elf && (machine === undefined || buffer.readUInt16LE(18) === machine);
+  } finally {
+    await file.close();
+  }
+}
+
 /** The first bootstrap there is. Source: Lambda guide, "Building a custom runtime". */
-function bootstrapOf(spec: FunctionSpec): Launch {
+async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
   const places = [join(spec.codeDir, "bootstrap"), "/opt/bootstrap"];
   for (const command of places) {
     try {
-      accessSync(command, constants.X_OK);
-      return { kind: "runtime-api", command, args: [] };
+      await access(command, constants.X_OK);
+      if (await isProgram(command)) return { kind: "runtime-api", command, args: [] };
+      return { kind: "impossible", reason: `fork/exec ${command}: exec format error` };
     } catch (error) {
       const code = errorCode(error);
       if (code === "EACCES") return { kind: "impossible", reason: `fork/exec ${command}: permission denied` };

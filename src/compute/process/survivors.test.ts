@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../base/clock.ts";
+import { isRunning } from "../harness.suite.ts";
+import { endSurvivors, environmentsDirectory, recordProcess } from "./survivors.ts";
+
+let directory: string;
+const started: ChildProcess[] = [];
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "mikan-survivors-"));
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** A node of its own: opens compute, invokes one function, prints the process ids that it answers, and waits. */
+const node = (code: string) => `
+import { createCompute } from ${JSON.stringify(new URL("../compute.ts", import.meta.url).href)};
+import { specOf, invocationOf } from ${JSON.stringify(new URL("../harness.suite.ts", import.meta.url).href)};
+import { systemClock } from ${JSON.stringify(new URL("../../base/clock.ts", import.meta.url).href)};
+import { silentLog } from ${JSON.stringify(new URL("../../telemetry/log.ts", import.meta.url).href)};
+import { createMetrics } from ${JSON.stringify(new URL("../../telemetry/metrics.ts", import.meta.url).href)};
+const [directory, codeDir] = process.argv.slice(1);
+const compute = await createCompute({ directory, clock: systemClock, log: silentLog, metrics: createMetrics(),
+  onLogLine: ({ text }) => { if (text.includes("pids ")) console.log(text.split("pids ")[1]); } });
+const spec = specOf(codeDir, { timeoutMs: 60_000 });
+${code}
+`;
+
+async function startNode(handler: string, code: string): Promise<{ process: ChildProcess; pids: number[] }> {
+  const codeDir = join(directory, "code");
+  await mkdir(codeDir, { recursive: true });
+  await writeFile(join(codeDir, "index.mjs"), handler);
+  const args = ["--input-type=module", "--eval", node(code), join(directory, "compute"), codeDir];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  started.push(child);
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return { process: child, pids: JSON.parse(line) as number[] };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  await once(child, "exit");
+}
+
+const sleeper = `import { spawn } from "node:child_process";
+const sleeper = spawn("sleep", ["1000"], { stdio: "ignore" });
+export const handler = async () => { console.log("pids " + JSON.stringify([process.pid, sleeper.pid])); return 1; };`;
+
+const busy = `export const handler = async () => { console.log("pids " + JSON.stringify([process.pid])); for (;;); };`;
+
+/** Deaf to everything, and its channel is closed by nobody: what only the record can find. */
+const stubborn = (pid: number) => {
+  const place = join(environmentsDirectory(join(directory, "compute")), "0123456789abcdef0123456789abcdef");
+  recordProcess(place, pid);
+  return place;
+};
+
+describe("when a node is killed", () => {
+  it("its idle environments end, with what they started", async () => {
+    const { process: victim, pids } = await startNode(sleeper, "await compute.invoke(spec, invocationOf({}));");
+    expect(await Promise.all(pids.map(isRunning))).toEqual([true, true]);
+    await kill(victim);
+    for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
+  });
+
+  it("environments end that are in the midst of computing", async () => {
+    const { process: victim, pids } = await startNode(busy, "await compute.invoke(spec, invocationOf({}));");
+    expect(pids).toHaveLength(1);
+    await kill(victim);
+    for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
+  });
+});
+
+describe("at the start of a node", () => {
+  const open = () => endSurvivors(join(directory, "compute"), systemClock);
+  const lead = (script: string) => {
+    const child = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+    started.push(child);
+    return child;
+  };
+
+  it("what is left of the former one is killed, and its directories removed", async () => {
+    const leader = lead("sleep 1000 & echo $!; wait");
+    const [line] = (await once(createInterface({ input: leader.stdout }), "line")) as [string];
+    const place = stubborn(leader.pid ?? 0);
+    expect(await open()).toBe(2);
+    expect(await isRunning(Number(line))).toBe(false);
+    expect(existsSync(place)).toBe(false);
+  });
+
+  it("so is what a dead leader left behind", async () => {
+    const leader = lead("sleep 1000 & echo $!; read wait");
+    const [line] = (await once(createInterface({ input: leader.stdout }), "line")) as [string];
+    stubborn(leader.pid ?? 0);
+    await kill(leader);
+    expect(await open()).toBe(1);
+    expect(await isRunning(Number(line))).toBe(false);
+  });
+
+  it.each([
+    ["started at another time", { startTicks: 1 }],
+    ["of another boot", { bootId: "00000000-0000-0000-0000-000000000000" }],
+  ])("a process with the same id is left alone: %s", async (_name, change) => {
+    const leader = lead("sleep 1000");
+    const place = stubborn(leader.pid ?? 0);
+    const file = join(place, "process.json");
+    const record = JSON.parse(await readFile(file, "utf8")) as object;
+    await writeFile(file, JSON.stringify({ ...record, ...change }));
+    expect(await open()).toBe(0);
+    expect(await isRunning(leader.pid ?? 0)).toBe(true);
+    expect(await readdir(environmentsDirectory(join(directory, "compute")))).toEqual([]);
+  });
+
+  it("a torn record and an empty directory are no obstacle", async () => {
+    const place = join(environmentsDirectory(join(directory, "compute")), "torn");
+    await mkdir(place, { recursive: true });
+    await writeFile(join(place, "process.json"), '{"pid":');
+    expect(await open()).toBe(0);
+    expect(await open()).toBe(0);
+  });
+});

@@ -1,0 +1,123 @@
+/** Code on its way in: taken from the request or from S3, on disk and proven to unpack before any row names it. */
+import { asError, isFault } from "../../base/errors.ts";
+import { BodyTooLarge, bytesOf, type Body } from "../../base/http.ts";
+import type { Call } from "../../kit/call.ts";
+import type { Peers } from "../../kit/peers.ts";
+import { raw, sql, type Sql } from "../../store/sql.ts";
+import type { Store, StoredBlob } from "../../store/store.ts";
+import { fault, invalid, notYet } from "./faults.ts";
+import { unzippedBytesMax, zipBytesMax } from "./limits.ts";
+import { versions } from "./tables.ts";
+import type { StoredCode, UnpackedCode } from "./unpacked.ts";
+import { BadZip, EmptyZip, ZipTooLarge } from "./zip.ts";
+
+/** The members of CreateFunction's `Code` and of UpdateFunctionCode that say where the code is. */
+export interface CodeInput {
+  ZipFile?: Uint8Array | undefined;
+  S3Bucket?: string | undefined;
+  S3Key?: string | undefined;
+  S3ObjectVersion?: string | undefined;
+  S3ObjectStorageMode?: string | undefined;
+  ImageUri?: string | undefined;
+  SourceKMSKeyArn?: string | undefined;
+}
+
+export interface CodeDeps {
+  store: Store;
+  peers: Pick<Peers, "s3">;
+  unpacked: UnpackedCode;
+}
+
+const unreadable = "Could not unzip uploaded file. Please check your file, then try to upload again.";
+
+function zipFault(error: unknown): Error {
+  if (error instanceof BadZip) return invalid(unreadable, { cause: error });
+  if (error instanceof EmptyZip) return invalid("Uploaded file must be a non-empty zip", { cause: error });
+  if (error instanceof ZipTooLarge || error instanceof BodyTooLarge) {
+    return invalid(`Unzipped size must be smaller than ${unzippedBytesMax} bytes`, { cause: error });
+  }
+  return asError(error);
+}
+
+async function objectOf({ s3 }: CodeDeps["peers"], input: CodeInput, call: Call): Promise<Body> {
+  const { S3Bucket: Bucket, S3Key: Key, S3ObjectVersion: VersionId } = input;
+  try {
+    const { Body } = await s3.GetObject({ Bucket, Key, ...(VersionId === undefined ? {} : { VersionId }) }, call);
+    return Body;
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    const text = `Error occurred while GetObject. S3 Error Code: ${error.code}. S3 Error Message: ${error.message}`;
+    throw invalid(text, { cause: error });
+  }
+}
+
+async function* streamOf(body: Exclude<Body, Uint8Array | undefined>): AsyncGenerator<Uint8Array> {
+  yield* body;
+}
+
+/** The bytes to store, and how many there may be. */
+async function bodyOf({ peers }: Pick<CodeDeps, "peers">, input: CodeInput, call: Call) {
+  if (input.ImageUri !== undefined) throw notYet("Code.ImageUri");
+  if (input.SourceKMSKeyArn) throw notYet("Code.SourceKMSKeyArn");
+  if (input.S3ObjectStorageMode !== undefined) throw notYet("Code.S3ObjectStorageMode");
+  const { ZipFile, S3Bucket, S3Key } = input;
+  if (ZipFile !== undefined && (S3Bucket !== undefined || S3Key !== undefined)) {
+    throw invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.");
+  }
+  if (ZipFile !== undefined) {
+    if (ZipFile.byteLength > zipBytesMax) {
+      throw fault("RequestTooLargeException", `Zipped size must be smaller than ${zipBytesMax} bytes`);
+    }
+    return ZipFile;
+  }
+  if (S3Bucket === undefined || S3Key === undefined) {
+    throw invalid("Please provide a source for function code.");
+  }
+  const body = await objectOf(peers, input, call);
+  return body === undefined || body instanceof Uint8Array ? bytesOf(body, unzippedBytesMax) : streamOf(body);
+}
+
+async function takeCode({ store, ...deps }: CodeDeps, input: CodeInput, call: Call) {
+  const body = await bodyOf(deps, input, call);
+  let stored: StoredBlob | undefined;
+  try {
+    stored = await store.blobs.put(body, unzippedBytesMax);
+    const code: StoredCode = { blob: stored.id, sha256Base64: stored.sha256Base64, sizeBytes: stored.sizeBytes };
+    const { unpin } = await deps.unpacked.pin(code);
+    return { code, unpin };
+  } catch (error) {
+    if (stored !== undefined) await store.blobs.delete(stored.id);
+    throw zipFault(error);
+  }
+}
+
+/**
+ * Takes code in for `body`, whose transaction names it; what no row names afterwards is removed again. Throws AWS's
+ * fault for what is no package, and then `body` has not run.
+ */
+export async function withCode<T>(
+  deps: CodeDeps,
+  input: CodeInput,
+  call: Call,
+  body: (code: StoredCode) => Promise<T>,
+): Promise<T> {
+  const { code, unpin } = await takeCode(deps, input, call);
+  try {
+    return await body(code);
+  } finally {
+    unpin();
+    await releaseCode(deps, code);
+  }
+}
+
+/** Removes code that no version names any more. Several versions may share a blob, and several blobs a content. */
+export async function releaseCode({ store, unpacked }: Pick<CodeDeps, "store" | "unpacked">, code: StoredCode) {
+  const { blobNamed, contentNamed } = await store.read(async (tx) => {
+    const one = (column: Sql, value: string) =>
+      tx.one(sql`select version from ${versions.name} where ${column} = ${value} limit 1`);
+    const blobNamed = await one(raw("code_blob"), code.blob);
+    return { blobNamed, contentNamed: blobNamed ?? (await one(raw("code_sha256"), code.sha256Base64)) };
+  });
+  if (blobNamed === undefined) await store.blobs.delete(code.blob);
+  if (contentNamed === undefined) await unpacked.forget(code.sha256Base64);
+}

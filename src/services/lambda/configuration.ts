@@ -1,0 +1,48 @@
+/** A version as clients see it. */
+import { unqualifiedArn, arnOf } from "./names.ts";
+import type { VersionRow } from "./tables.ts";
+
+/** `2026-01-01T00:00:00.000+0000` */
+export const lastModified = (timeMs: number) => new Date(timeMs).toISOString().replace("Z", "+0000");
+
+export const logGroupOf = ({ name, settings }: Pick<VersionRow, "name" | "settings">) =>
+  settings.logGroup ?? `/aws/lambda/${name}`;
+
+/** Everything but the states, which AWS leaves out of listings. */
+export function listed(row: VersionRow, functionArn: string) {
+  const { settings } = row;
+  const { recorded } = settings;
+  return {
+    FunctionName: row.name,
+    FunctionArn: functionArn,
+    Runtime: settings.runtime as "nodejs24.x",
+    Role: settings.role,
+    Handler: settings.handler,
+    CodeSize: row.code_bytes,
+    Description: settings.description,
+    Timeout: settings.timeoutSeconds,
+    MemorySize: settings.memoryMiB,
+    LastModified: lastModified(row.modified_ms),
+    CodeSha256: row.code_sha256,
+    Version: row.version,
+    TracingConfig: { Mode: recorded.tracing },
+    RevisionId: row.revision_id,
+    PackageType: "Zip" as const,
+    Architectures: recorded.architectures,
+    EphemeralStorage: { Size: recorded.ephemeralMiB },
+    SnapStart: { ApplyOn: recorded.snapStart, OptimizationStatus: "Off" as const },
+    LoggingConfig: { LogFormat: "Text" as const, LogGroup: logGroupOf(row) },
+    ...(settings.environment === undefined ? {} : { Environment: { Variables: settings.environment } }),
+    ...(recorded.vpc === undefined ? {} : { VpcConfig: recorded.vpc }),
+    ...(recorded.kmsKeyArn ? { KMSKeyArn: recorded.kmsKeyArn } : {}),
+  };
+}
+
+/** A version with its states: code and settings are in force once they are stored, so these never differ. */
+export function configured(row: VersionRow, functionArn: string) {
+  return { ...listed(row, functionArn), State: "Active" as const, LastUpdateStatus: "Successful" as const };
+}
+
+/** The ARN that answers show for a version: a published one always has its number. */
+export const versionArn = (row: VersionRow) =>
+  row.number === 0 ? unqualifiedArn(row) : arnOf({ ...row, qualifier: row.version });

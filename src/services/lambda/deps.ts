@@ -1,0 +1,13 @@
+/** What the families of operations are handed: the house's dependencies and what the service keeps in memory. */
+import type { Deps } from "../../kit/service.ts";
+import type { Executions } from "./executions.ts";
+import type { Retired } from "./retired.ts";
+import type { Slots } from "./slots.ts";
+import type { UnpackedCode } from "./unpacked.ts";
+
+export interface LambdaDeps extends Deps {
+  unpacked: UnpackedCode;
+  executions: Executions;
+  slots: Slots;
+  retired: Retired;
+}

@@ -1,0 +1,106 @@
+/** From a version to a running environment: the code unpacked and pinned, the spec made, and environments ended when it is gone. */
+import type { Clock } from "../../base/clock.ts";
+import { asError } from "../../base/errors.ts";
+import type { Compute, FunctionSpec, Invocation, InvocationResult } from "../../compute/ports.ts";
+import type { Log } from "../../telemetry/log.ts";
+import { logGroupOf } from "./configuration.ts";
+import { arnOf } from "./names.ts";
+import { retiredMsMax } from "./retired.ts";
+import type { VersionRow } from "./tables.ts";
+import type { StoredCode, UnpackedCode } from "./unpacked.ts";
+
+/** Specs whose end is remembered; more updates than that in 15 minutes leave their environments to compute's own idle limit. */
+const specsMax = 20_000;
+
+export interface Executions {
+  /** Runs one invocation; rejects when the code cannot be unpacked or the node is closing. */
+  run(row: VersionRow, invocation: Invocation): Promise<InvocationResult>;
+  /**
+   * The version as it was is gone: its environments end `graceMs` from now, or with their last invocation. One that
+   * comes late, because the edge took it before, is still run.
+   */
+  retire(row: VersionRow, graceMs: number): void;
+}
+
+export interface ExecutionDeps {
+  clock: Clock;
+  log: Log;
+  compute: Compute;
+  unpacked: UnpackedCode;
+  publicUrl: () => string;
+}
+
+interface SpecUse {
+  running: number;
+  retired: boolean;
+}
+
+export const codeOf = (row: VersionRow): StoredCode => ({
+  blob: row.code_blob,
+  sha256Base64: row.code_sha256,
+  sizeBytes: row.code_bytes,
+});
+
+const specId = (row: VersionRow) => `${arnOf({ ...row, qualifier: row.version })}:${row.build_id}`;
+
+export function createExecutions({ clock, log, compute, unpacked, publicUrl }: ExecutionDeps): Executions {
+  const specs = new Map<string, SpecUse>();
+
+  const specOf = (row: VersionRow, codeDir: string): FunctionSpec => ({
+    id: specId(row),
+    functionName: row.name,
+    version: row.version,
+    runtime: row.settings.runtime,
+    handler: row.settings.handler,
+    codeDir,
+    environment: row.settings.environment ?? {},
+    region: row.region,
+    account: row.account,
+    endpointUrl: publicUrl(),
+    // Stand-ins until roles give functions keys of their own: on an open node the key's digits are the account.
+    credentials: { accessKeyId: row.account, secretAccessKey: "mikan", sessionToken: "mikan" },
+    memoryMiB: row.settings.memoryMiB,
+    timeoutMs: row.settings.timeoutSeconds * 1_000,
+    logGroup: logGroupOf(row),
+  });
+
+  const endEnvironments = (id: string) => {
+    compute.retire(id).catch((error: unknown) => {
+      log.error("environments of a function that is gone could not be ended", { spec: id, error: asError(error) });
+    });
+  };
+
+  const useOf = (id: string): SpecUse => {
+    const use = specs.get(id) ?? { running: 0, retired: false };
+    if (specs.size < specsMax) specs.set(id, use);
+    return use;
+  };
+
+  return {
+    async run(row, invocation) {
+      const id = specId(row);
+      const use = useOf(id);
+      use.running += 1;
+      try {
+        const code = await unpacked.pin(codeOf(row));
+        try {
+          return await compute.invoke(specOf(row, code.directory), invocation);
+        } finally {
+          code.unpin();
+        }
+      } finally {
+        use.running -= 1;
+        if (use.retired && use.running === 0) endEnvironments(id);
+      }
+    },
+    retire(row, graceMs) {
+      const id = specId(row);
+      const use = useOf(id);
+      clock.after(graceMs, () => {
+        use.retired = true;
+        if (use.running === 0) endEnvironments(id);
+      });
+      clock.after(retiredMsMax, () => specs.delete(id));
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/** Invocations: admitted at once or refused at once, run to their end, and answered as Lambda answers. */
+import { asError } from "../../base/errors.ts";
+import type { PolicyDocument } from "../../kit/authorize.ts";
+import type { Call } from "../../kit/call.ts";
+import type { Handlers } from "../../kit/handlers.ts";
+import type { LambdaDeps } from "./deps.ts";
+import { queueEvent } from "./events.ts";
+import { fault, notYet } from "./faults.ts";
+import { eventPayloadBytesMax, requestPayloadBytesMax } from "./limits.ts";
+import { arnOf, functionRef, type FunctionRef } from "./names.ts";
+import { policyArn, policyReader } from "./permissions.ts";
+import { invocationRunner, targetReader } from "./runs.ts";
+
+const emptyEvent = Buffer.from("{}");
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** No payload is an empty object. */
+function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Uint8Array {
+  if (payload === undefined || payload.byteLength === 0) return emptyEvent;
+  if (payload.byteLength > bytesMax) {
+    throw fault(
+      "RequestTooLargeException",
+      `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`,
+    );
+  }
+  try {
+    JSON.parse(utf8.decode(payload));
+  } catch (error) {
+    // A SyntaxError of JSON, or a TypeError of the decoder: each says what is wrong with the bytes.
+    const cause = asError(error);
+    throw fault(
+      "InvalidRequestContentException",
+      `Could not parse request body into json: Could not parse payload into json: ${cause.message}`,
+      {},
+      { cause },
+    );
+  }
+  return payload;
+}
+
+/** Somebody of another account needs a statement that names it; the house's services were asked by the dispatcher. */
+function checkAccount(ref: FunctionRef, call: Call, policy: PolicyDocument | undefined): void {
+  const { principal } = call;
+  if (principal.kind === "service" || principal.account === ref.account) return;
+  const names = ["*", principal.account, `arn:aws:iam::${principal.account}:root`];
+  const allowed = (policy?.Statement ?? []).some(({ Principal: who, Action }) => {
+    const named = who === "*" ? ["*"] : [who.AWS ?? []].flat();
+    return (
+      named.some((name) => names.includes(name)) && ["*", "lambda:*", "lambda:InvokeFunction"].includes(String(Action))
+    );
+  });
+  if (allowed) return;
+  throw fault(
+    "AccessDeniedException",
+    `account ${principal.account} is not authorized to perform: lambda:InvokeFunction on resource: ${arnOf(ref)} because no resource-based policy allows the lambda:InvokeFunction action`,
+  );
+}
+
+/** The invocation's answer, unless the caller goes first; the invocation itself goes on. */
+function whileWanted<T>(running: Promise<T>, signal: AbortSignal, lost: (error: unknown) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      reject(asError(signal.reason));
+      running.catch(lost);
+    };
+    if (signal.aborted) {
+      leave();
+      return;
+    }
+    signal.addEventListener("abort", leave, { once: true });
+    running.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}
+
+export function invokeOperations(deps: LambdaDeps) {
+  const { log } = deps;
+  const read = targetReader(deps);
+  const policyOf = policyReader(deps);
+  const run = invocationRunner(deps);
+  const enqueue = queueEvent(deps);
+  const lost = (error: unknown) =>
+    log.warn("an invocation whose caller is gone ended without a result", { error: asError(error) });
+
+  return {
+    async Invoke(input, call) {
+      if (input.DurableExecutionName !== undefined) throw notYet("DurableExecutionName");
+      if (input.TenantId !== undefined) throw notYet("TenantId");
+      const isEvent = input.InvocationType === "Event";
+      const ref = functionRef(input.FunctionName, input.Qualifier, call);
+      const payload = payloadOf(input.Payload, isEvent ? eventPayloadBytesMax : requestPayloadBytesMax);
+      if (ref.account !== call.account) checkAccount(ref, call, await policyOf(policyArn(ref), call));
+      const target = await read(ref, call);
+      if (input.InvocationType === "DryRun") return { StatusCode: 204 };
+      const request = { requestId: call.requestId, payload, clientContext: input.ClientContext };
+      if (isEvent) {
+        await enqueue(ref, request, call);
+        return { StatusCode: 202 };
+      }
+      const result = await whileWanted(run(target, ref, request, call), call.signal, lost);
+      return {
+        StatusCode: 200,
+        ExecutedVersion: target.row.version,
+        Payload: result.payload,
+        // AWS tells no more apart: what the handler threw is `Unhandled` too.
+        ...(result.error === undefined ? {} : { FunctionError: "Unhandled" }),
+        ...(input.LogType === "Tail" ? { LogResult: Buffer.from(result.logTail).toString("base64") } : {}),
+      };
+    },
+  } satisfies Handlers<typeof import("@aws-sdk/client-lambda")>;
+}

@@ -1,0 +1,269 @@
+/** Lambda's CloudFormation types. */
+import { isFault } from "../../base/errors.ts";
+import type { Call } from "../../kit/call.ts";
+import type { Json, JsonObject, Resource, ResourceRequest } from "../../kit/resource.ts";
+import { aliasConfiguration, aliasCreation, aliasDeletion } from "./aliases.ts";
+import type { CodeInput } from "./code.ts";
+import { versionArn } from "./configuration.ts";
+import type { LambdaDeps } from "./deps.ts";
+import { invalid, notYet } from "./faults.ts";
+import { functionCreation, functionDeletion } from "./functions.ts";
+import { packInline } from "./inline.ts";
+import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
+import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
+import type { SettingsInput } from "./settings.ts";
+import { versionExists, versionPublication } from "./versions.ts";
+
+type Properties = JsonObject;
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+/** CloudFormation takes numbers and booleans where text is meant. */
+const text = (value: Json | undefined) =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
+const required = (properties: Properties, name: string) => {
+  const value = text(properties[name]);
+  if (value === undefined) throw invalid(`Property ${name} must be text.`);
+  return value;
+};
+const integer = (properties: Properties, name: string) => {
+  const value = properties[name];
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw invalid(`Property ${name} must be an integer.`);
+  return number;
+};
+
+function variablesOf(value: Json | undefined): Record<string, string> | undefined {
+  const variables = isObject(value) ? value["Variables"] : undefined;
+  if (!isObject(variables)) return undefined;
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, variable]) => [name, text(variable) ?? JSON.stringify(variable)]),
+  );
+}
+
+function tagsOf({ properties, tags }: ResourceRequest): Record<string, string> {
+  const own = Array.isArray(properties["Tags"]) ? (properties["Tags"] as readonly Json[]) : [];
+  const pairs = own.filter(isObject).map((tag) => [text(tag["Key"]) ?? "", text(tag["Value"]) ?? ""]);
+  return { ...tags, ...(Object.fromEntries(pairs) as Record<string, string>) };
+}
+
+/** Properties whose names and shapes are those of CreateFunction; the operation checks what is in them. */
+const sameAsCreate = [
+  "CapacityProviderConfig",
+  "CodeSigningConfigArn",
+  "DeadLetterConfig",
+  "DurableConfig",
+  "FileSystemConfigs",
+  "ImageConfig",
+  "Layers",
+  "LoggingConfig",
+  "PackageType",
+  "SnapStart",
+  "TenancyConfig",
+  "TracingConfig",
+  "VpcConfig",
+];
+
+function settingsOf(properties: Properties): SettingsInput {
+  const size = isObject(properties["EphemeralStorage"]) ? integer(properties["EphemeralStorage"], "Size") : undefined;
+  const variables = variablesOf(properties["Environment"]);
+  const same = Object.fromEntries(sameAsCreate.map((name) => [name, properties[name]]));
+  const given = {
+    ...same,
+    Architectures: properties["Architectures"],
+    Description: text(properties["Description"]),
+    Environment: variables === undefined ? undefined : { Variables: variables },
+    EphemeralStorage: size === undefined ? undefined : { Size: size },
+    Handler: text(properties["Handler"]),
+    KMSKeyArn: text(properties["KmsKeyArn"]),
+    MemorySize: integer(properties, "MemorySize"),
+    Role: text(properties["Role"]),
+    Runtime: text(properties["Runtime"]),
+    Timeout: integer(properties, "Timeout"),
+  };
+  // The template's JSON in the operation's own form; what it does not check is refused or recorded as it is.
+  return given as SettingsInput;
+}
+
+async function codeInput(properties: Properties): Promise<CodeInput> {
+  const code = properties["Code"];
+  if (!isObject(code)) {
+    // A path is what a client should have packaged and uploaded first.
+    throw invalid(
+      "'Code' must be an object with S3Bucket and S3Key, or ZipFile; package local paths before deploying.",
+    );
+  }
+  const source = text(code["ZipFile"]);
+  const { ZipFile: _inline, ...rest } = code;
+  const input = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, text(value)]));
+  const packed = source === undefined ? undefined : await packInline(source, text(properties["Runtime"]) ?? "");
+  return { ...input, ZipFile: packed };
+}
+
+/** What is gone already is fine. */
+async function unlessGone(removal: Promise<void>): Promise<void> {
+  await removal.catch((error: unknown) => {
+    if (!isFault(error, "ResourceNotFoundException")) throw error;
+  });
+}
+
+function refuse(properties: Properties, ...names: string[]): void {
+  for (const name of names) if (properties[name] !== undefined) throw notYet(name);
+}
+
+export function functionResource(deps: LambdaDeps): Resource {
+  const create = functionCreation(deps);
+  const remove = functionDeletion(deps);
+  return {
+    type: "AWS::Lambda::Function",
+    properties: [
+      ...sameAsCreate,
+      "Architectures",
+      "Code",
+      "Description",
+      "Environment",
+      "EphemeralStorage",
+      "FunctionName",
+      "FunctionScalingConfig",
+      "Handler",
+      "KmsKeyArn",
+      "MemorySize",
+      "PublishToLatestPublished",
+      "RecursiveLoop",
+      "ReservedConcurrentExecutions",
+      "Role",
+      "Runtime",
+      "RuntimeManagementConfig",
+      "Tags",
+      "Timeout",
+    ],
+    required: ["Code", "Role"],
+    attributes: ["Arn"],
+    name: { property: "FunctionName", lengthMax: 64 },
+    async create(request, call) {
+      const { properties, physicalName, token } = request;
+      refuse(
+        properties,
+        "FunctionScalingConfig",
+        "PublishToLatestPublished",
+        "RecursiveLoop",
+        "RuntimeManagementConfig",
+      );
+      const ref = ownFunction(physicalName, undefined, call, "CreateFunction");
+      const reserved = integer(properties, "ReservedConcurrentExecutions");
+      const code = await codeInput(properties);
+      const row = await create(
+        ref,
+        { settings: settingsOf(properties), code, tags: tagsOf(request), reserved, token },
+        call,
+      );
+      return { physicalId: row.name, attributes: { Arn: unqualifiedArn(row) } };
+    },
+    delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
+  };
+}
+
+/** `AWS::Lambda::Permission`: one statement of a function's policy; its id is the physical name. */
+export function permissionResource(deps: LambdaDeps): Resource {
+  const add = permissionAddition(deps);
+  const remove = permissionRemoval(deps);
+  const refOf = (properties: Properties, call: Call, operation: string) =>
+    ownFunction(required(properties, "FunctionName"), undefined, call, operation);
+  return {
+    type: "AWS::Lambda::Permission",
+    properties: [
+      "Action",
+      "EventSourceToken",
+      "FunctionName",
+      "FunctionUrlAuthType",
+      "InvokedViaFunctionUrl",
+      "Principal",
+      "PrincipalOrgID",
+      "SourceAccount",
+      "SourceArn",
+    ],
+    required: ["Action", "FunctionName", "Principal"],
+    attributes: ["Id"],
+    // No template can give it: the type has no such property.
+    name: { property: "StatementId", lengthMax: 100 },
+    async create({ properties, physicalName }, call) {
+      const { FunctionName: _function, InvokedViaFunctionUrl: viaUrl, ...rest } = properties;
+      const conditions = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, text(value)]));
+      const permission: PermissionInput = {
+        ...conditions,
+        StatementId: physicalName,
+        Action: required(properties, "Action"),
+        Principal: required(properties, "Principal"),
+        ...(viaUrl === undefined ? {} : { InvokedViaFunctionUrl: viaUrl === true || viaUrl === "true" }),
+      };
+      await add(refOf(properties, call, "AddPermission"), permission, { repeatable: true });
+      return { physicalId: physicalName, attributes: { Id: physicalName } };
+    },
+    delete: ({ properties, physicalId }, call) =>
+      unlessGone(remove(refOf(properties, call, "RemovePermission"), physicalId)),
+  };
+}
+
+/** `AWS::Lambda::Version`. */
+export function versionResource(deps: LambdaDeps): Resource {
+  const publish = versionPublication(deps);
+  const remove = functionDeletion(deps);
+  return {
+    type: "AWS::Lambda::Version",
+    properties: [
+      "CodeSha256",
+      "Description",
+      "FunctionName",
+      "FunctionScalingConfig",
+      "ProvisionedConcurrencyConfig",
+      "RuntimePolicy",
+    ],
+    required: ["FunctionName"],
+    attributes: ["FunctionArn", "Version"],
+    async create({ properties, token }, call) {
+      refuse(properties, "FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy");
+      const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "PublishVersion");
+      const description = text(properties["Description"]);
+      const request = { description, codeSha256: text(properties["CodeSha256"]), token };
+      const row = await publish(ref, request, (version) => {
+        throw versionExists(version);
+      });
+      const arn = versionArn(row);
+      return { physicalId: arn, attributes: { FunctionArn: arn, Version: row.version } };
+    },
+    delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
+  };
+}
+
+/** `AWS::Lambda::Alias`. */
+export function aliasResource(deps: LambdaDeps): Resource {
+  const create = aliasCreation(deps);
+  const remove = aliasDeletion(deps);
+  return {
+    type: "AWS::Lambda::Alias",
+    properties: [
+      "Description",
+      "FunctionName",
+      "FunctionVersion",
+      "Name",
+      "ProvisionedConcurrencyConfig",
+      "RoutingConfig",
+    ],
+    required: ["FunctionName", "FunctionVersion", "Name"],
+    attributes: ["AliasArn"],
+    async create({ properties, token }, call) {
+      refuse(properties, "ProvisionedConcurrencyConfig", "RoutingConfig");
+      const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "CreateAlias");
+      const alias = required(properties, "Name");
+      const version = required(properties, "FunctionVersion");
+      const row = await create(ref, { alias, version, description: text(properties["Description"]), token });
+      const { AliasArn } = aliasConfiguration(row);
+      return { physicalId: AliasArn, attributes: { AliasArn } };
+    },
+    async delete({ physicalId }, call) {
+      const ref: FunctionRef = ownFunction(physicalId, undefined, call, "DeleteAlias");
+      if (ref.qualifier !== undefined) await remove(ref, ref.qualifier);
+    },
+  };
+}

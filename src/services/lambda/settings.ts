@@ -1,0 +1,197 @@
+/** A function's configuration: what is kept, what is checked, and what is refused because it would not be run. */
+import { parseArn } from "../../base/arn.ts";
+import type { Call } from "../../kit/call.ts";
+import type { InputOf, Received } from "../../kit/handlers.ts";
+import { fault, invalid, notYet } from "./faults.ts";
+import {
+  environmentBytesMax,
+  ephemeralMiBDefault,
+  memoryMiBMax,
+  memoryMiBMin,
+  reservedVariables,
+  retiredRuntimes,
+  runtimes,
+  timeoutSecondsDefault,
+  timeoutSecondsMax,
+} from "./limits.ts";
+
+type Lambda = typeof import("@aws-sdk/client-lambda");
+type CreateInput = Received<InputOf<Lambda, "CreateFunction">>;
+type UpdateInput = Received<InputOf<Lambda, "UpdateFunctionConfiguration">>;
+
+export interface Settings {
+  runtime: string;
+  handler: string;
+  role: string;
+  description: string;
+  timeoutSeconds: number;
+  memoryMiB: number;
+  /** Absent when none was ever given; AWS's answers tell that from an empty one. */
+  environment?: Record<string, string>;
+  /** The function's own choice; by default `/aws/lambda/<name>`. */
+  logGroup?: string;
+  /** Recorded and shown, not acted on (docs/differences.md). */
+  recorded: Recorded;
+}
+
+/** Members that change nothing a function on this node could notice. */
+export interface Recorded {
+  architectures: ("x86_64" | "arm64")[];
+  ephemeralMiB: number;
+  tracing: "Active" | "PassThrough";
+  snapStart: "PublishedVersions" | "None";
+  kmsKeyArn?: string;
+  vpc?: { SubnetIds: string[]; SecurityGroupIds: string[]; Ipv6AllowedForDualStack: boolean };
+}
+
+/** Both operations' members; the one that creates has some more, which are refused or handled by itself. */
+export type SettingsInput = Omit<UpdateInput, "FunctionName" | "RevisionId"> & Pick<CreateInput, "Architectures">;
+
+const isEmpty = (value: unknown) =>
+  value === undefined ||
+  value === "" ||
+  (Array.isArray(value) && value.length === 0) ||
+  (typeof value === "object" && value !== null && Object.values(value).every(isEmpty));
+
+/** Members of CreateFunction and its kin that would change what runs. An empty one asks for nothing. */
+const refusedMembers = [
+  "CapacityProviderConfig",
+  "CodeSigningConfigArn",
+  "DeadLetterConfig",
+  "DurableConfig",
+  "FileSystemConfigs",
+  "ImageConfig",
+  "Layers",
+  "PublishTo",
+  "TenancyConfig",
+];
+
+export function refuseMembers(input: object): void {
+  const given = new Map(Object.entries(input));
+  for (const member of refusedMembers) {
+    if (!isEmpty(given.get(member))) throw notYet(member);
+  }
+  if (given.get("PackageType") === "Image") throw notYet("PackageType Image");
+}
+
+function checkRuntime(runtime: string): void {
+  if (runtimes.includes(runtime)) return;
+  if (retiredRuntimes.includes(runtime)) {
+    throw invalid(
+      `The runtime parameter of ${runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.`,
+    );
+  }
+  throw invalid(
+    `Value ${runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [${runtimes.join(", ")}] or be a valid ARN`,
+  );
+}
+
+function checkRole(role: string, call: Call): void {
+  if (parseArn(role)?.account !== call.account) {
+    throw fault("AccessDeniedException", "Cross-account pass role is not allowed.");
+  }
+}
+
+function checkSizes({ Timeout, MemorySize }: SettingsInput): void {
+  if (Timeout !== undefined && Timeout > timeoutSecondsMax) {
+    throw fault(
+      "ValidationException",
+      `1 validation error detected: Value '${Timeout}' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to ${timeoutSecondsMax}`,
+    );
+  }
+  if (MemorySize !== undefined && MemorySize > memoryMiBMax) {
+    throw invalid(
+      `'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to ${memoryMiBMax}`,
+    );
+  }
+}
+
+/** Source: Lambda guide, "Environment variables"; the messages are those of the service. */
+export function checkEnvironment(variables: Readonly<Record<string, string>>): void {
+  const unable = "Lambda was unable to configure your environment variables because the environment variables you have";
+  const reserved = Object.keys(variables).filter((name) => reservedVariables.includes(name));
+  if (reserved.length > 0) {
+    throw invalid(
+      `${unable} provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: ${reserved.join(", ")}`,
+    );
+  }
+  const measured = JSON.stringify(variables);
+  if (Buffer.byteLength(measured) > environmentBytesMax) {
+    throw invalid(`${unable} provided exceeded the 4KB limit. String measured: ${measured}`);
+  }
+}
+
+function checkLogging(logging: SettingsInput["LoggingConfig"]): void {
+  if (logging?.LogFormat === "JSON") throw notYet("LoggingConfig.LogFormat JSON");
+  if (logging?.ApplicationLogLevel !== undefined || logging?.SystemLogLevel !== undefined) {
+    throw invalid("ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.");
+  }
+}
+
+function recordedOf(base: Recorded, input: SettingsInput): Recorded {
+  const { Architectures, EphemeralStorage, TracingConfig, SnapStart, KMSKeyArn, VpcConfig } = input;
+  return {
+    ...base,
+    ...(Architectures === undefined ? {} : { architectures: [...Architectures] }),
+    ...(EphemeralStorage === undefined ? {} : { ephemeralMiB: EphemeralStorage.Size }),
+    ...(TracingConfig?.Mode === undefined ? {} : { tracing: TracingConfig.Mode }),
+    ...(SnapStart?.ApplyOn === undefined ? {} : { snapStart: SnapStart.ApplyOn }),
+    ...(KMSKeyArn === undefined ? {} : { kmsKeyArn: KMSKeyArn }),
+    ...(VpcConfig === undefined
+      ? {}
+      : {
+          vpc: {
+            SubnetIds: [...(VpcConfig.SubnetIds ?? [])],
+            SecurityGroupIds: [...(VpcConfig.SecurityGroupIds ?? [])],
+            Ipv6AllowedForDualStack: VpcConfig.Ipv6AllowedForDualStack ?? false,
+          },
+        }),
+  };
+}
+
+/** The settings after an update: members that are absent keep their value. Throws AWS's fault for what it would refuse. */
+export function changedSettings(base: Settings, input: SettingsInput, call: Call): Settings {
+  refuseMembers(input);
+  if (input.Runtime !== undefined) checkRuntime(input.Runtime);
+  if (input.Role !== undefined) checkRole(input.Role, call);
+  checkSizes(input);
+  checkLogging(input.LoggingConfig);
+  const variables = input.Environment?.Variables;
+  if (variables !== undefined) checkEnvironment(variables);
+  return {
+    ...base,
+    runtime: input.Runtime ?? base.runtime,
+    handler: input.Handler ?? base.handler,
+    role: input.Role ?? base.role,
+    description: input.Description ?? base.description,
+    timeoutSeconds: input.Timeout ?? base.timeoutSeconds,
+    memoryMiB: input.MemorySize ?? base.memoryMiB,
+    ...(input.Environment === undefined ? {} : { environment: { ...variables } }),
+    ...(input.LoggingConfig?.LogGroup === undefined ? {} : { logGroup: input.LoggingConfig.LogGroup }),
+    recorded: recordedOf(base.recorded, input),
+  };
+}
+
+const defaults: Settings = {
+  runtime: "",
+  handler: "",
+  role: "",
+  description: "",
+  timeoutSeconds: timeoutSecondsDefault,
+  memoryMiB: memoryMiBMin,
+  recorded: {
+    architectures: ["x86_64"],
+    ephemeralMiB: ephemeralMiBDefault,
+    tracing: "PassThrough",
+    snapStart: "None",
+  },
+};
+
+/** The settings of a new function. */
+export function newSettings(input: SettingsInput, call: Call): Settings {
+  refuseMembers(input);
+  if (input.Runtime === undefined || input.Handler === undefined) {
+    throw invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.");
+  }
+  return changedSettings(defaults, input, call);
+}

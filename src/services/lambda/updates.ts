@@ -1,0 +1,112 @@
+/** Changes of `$LATEST`: new code, new settings. They are in force for every invocation that comes after the answer. */
+import { isDeepStrictEqual } from "node:util";
+import type { Call } from "../../kit/call.ts";
+import type { Handlers } from "../../kit/handlers.ts";
+import { sql } from "../../store/sql.ts";
+import type { Tx } from "../../store/store.ts";
+import { assign } from "../../store/tables.ts";
+import { releaseCode, withCode } from "./code.ts";
+import { configured, versionArn } from "./configuration.ts";
+import type { LambdaDeps } from "./deps.ts";
+import { asError } from "../../base/errors.ts";
+import { codeOf } from "./executions.ts";
+import { checkRevision, functionNotFound, notYet } from "./faults.ts";
+import { latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
+import { addCode } from "./quotas.ts";
+import { changedSettings } from "./settings.ts";
+import { findVersion, isFunction, versions, type VersionRow } from "./tables.ts";
+import { publish, versionIdentity } from "./versions.ts";
+
+type Changes = Partial<Pick<VersionRow, "code_blob" | "code_sha256" | "code_bytes" | "settings">>;
+
+interface Update {
+  ref: FunctionRef;
+  revisionId: string | undefined;
+  /** What changes; is asked with the row as it is. */
+  changes: (row: VersionRow) => Changes;
+}
+
+/** Where a version is shown that was published, or `$LATEST` under the function's ARN. */
+const shown = (row: VersionRow) => configured(row, versionArn(row));
+
+export function updateOperations(deps: LambdaDeps) {
+  const { store, ids, clock, log, executions } = deps;
+
+  /** True when another environment would have to run. */
+  const runsOtherwise = (before: VersionRow, after: VersionRow) =>
+    before.code_sha256 !== after.code_sha256 ||
+    !isDeepStrictEqual({ ...before.settings, description: "" }, { ...after.settings, description: "" });
+
+  const existing = async (tx: Pick<Tx, "one" | "all">, ref: FunctionRef, revisionId: string | undefined) => {
+    const row = await findVersion(tx, ref, latest);
+    if (row === undefined) throw functionNotFound(unqualifiedArn(ref));
+    checkRevision(revisionId, row.revision_id);
+    return row;
+  };
+
+  const dropCode = (row: VersionRow) => {
+    releaseCode(deps, codeOf(row)).catch((error: unknown) => {
+      log.warn("code that no version names could not be removed; the sweep will", { error: asError(error) });
+    });
+  };
+
+  const apply = async (
+    tx: Tx,
+    { ref, revisionId, changes }: Update,
+    fresh: { revisionId: string; buildId: string; now: number },
+  ): Promise<VersionRow> => {
+    const row = await existing(tx, ref, revisionId);
+    const changed = { ...row, ...changes(row), revision_id: fresh.revisionId, modified_ms: fresh.now };
+    const other = runsOtherwise(row, changed);
+    const after: VersionRow = other ? { ...changed, build_id: fresh.buildId } : changed;
+    const { revision_id, modified_ms, build_id, code_blob, code_sha256, code_bytes, settings } = after;
+    const values = { revision_id, modified_ms, build_id, code_blob, code_sha256, code_bytes, settings };
+    await tx.run(sql`update ${versions.name} set ${assign(versions, values)}
+      where ${isFunction(ref)} and version = ${latest}`);
+    if (code_bytes !== row.code_bytes) await addCode(tx, ref, code_bytes - row.code_bytes);
+    tx.afterCommit(() => {
+      // What runs now ends by itself; nothing new is sent there.
+      if (other) executions.retire(row, 0);
+      if (code_blob !== row.code_blob) dropCode(row);
+    });
+    return after;
+  };
+
+  const update = (change: Update, publishToo = false): Promise<VersionRow> => {
+    const fresh = { revisionId: ids.uuid(), buildId: ids.uuid(), now: clock.now() };
+    const identity = versionIdentity(deps);
+    return store.tx(async (tx) => {
+      const row = await apply(tx, change, fresh);
+      return publishToo ? publish(tx, row, identity) : row;
+    });
+  };
+
+  return {
+    async UpdateFunctionCode(input, call: Call) {
+      const ref = ownFunction(input.FunctionName, undefined, call, "UpdateFunctionCode");
+      const { RevisionId: revisionId, Architectures, Publish, DryRun, PublishTo } = input;
+      if (PublishTo !== undefined) throw notYet("PublishTo");
+      // Before the code is taken in: a wrong name or revision should not cost an upload.
+      await store.read((tx) => existing(tx, ref, revisionId));
+      return withCode(deps, input, call, async (code) => {
+        const changes = ({ settings }: VersionRow): Changes => ({
+          code_blob: code.blob,
+          code_sha256: code.sha256Base64,
+          code_bytes: code.sizeBytes,
+          settings: changedSettings(settings, { Architectures }, call),
+        });
+        if (DryRun) {
+          const row = await store.read((tx) => existing(tx, ref, revisionId));
+          return shown({ ...row, ...changes(row) });
+        }
+        return shown(await update({ ref, revisionId, changes }, Publish));
+      });
+    },
+
+    async UpdateFunctionConfiguration(input, call) {
+      const ref = ownFunction(input.FunctionName, undefined, call, "UpdateFunctionConfiguration");
+      const changes = ({ settings }: VersionRow): Changes => ({ settings: changedSettings(settings, input, call) });
+      return shown(await update({ ref, revisionId: input.RevisionId, changes }));
+    },
+  } satisfies Handlers<typeof import("@aws-sdk/client-lambda")>;
+}

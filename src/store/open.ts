@@ -18,6 +18,7 @@ export interface OpenStoreOptions {
 /** @example const store = await openStore({ data: ".mikan", clock: systemClock, log, metrics }); */
 export async function openStore({ data, ephemeral = false, ...deps }: OpenStoreOptions): Promise<Store> {
   if (data !== undefined && /^postgres(ql)?:\/\//.test(data)) {
+    if (ephemeral) throw new Error(`${new URL(data).host} keeps its data: a PostgreSQL database is not ephemeral`);
     // Loaded only where it is used: the client costs an embedded node 20 ms of its start.
     const { createPostgresStore } = await import("./postgres/postgres.ts");
     return createPostgresStore({ url: data, ...deps });

@@ -1,5 +1,5 @@
 /** One connection, checked out of a pool: statements numbered, typed and prepared on the way in, decoded on the way out. */
-import { DatabaseError, Pool, type PoolClient } from "pg";
+import { DatabaseError, Pool, type PoolClient, type QueryArrayResult } from "pg";
 import { asError, Bug } from "../../base/errors.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Statements } from "../body.ts";
@@ -64,6 +64,9 @@ export class StatementNames {
   }
 }
 
+type Cells = (string | null)[];
+type Answer = QueryArrayResult<Cells>;
+
 const asText = { getTypeParser: () => (text: string) => text };
 
 export class Session implements Statements {
@@ -71,6 +74,8 @@ export class Session implements Statements {
   readonly #names: StatementNames;
   /** Set when the connection must not be used again. */
   broken: Error | undefined;
+  /** The statement before the next one: a body may ask for several at once, the protocol takes one after another. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(client: PoolClient, names: StatementNames) {
     this.#client = client;
@@ -91,10 +96,17 @@ export class Session implements Statements {
   }
 
   /** A query with values is prepared once per connection; one without is sent as it is. */
-  async execute({ text, values }: PostgresQuery) {
+  execute(query: PostgresQuery): Promise<Answer> {
+    const answer = this.#last.then(() => this.#send(query));
+    // Its failure is told to whoever asked for it.
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #send({ text, values }: PostgresQuery): Promise<Answer> {
     const name = values === undefined ? undefined : this.#names.of(text);
     try {
-      return await this.#client.query<(string | null)[]>({
+      return await this.#client.query<Cells>({
         text,
         rowMode: "array",
         types: asText,
@@ -121,6 +133,7 @@ export interface SessionsOptions {
 export class Sessions {
   readonly #pool: Pool;
   readonly #names = new StatementNames();
+  #ended = false;
 
   constructor({ url, size, setup, log }: SessionsOptions) {
     this.#pool = new Pool({
@@ -132,14 +145,17 @@ export class Sessions {
       application_name: "mikan",
       onConnect: (client) => {
         // Without a listener a connection that breaks between two statements would end the process.
-        client.on("error", (error) => log.warn("a connection to PostgreSQL broke", { error }));
+        client.on("error", (error) => {
+          if (!this.#ended) log.warn("a connection to PostgreSQL broke", { error });
+        });
         return client.query(
           `set statement_timeout = ${statementMsMax}; set lock_timeout = ${statementMsMax};
            set idle_in_transaction_session_timeout = ${statementMsMax}; set bytea_output = hex; ${setup}`,
         );
       },
     });
-    this.#pool.on("error", (error) => log.warn("an idle connection to PostgreSQL broke", { error }));
+    // The pool passes on what its connections' own listener has logged, and ends the process where nobody listens.
+    this.#pool.on("error", () => {});
   }
 
   /** Runs `work` on a session of its own, once one is free. */
@@ -154,6 +170,7 @@ export class Sessions {
   }
 
   end(): Promise<void> {
+    this.#ended = true;
     return this.#pool.end();
   }
 

@@ -1,0 +1,114 @@
+/** DescribeStacks and ListStacks. */
+import type { Call } from "../../kit/call.ts";
+import type { Handlers, OutputOf } from "../../kit/handlers.ts";
+import type { Deps } from "../../kit/service.ts";
+import { pageKey, pageOf, type Listing, type PageKey } from "../../kit/tokens.ts";
+import { join, sql, type Sql } from "../../store/sql.ts";
+import { invalid } from "./faults.ts";
+import { stackArn } from "./journal.ts";
+import { pageSize } from "./limits.ts";
+import { ownStack } from "./lookup.ts";
+import { masked } from "./parameters.ts";
+import { stacks, type StackRow } from "./tables.ts";
+
+type Client = typeof import("@aws-sdk/client-cloudformation");
+type Stack = NonNullable<OutputOf<Client, "DescribeStacks">["Stacks"]>[number];
+type Summary = NonNullable<OutputOf<Client, "ListStacks">["StackSummaries"]>[number];
+
+export function describeStacksOperations({ store }: Deps) {
+  /** A page of stacks, newest first. */
+  const page = (listing: Listing, call: Call, token: string | undefined, filter: Sql) =>
+    store.read(async (tx) => {
+      const after = pageKey(listing, token, () => invalid("Invalid NextToken"));
+      const rows = await tx.all<StackRow>(sql`select ${stacks.columns} from ${stacks.name}
+        where account = ${call.account} and region = ${call.region} and ${filter} and ${beyond(after)}
+        order by created_ms desc, stack desc limit ${pageSize + 1}`);
+      return pageOf(listing, rows, pageSize, (row) => [row.created_ms, row.stack]);
+    });
+
+  return {
+    async DescribeStacks({ StackName: name, NextToken: token }, call) {
+      if (name !== undefined && name !== "") {
+        const stack = await store.read((tx) => ownStack(tx, name, call));
+        return { Stacks: [described(stack)] };
+      }
+      const listing = { operation: "DescribeStacks", call };
+      const { page: rows, nextToken } = await page(listing, call, token, sql`status <> ${"DELETE_COMPLETE"}`);
+      return { Stacks: rows.map(described), NextToken: nextToken };
+    },
+
+    async ListStacks({ NextToken: token, StackStatusFilter: statuses = [] }, call) {
+      const listing = { operation: "ListStacks", filters: statuses, call };
+      const filter = statuses.length === 0 ? sql`1 = 1` : sql`status in (${join(statuses)})`;
+      const { page: rows, nextToken } = await page(listing, call, token, filter);
+      return { StackSummaries: rows.map(summarised), NextToken: nextToken };
+    },
+  } satisfies Handlers<Client>;
+}
+
+function beyond(after: PageKey | undefined): Sql {
+  const [createdMs, stack] = after ?? [];
+  if (typeof createdMs !== "number" || typeof stack !== "string") return sql`1 = 1`;
+  return sql`(created_ms < ${createdMs} or (created_ms = ${createdMs} and stack < ${stack}))`;
+}
+
+function optional(reason: string | null) {
+  return reason === null ? {} : { StackStatusReason: reason };
+}
+
+function described(stack: StackRow): Stack {
+  const { settings } = stack;
+  return {
+    StackId: stackArn(stack),
+    StackName: stack.name,
+    ...(stack.description === null ? {} : { Description: stack.description }),
+    ...(stack.parameters.length === 0 ? {} : { Parameters: parametersOf(stack) }),
+    CreationTime: new Date(stack.created_ms),
+    ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
+    RollbackConfiguration: {},
+    StackStatus: stack.status,
+    ...optional(stack.reason),
+    DisableRollback: settings.disableRollback || settings.onFailure === "DO_NOTHING",
+    NotificationARNs: [],
+    ...(settings.timeoutMinutes === undefined ? {} : { TimeoutInMinutes: settings.timeoutMinutes }),
+    ...(settings.capabilities.length === 0 ? {} : { Capabilities: capabilitiesOf(settings) }),
+    ...(stack.outputs.length === 0 ? {} : { Outputs: outputsOf(stack) }),
+    ...(settings.roleArn === undefined ? {} : { RoleARN: settings.roleArn }),
+    Tags: [...settings.tags],
+    EnableTerminationProtection: settings.terminationProtection,
+    ...(settings.retainExceptOnCreate ? { RetainExceptOnCreate: true } : {}),
+    ...(settings.deletionMode === "STANDARD" ? {} : { DeletionMode: settings.deletionMode }),
+    DriftInformation: { StackDriftStatus: "NOT_CHECKED" },
+  };
+}
+
+function parametersOf({ parameters }: StackRow) {
+  return parameters.map(({ key, text, noEcho }) => ({ ParameterKey: key, ParameterValue: noEcho ? masked : text }));
+}
+
+function capabilitiesOf({ capabilities }: StackRow["settings"]): Stack["Capabilities"] {
+  // The wire has checked that each is one of the enum.
+  return [...capabilities] as Stack["Capabilities"];
+}
+
+function outputsOf({ outputs }: StackRow): Stack["Outputs"] {
+  return outputs.map(({ key, value, description, exportName }) => ({
+    OutputKey: key,
+    OutputValue: value,
+    ...(description === undefined ? {} : { Description: description }),
+    ...(exportName === undefined ? {} : { ExportName: exportName }),
+  }));
+}
+
+function summarised(stack: StackRow): Summary {
+  return {
+    StackId: stackArn(stack),
+    StackName: stack.name,
+    ...(stack.description === null ? {} : { TemplateDescription: stack.description }),
+    CreationTime: new Date(stack.created_ms),
+    ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
+    StackStatus: stack.status,
+    ...optional(stack.reason),
+    DriftInformation: { StackDriftStatus: "NOT_CHECKED" },
+  };
+}

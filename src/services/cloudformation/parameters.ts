@@ -1,0 +1,222 @@
+/** Template parameters: what a template declares, and whether the values given keep to it. Source: user guide, "Parameters". */
+import { runInNewContext } from "node:vm";
+import { invalid, unsupported } from "./faults.ts";
+import { isList, isMap, isScalar, member, textOf, type Json, type JsonObject } from "./json.ts";
+import { parameterValueBytesMax } from "./limits.ts";
+
+export interface ParameterDeclaration {
+  type: string;
+  default?: string;
+  description?: string;
+  noEcho: boolean;
+  allowedValues?: readonly string[];
+  allowedPattern?: string;
+  constraintDescription?: string;
+  minLength?: number;
+  maxLength?: number;
+  minValue?: number;
+  maxValue?: number;
+}
+
+/** A parameter's value as the stack has it. */
+export interface ParameterValue {
+  key: string;
+  /** As given, or the default. */
+  text: string;
+  /** What `Ref` gives: the text, or a list for list types. */
+  value: Json;
+  noEcho: boolean;
+}
+
+/** A value given with the request. */
+export interface GivenParameter {
+  ParameterKey?: string | undefined;
+  ParameterValue?: string | undefined;
+  UsePreviousValue?: boolean | undefined;
+}
+
+/** What a NoEcho value looks like from outside. */
+export const masked = "****";
+
+const members = new Set([
+  "AllowedPattern",
+  "AllowedValues",
+  "ConstraintDescription",
+  "Default",
+  "Description",
+  "MaxLength",
+  "MaxValue",
+  "MinLength",
+  "MinValue",
+  "NoEcho",
+  "Type",
+]);
+/** Ids of AWS resources are taken as the strings they are: there is no account to look them up in. */
+const awsType =
+  /^(?:AWS::[A-Za-z0-9]+::[A-Za-z0-9]+::[A-Za-z0-9]+|List<AWS::[A-Za-z0-9]+::[A-Za-z0-9]+::[A-Za-z0-9]+>)$/;
+
+export function readDeclarations(section: JsonObject): ReadonlyMap<string, ParameterDeclaration> {
+  return new Map(Object.entries(section).map(([name, declaration]) => [name, readDeclaration(declaration)]));
+}
+
+function readDeclaration(declaration: Json): ParameterDeclaration {
+  if (!isMap(declaration)) throw invalid("Template format error: Any Parameters member must be an object.");
+  const unknown = Object.keys(declaration).find((key) => !members.has(key));
+  if (unknown !== undefined) throw invalid(`Invalid template parameter property '${unknown}'`);
+  const type = member(declaration, "Type");
+  if (typeof type !== "string") {
+    throw invalid("Template format error: Every Parameters object must contain a Type member.");
+  }
+  checkType(type);
+  const noEcho = member(declaration, "NoEcho");
+  return { type, noEcho: noEcho === true || noEcho === "true", ...constraintsOf(declaration) };
+}
+
+function checkType(type: string): void {
+  if (type.includes("AWS::SSM::Parameter::")) throw unsupported(`the parameter type ${type}`);
+  if (["String", "Number", "CommaDelimitedList", "List<Number>", "List<String>"].includes(type)) return;
+  if (!awsType.test(type)) throw invalid(`Template format error: Unrecognized parameter type: ${type}`);
+}
+
+function constraintsOf(declaration: JsonObject): Partial<ParameterDeclaration> {
+  const texts = { default: "Default", description: "Description", allowedPattern: "AllowedPattern" } as const;
+  const numbers = {
+    minLength: "MinLength",
+    maxLength: "MaxLength",
+    minValue: "MinValue",
+    maxValue: "MaxValue",
+  } as const;
+  const constraints: Record<string, string | number | readonly string[]> = {};
+  for (const [key, name] of [...Object.entries(texts), ["constraintDescription", "ConstraintDescription"] as const]) {
+    const value = member(declaration, name);
+    if (value === undefined) continue;
+    if (!isScalar(value)) throw invalid(`Template format error: Every ${name} member must be a string.`);
+    constraints[key] = textOf(value);
+  }
+  for (const [key, name] of Object.entries(numbers)) {
+    const value = member(declaration, name);
+    if (value === undefined) continue;
+    if (!isScalar(value) || !isNumber(textOf(value))) {
+      throw invalid(`Template format error: Every ${name} member must be a number.`);
+    }
+    constraints[key] = Number(value);
+  }
+  const allowed = member(declaration, "AllowedValues");
+  if (allowed !== undefined) constraints["allowedValues"] = allowedValuesOf(allowed);
+  return constraints;
+}
+
+function allowedValuesOf(allowed: Json): readonly string[] {
+  if (!isList(allowed) || !allowed.every(isScalar)) {
+    throw invalid("Template format error: Every AllowedValues member must be a list.");
+  }
+  return allowed.map(textOf);
+}
+
+function isNumber(text: string): boolean {
+  return /^\s*[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*$/.test(text);
+}
+
+/** Puts the given values and the defaults together. Throws AWS's errors for what is missing, unknown or not allowed. */
+export function resolveParameters(
+  declarations: ReadonlyMap<string, ParameterDeclaration>,
+  given: readonly GivenParameter[],
+): ReadonlyMap<string, ParameterValue> {
+  const values = givenValues(declarations, given);
+  const missing = [...declarations].filter(([name, { default: text }]) => !values.has(name) && text === undefined);
+  if (missing.length > 0) throw invalid(`Parameters: [${missing.map(([name]) => name).join(", ")}] must have values`);
+  return new Map(
+    [...declarations].map(([key, declaration]) => {
+      const text = values.get(key) ?? declaration.default ?? "";
+      checkValue(key, text, declaration);
+      return [key, { key, text, value: valueOf(text, declaration), noEcho: declaration.noEcho }];
+    }),
+  );
+}
+
+function givenValues(
+  declarations: ReadonlyMap<string, ParameterDeclaration>,
+  given: readonly GivenParameter[],
+): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const { ParameterKey: key, ParameterValue: value, UsePreviousValue: previous } of given) {
+    if (key === undefined) throw invalid("Parameters must have a ParameterKey");
+    if (values.has(key)) throw invalid(`Duplicate parameter key: ${key}`);
+    if (previous === true) {
+      throw invalid(
+        value === undefined
+          ? `Invalid input for parameter key ${key}. Cannot specify usePreviousValue as true for a parameter key not in the previous template`
+          : `Invalid input for parameter key ${key}. Cannot specify usePreviousValue as true and non empty value for a parameter`,
+      );
+    }
+    if (value !== undefined) values.set(key, value);
+  }
+  const unknown = [...values.keys()].filter((key) => !declarations.has(key));
+  if (unknown.length > 0) throw invalid(`Parameters: [${unknown.join(", ")}] do not exist in the template`);
+  return values;
+}
+
+function isListType(type: string): boolean {
+  return type === "CommaDelimitedList" || type.startsWith("List<");
+}
+
+function itemsOf(text: string): readonly string[] {
+  return text === "" ? [] : text.split(",").map((item) => item.trim());
+}
+
+function valueOf(text: string, { type }: ParameterDeclaration): Json {
+  return isListType(type) ? itemsOf(text) : text;
+}
+
+function checkValue(name: string, text: string, declaration: ParameterDeclaration): void {
+  const { type, constraintDescription } = declaration;
+  const refuse = (rule: string) =>
+    invalid(
+      constraintDescription === undefined
+        ? `Parameter '${name}' ${rule}`
+        : `Parameter ${name} failed to satisfy constraint: ${constraintDescription}`,
+    );
+  if (Buffer.byteLength(text) > parameterValueBytesMax) {
+    throw refuse(`must contain at most ${parameterValueBytesMax} characters`);
+  }
+  const items = isListType(type) ? itemsOf(text) : [text];
+  for (const item of items) {
+    const broken = brokenRule(item, declaration);
+    if (broken !== undefined) throw refuse(broken);
+  }
+}
+
+/** The rule that a value breaks, in AWS's words. */
+function brokenRule(text: string, declaration: ParameterDeclaration): string | undefined {
+  const { type, allowedValues, allowedPattern, minLength, maxLength, minValue, maxValue } = declaration;
+  if (allowedValues !== undefined && !allowedValues.includes(text)) return "must be one of AllowedValues";
+  if (type === "Number" || type === "List<Number>") {
+    if (!isNumber(text)) return "must be a number.";
+    if (minValue !== undefined && Number(text) < minValue) return `must be a number not less than ${minValue}`;
+    if (maxValue !== undefined && Number(text) > maxValue) return `must be a number not greater than ${maxValue}`;
+    return undefined;
+  }
+  if (minLength !== undefined && text.length < minLength) return `must contain at least ${minLength} characters`;
+  if (maxLength !== undefined && text.length > maxLength) return `must contain at most ${maxLength} characters`;
+  if (allowedPattern !== undefined && !matchesWhole(allowedPattern, text))
+    return `must match pattern ${allowedPattern}`;
+  return undefined;
+}
+
+/** A pattern that backtracks for longer than this is refused: it would hold the node's one loop. */
+const patternMsMax = 100;
+
+/** AWS's patterns are Java's and match the whole value. One that JavaScript cannot read is refused, not skipped. */
+function matchesWhole(pattern: string, text: string): boolean {
+  try {
+    // A script with a time limit is the only way to stop a regular expression.
+    const outcome: unknown = runInNewContext(
+      "new RegExp(`^(?:${pattern})$`, 's').test(text)",
+      { pattern, text },
+      { timeout: patternMsMax },
+    );
+    return outcome === true;
+  } catch (cause) {
+    throw invalid(`Template format error: AllowedPattern ${pattern} is not a valid regular expression`, { cause });
+  }
+}

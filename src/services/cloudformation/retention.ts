@@ -1,0 +1,33 @@
+/** Forgets deleted stacks 90 days after. Source: API reference, DeleteStack and ListStacks. */
+import type { Job } from "../../base/scheduler.ts";
+import type { Deps } from "../../kit/service.ts";
+import { sql } from "../../store/sql.ts";
+import { ofStack, stackEvents, stackResources, stacks, templates, type StackKey } from "./tables.ts";
+
+const everyMs = 3600_000;
+/** Rows that go in one transaction. */
+const rowsMax = 500;
+
+export function retentionJob({ store, clock }: Deps): Job {
+  return {
+    name: "cloudformation:retention",
+    everyMs,
+    async run() {
+      const now = clock.now();
+      const more = await store.tx(async (tx) => {
+        const old = await tx.one<StackKey>(
+          sql`select account, region, stack from ${stacks.name} where purge_ms <= ${now} order by purge_ms limit 1`,
+        );
+        if (old === undefined) return false;
+        const events = await tx.run(sql`delete from ${stackEvents.name} where ${ofStack(old)} and number in
+          (select number from ${stackEvents.name} where ${ofStack(old)} order by number limit ${rowsMax})`);
+        if (events === rowsMax) return true;
+        await tx.run(sql`delete from ${stackResources.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${templates.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${stacks.name} where ${ofStack(old)}`);
+        return true;
+      });
+      return { more };
+    },
+  };
+}

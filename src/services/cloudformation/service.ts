@@ -1,0 +1,34 @@
+/** CloudFormation: templates become stacks, whose resources the services that own them make. */
+import { defineService } from "../../kit/service.ts";
+import { createStackOperations } from "./create-stack.ts";
+import { deleteStackOperations } from "./delete-stack.ts";
+import { describeStacksOperations } from "./describe-stacks.ts";
+import { createEngine } from "./engine.ts";
+import { eventOperations } from "./events.ts";
+import { exportOperations } from "./exports.ts";
+import { retentionJob } from "./retention.ts";
+import { stackResourceOperations } from "./stack-resources.ts";
+import { migrations } from "./tables.ts";
+import { templateOperations } from "./template-operations.ts";
+
+export const cloudformation = defineService({
+  name: "cloudformation",
+  migrations,
+  create(deps) {
+    const engine = createEngine(deps);
+    return {
+      operations: {
+        ...createStackOperations(deps, engine),
+        ...deleteStackOperations(deps, engine),
+        ...describeStacksOperations(deps),
+        ...eventOperations(deps),
+        ...exportOperations(deps),
+        ...stackResourceOperations(deps),
+        ...templateOperations(deps),
+      },
+      workers: [retentionJob(deps)],
+      start: () => engine.start(),
+      stop: () => engine.stop(),
+    };
+  },
+});

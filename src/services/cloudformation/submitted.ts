@@ -1,0 +1,67 @@
+/** The template of a request: its text from the body or from S3, its structure, and what the transforms make of it. */
+import type { Call } from "../../kit/call.ts";
+import type { Deps } from "../../kit/service.ts";
+import { requireCapability } from "./capabilities.ts";
+import { invalid } from "./faults.ts";
+import { member, type JsonObject } from "./json.ts";
+import { templateBodyBytesMax } from "./limits.ts";
+import { readDeclarations, resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
+import { parseSource } from "./source.ts";
+import { readTemplate, type Template } from "./template.ts";
+import { templateAt } from "./template-url.ts";
+import { declaredTransforms, transformed, withoutGlobals } from "./transforms.ts";
+
+export interface TemplateInput {
+  TemplateBody?: string | undefined;
+  TemplateURL?: string | undefined;
+}
+
+export async function templateText({ TemplateBody: body, TemplateURL: url }: TemplateInput, deps: Deps, call: Call) {
+  if (body !== undefined && url !== undefined) throw invalid("You cannot specify both TemplateBody and TemplateURL");
+  if (url !== undefined) return templateAt(url, deps, call);
+  if (body === undefined || body === "") throw invalid("Either Template URL or Template Body must be specified.");
+  if (Buffer.byteLength(body) > templateBodyBytesMax) {
+    throw invalid(
+      `1 validation error detected: Value '${body.slice(0, 100)}...' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to ${templateBodyBytesMax}`,
+    );
+  }
+  return body;
+}
+
+/** The structure of a template as written, before transforms. */
+export function outlineOf(text: string): { source: JsonObject; transforms: readonly string[]; template: Template } {
+  const source = parseSource(text);
+  return { source, transforms: declaredTransforms(source), template: readTemplate(withoutGlobals(source)) };
+}
+
+export interface Submitted {
+  original: string;
+  processed: JsonObject;
+  transformed: boolean;
+  template: Template;
+  parameters: ReadonlyMap<string, ParameterValue>;
+}
+
+/** The template ready to be checked and run, with its parameters' values. */
+export function submittedTemplate(
+  original: string,
+  given: readonly GivenParameter[],
+  capabilities: readonly string[],
+): Submitted {
+  const { source, transforms, template: outline } = outlineOf(original);
+  const parameters = resolveParameters(outline.parameters, given);
+  if (transforms.length === 0)
+    return { original, processed: source, transformed: false, template: outline, parameters };
+  requireCapability("CAPABILITY_AUTO_EXPAND", capabilities);
+  const processed = transformed(source, parameters);
+  const template = readTemplate(processed);
+  return { original, processed, transformed: true, template, parameters };
+}
+
+/** Parameters of a template whose other sections nobody asks about. */
+export function declarationsOf(source: JsonObject) {
+  const section = member(source, "Parameters");
+  return readDeclarations(
+    typeof section === "object" && section !== null && !Array.isArray(section) ? (section as JsonObject) : {},
+  );
+}

@@ -1,0 +1,226 @@
+/** Actions of rules: checked as AWS checks them, shown as AWS shows them, and written for the edge. Pure. */
+import type { Action as SdkAction } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { RouteAction } from "../../edge/ports.ts";
+import type { Received } from "../../kit/handlers.ts";
+import { quotas } from "./limits.ts";
+import { fault, invalid, notRun } from "./refusals.ts";
+
+/** An action as it is stored: checked, defaults filled in. */
+export type RuleAction = { order?: number } & (
+  | { type: "forward"; groups: { arn: string; weight: number }[]; stickinessSeconds?: number }
+  | {
+      type: "redirect";
+      status: "HTTP_301" | "HTTP_302";
+      protocol: string;
+      host: string;
+      port: string;
+      path: string;
+      query: string;
+    }
+  | { type: "fixed-response"; status: string; contentType?: string; body?: string }
+);
+
+type Given = Received<SdkAction>;
+
+/** Source: API reference, FixedResponseActionConfig and TargetGroupTuple. */
+const contentTypes = ["text/html", "application/json", "application/javascript", "text/css", "text/plain"];
+const weightMax = 999;
+const stickinessSecondsMax = 604_800;
+
+const invalidAction = (message: string) => fault("InvalidLoadBalancerActionException", message);
+
+function missing(type: string, field: string) {
+  return invalidAction(`For actions of type '${type}', you must specify the following fields: '${field}'`);
+}
+
+function groupsOf(given: Given): { arn: string; weight: number }[] {
+  const tuples = given.ForwardConfig?.TargetGroups ?? [];
+  const { TargetGroupArn } = given;
+  if (TargetGroupArn !== undefined && tuples.some((tuple) => tuple.TargetGroupArn !== TargetGroupArn)) {
+    throw invalidAction(
+      "If you specify both ForwardConfig and TargetGroupArn, you can specify only one target group using ForwardConfig and it must be the same target group specified in TargetGroupArn",
+    );
+  }
+  if (TargetGroupArn !== undefined && tuples.length === 0) return [{ arn: TargetGroupArn, weight: 1 }];
+  return tuples.map((tuple) => {
+    if (tuple.TargetGroupArn === undefined) throw invalid("A target group ARN must be specified");
+    const weight = tuple.Weight ?? 1;
+    if (weight < 0 || weight > weightMax) {
+      throw invalid(`Target group weight '${weight}' must be between '0' and '${weightMax}' inclusive`);
+    }
+    return { arn: tuple.TargetGroupArn, weight };
+  });
+}
+
+function stickinessSecondsOf(given: Given): number | undefined {
+  const stickiness = given.ForwardConfig?.TargetGroupStickinessConfig;
+  if (stickiness?.Enabled === true) throw notRun("target group stickiness");
+  const seconds = stickiness?.DurationSeconds;
+  if (seconds !== undefined && (seconds < 1 || seconds > stickinessSecondsMax)) {
+    throw invalid(`Stickiness duration '${seconds}' must be between '1' and '${stickinessSecondsMax}' inclusive`);
+  }
+  return seconds;
+}
+
+function forwardOf(given: Given): RuleAction {
+  const groups = groupsOf(given);
+  if (groups.length === 0) throw invalid("A target group ARN must be specified");
+  const groupsMax = quotas["target-groups-per-action-on-application-load-balancer"];
+  if (groups.length > groupsMax) {
+    throw fault("TooManyTargetGroupsException", `A forward action can only have '${groupsMax}' target groups`);
+  }
+  if (new Set(groups.map(({ arn }) => arn)).size < groups.length) {
+    throw invalidAction("A target group can only be specified once in a forward action");
+  }
+  const stickinessSeconds = stickinessSecondsOf(given);
+  return { type: "forward", groups, ...(stickinessSeconds === undefined ? {} : { stickinessSeconds }) };
+}
+
+const placeholders = /#\{(?:protocol|host|port|path|query)\}/g;
+
+/** Throws unless what is left of `value` without the placeholders it may hold passes `plain`. */
+function checkPart(value: string, allowed: readonly string[], plain: RegExp, refusal: string): void {
+  const found = value.match(placeholders) ?? [];
+  const once = new Set(found).size === found.length;
+  if (!once || found.some((name) => !allowed.includes(name)) || !plain.test(value.replaceAll(placeholders, ""))) {
+    throw invalidAction(refusal);
+  }
+}
+
+function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
+}
+
+function redirectOf(given: Given): RuleAction {
+  const config = given.RedirectConfig;
+  if (config === undefined) throw missing("redirect", "RedirectConfig");
+  const { Protocol = "#{protocol}", Host = "#{host}", Port = "#{port}" } = config;
+  const { Path = "/#{path}", Query = "#{query}", StatusCode } = config;
+  if (Port !== "#{port}" && !isPort(Port)) {
+    throw invalidAction("The Port parameter must be a valid port, and should be 1-65535 or '#{port}'.");
+  }
+  checkPart(
+    Path,
+    ["#{path}", "#{host}", "#{port}"],
+    /^\//,
+    "The Path parameter must be a valid path, should start with a '/', and may contain up to one of each of these placeholders: '#{path}', '#{host}', '#{port}'.",
+  );
+  checkPart(
+    Host,
+    ["#{host}"],
+    /^[A-Za-z0-9\-._]*$/,
+    "The Host parameter must be a valid host name, and may contain up to one '#{host}' placeholder.",
+  );
+  checkPart(
+    Query,
+    ["#{protocol}", "#{host}", "#{port}", "#{path}", "#{query}"],
+    /^[\u0021-\u007e]*$/,
+    "The Query parameter must be a valid query, and may contain up to one of each placeholder.",
+  );
+  // A redirect to where the request came from; the query alone does not break the loop.
+  if (Protocol === "#{protocol}" && Host === "#{host}" && Port === "#{port}" && Path === "/#{path}") {
+    throw invalidAction("The redirect configuration is not valid because it creates a loop.");
+  }
+  return { type: "redirect", status: StatusCode, protocol: Protocol, host: Host, port: Port, path: Path, query: Query };
+}
+
+function fixedOf(given: Given): RuleAction {
+  const config = given.FixedResponseConfig;
+  if (config === undefined) throw missing("fixed-response", "FixedResponseConfig");
+  const { StatusCode: status, ContentType, MessageBody } = config;
+  if (ContentType !== undefined && !contentTypes.includes(ContentType)) {
+    const listed = contentTypes.map((type) => `'${type}'`).join(", ");
+    throw invalidAction(`The ContentType must be one of:${listed}`);
+  }
+  return {
+    type: "fixed-response",
+    status,
+    ...(ContentType === undefined ? {} : { contentType: ContentType }),
+    ...(MessageBody === undefined ? {} : { body: MessageBody }),
+  };
+}
+
+function actionOf(given: Given): RuleAction {
+  const order = given.Order === undefined ? {} : { order: given.Order };
+  switch (given.Type) {
+    case "forward":
+      return { ...forwardOf(given), ...order };
+    case "redirect":
+      return { ...redirectOf(given), ...order };
+    case "fixed-response":
+      return { ...fixedOf(given), ...order };
+    default:
+      throw notRun(`actions of type '${given.Type}'`);
+  }
+}
+
+/**
+ * The one action of a rule on an HTTP listener, in its stored form. AWS allows more only where one of them
+ * authenticates, which needs HTTPS.
+ */
+export function routingAction(given: readonly Given[]): RuleAction {
+  if (given.length === 0) throw invalid("An action must be specified");
+  const actions = given.map(actionOf);
+  const [action] = actions;
+  if (action === undefined || actions.length > 1) {
+    throw invalidAction(
+      "The actions list must contain exactly one of 'forward', 'redirect', 'fixed-response', as the last action to be performed",
+    );
+  }
+  return action;
+}
+
+/** ARNs of the target groups that an action forwards to. */
+export const groupArnsOf = (action: RuleAction): string[] =>
+  action.type === "forward" ? action.groups.map(({ arn }) => arn) : [];
+
+/** An action as Describe operations show it. A single target group is shown in both forms. */
+export function describedAction(action: RuleAction): SdkAction {
+  const order = action.order === undefined ? {} : { Order: action.order };
+  switch (action.type) {
+    case "forward": {
+      const [only] = action.groups;
+      const seconds = action.stickinessSeconds;
+      return {
+        Type: "forward",
+        ...(action.groups.length === 1 && only !== undefined ? { TargetGroupArn: only.arn } : {}),
+        ...order,
+        ForwardConfig: {
+          TargetGroups: action.groups.map(({ arn, weight }) => ({ TargetGroupArn: arn, Weight: weight })),
+          TargetGroupStickinessConfig: {
+            Enabled: false,
+            ...(seconds === undefined ? {} : { DurationSeconds: seconds }),
+          },
+        },
+      };
+    }
+    case "redirect": {
+      const { protocol: Protocol, host: Host, port: Port, path: Path, query: Query, status: StatusCode } = action;
+      return { Type: "redirect", ...order, RedirectConfig: { Protocol, Host, Port, Path, Query, StatusCode } };
+    }
+    default: {
+      const { status: StatusCode, contentType: ContentType, body: MessageBody } = action;
+      return { Type: "fixed-response", ...order, FixedResponseConfig: { StatusCode, ContentType, MessageBody } };
+    }
+  }
+}
+
+/** The same action in the edge's words; a cluster's id is its target group's ARN. */
+export function edgeAction(action: RuleAction): RouteAction {
+  switch (action.type) {
+    case "forward":
+      return {
+        kind: "forward",
+        targets: action.groups.map(({ arn, weight }) => ({ clusterId: arn, weight })),
+      };
+    case "redirect": {
+      const { host, port, path, query } = action;
+      const status = action.status === "HTTP_301" ? 301 : 302;
+      return { kind: "redirect", status, protocol: action.protocol.toLowerCase(), host, port, path, query };
+    }
+    default: {
+      const contentType = `${action.contentType ?? "text/plain"}; charset=utf-8`;
+      return { kind: "fixed", status: Number(action.status), contentType, body: action.body ?? "" };
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** What a rule may forward to: groups that exist, belong to no other load balancer, and are not too many. */
+import type { Call } from "../../kit/call.ts";
+import type { ReadTx } from "../../store/store.ts";
+import { groupArnsOf, type RuleAction } from "./actions.ts";
+import { readArn, type Membership } from "./arns.ts";
+import { quotas } from "./limits.ts";
+import { fault, invalid } from "./refusals.ts";
+import { findTargetGroup, usesOfGroup, usesOfLoadBalancer, type TargetGroup } from "./tables.ts";
+
+async function groupOf(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup> {
+  const key = readArn("target group", arn);
+  if (key === undefined) throw invalid(`'${arn}' is not a valid target group ARN`);
+  const row = key.account === call.account && key.region === call.region ? await findTargetGroup(tx, key) : undefined;
+  if (row === undefined) throw fault("TargetGroupNotFoundException", `Target group '${arn}' not found`);
+  return row;
+}
+
+/**
+ * The ids of the groups that `action` forwards to. Throws when one does not exist or serves another load balancer, or
+ * when the load balancer would have too many. `ruleId` is the rule that is changed: what it forwarded to goes.
+ */
+export async function forwardedGroups(
+  tx: ReadTx,
+  call: Call,
+  owner: Membership,
+  action: RuleAction,
+  ruleId?: string,
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const arn of groupArnsOf(action)) {
+    const group = await groupOf(tx, call, arn);
+    const users = await usesOfGroup(tx, group);
+    if (users.some((use) => use.load_balancer_id !== owner.load_balancer_id)) {
+      throw fault(
+        "TargetGroupAssociationLimitException",
+        `The following target groups cannot be associated with more than one load balancer: ${arn}`,
+      );
+    }
+    ids.push(group.id);
+  }
+  const present = await usesOfLoadBalancer(tx, { ...owner, id: owner.load_balancer_id });
+  const others = present.filter((use) => use.rule_id !== ruleId).map((use) => use.target_group_id);
+  const max = quotas["target-groups-per-application-load-balancer"];
+  if (new Set([...others, ...ids]).size > max) {
+    throw fault(
+      "TooManyUniqueTargetGroupsPerLoadBalancerException",
+      `You have reached the maximum number of unique target groups that you can associate with a load balancer of type 'application': [${max}]`,
+    );
+  }
+  return ids;
+}

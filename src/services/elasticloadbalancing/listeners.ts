@@ -1,0 +1,280 @@
+/** Listeners: created with their default rule, described, changed, deleted. HTTP only, each on a port of this machine. */
+import type {
+  CreateListenerInput,
+  Listener as SdkListener,
+  ModifyListenerInput,
+} from "@aws-sdk/client-elastic-load-balancing-v2";
+import { must } from "../../base/errors.ts";
+import type { Call } from "../../kit/call.ts";
+import type { Handlers, Received } from "../../kit/handlers.ts";
+import { sql } from "../../store/sql.ts";
+import type { ReadTx, Tx } from "../../store/store.ts";
+import { assign, insert } from "../../store/tables.ts";
+import { describedAction, routingAction, type RuleAction } from "./actions.ts";
+import { listenerArn, ownerArn } from "./arns.ts";
+import { changedAttributes, listenerAttributes, type Attribute } from "./attributes.ts";
+import { forwardedGroups } from "./forwarding.ts";
+import { mergeTags, quotas } from "./limits.ts";
+import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
+import { onePage } from "./pages.ts";
+import { fault, invalid, notRun, type Elb } from "./refusals.ts";
+import { changeAction, existingListener, isDefault } from "./rules.ts";
+import {
+  defaultPriority,
+  deleteListener,
+  listenerOn,
+  listeners,
+  listenersOf,
+  rules,
+  rulesOf,
+  writeUses,
+  type Listener,
+  type LoadBalancer,
+  type Rule,
+} from "./tables.ts";
+
+async function defaultRuleOf(tx: ReadTx, listener: Listener): Promise<Rule> {
+  return must((await rulesOf(tx, listener)).find(isDefault), "a listener's default rule");
+}
+
+async function described(tx: ReadTx, listener: Listener): Promise<SdkListener> {
+  const { action } = await defaultRuleOf(tx, listener);
+  return {
+    ListenerArn: listenerArn(listener),
+    LoadBalancerArn: ownerArn(listener),
+    Port: listener.port,
+    Protocol: "HTTP",
+    DefaultActions: [describedAction(action)],
+  };
+}
+
+async function describedAll(tx: ReadTx, rows: readonly Listener[]): Promise<SdkListener[]> {
+  const all: SdkListener[] = [];
+  for (const row of rows) all.push(await described(tx, row));
+  return all;
+}
+
+type ProtocolInput = Pick<
+  Received<CreateListenerInput>,
+  "Protocol" | "Certificates" | "SslPolicy" | "AlpnPolicy" | "MutualAuthentication"
+>;
+
+/** Refuses by name what a listener that only speaks HTTP cannot do. */
+function checkProtocol({ Protocol, Certificates, SslPolicy, AlpnPolicy, MutualAuthentication }: ProtocolInput): void {
+  if (Protocol === "HTTPS") throw notRun("listeners with protocol 'HTTPS'");
+  if (Protocol !== undefined && Protocol !== "HTTP") {
+    throw invalid(`Listener protocol '${Protocol}' must be one of 'HTTPS, HTTP'`);
+  }
+  if (Certificates !== undefined && Certificates.length > 0) {
+    throw invalid("A certificate cannot be specified for HTTP listeners");
+  }
+  if (SslPolicy !== undefined) throw invalid("An SSL policy cannot be specified for HTTP listeners");
+  if (AlpnPolicy !== undefined && AlpnPolicy.length > 0) {
+    throw invalid("An ALPN policy can only be specified for TLS listeners");
+  }
+  const mode = MutualAuthentication?.Mode;
+  if (mode !== undefined && mode !== "off") throw notRun("mutual authentication");
+}
+
+const duplicate = (owner: string) =>
+  fault("DuplicateListenerException", `A listener already exists on this port for this load balancer '${owner}'`);
+
+/** All load balancers of this node bind one address, so the port of another one's listener is not free either. */
+async function checkPort(tx: ReadTx, port: number, owner: { load_balancer_id: string }, ownerArnText: string) {
+  const other = await listenerOn(tx, port);
+  if (other === undefined) return;
+  if (other.load_balancer_id === owner.load_balancer_id) throw duplicate(ownerArnText);
+  throw fault(
+    "InvalidConfigurationRequestException",
+    `Port ${port} is in use by listener ${listenerArn(other)}. Listeners of load balancers bind ports of this machine.`,
+  );
+}
+
+async function presentOn(tx: ReadTx, owner: LoadBalancer, port: number): Promise<Listener | undefined> {
+  return (await listenersOf(tx, owner)).find((listener) => listener.port === port);
+}
+
+interface Parts {
+  listenerId: string;
+  ruleId: string;
+  action: RuleAction;
+  token: string | null;
+}
+
+async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, action }: Parts): Promise<Listener> {
+  const max = quotas["listeners-per-application-load-balancer"];
+  const owner = ownerArn(listener);
+  if ((await listenersOf(tx, { ...listener, id: listener.load_balancer_id })).length >= max) {
+    throw fault(
+      "TooManyListenersException",
+      `The maximum number of listeners (${max}) has been reached for '${owner}'`,
+    );
+  }
+  await checkPort(tx, listener.port, listener, owner);
+  const { account, region, load_balancer_id, load_balancer_name } = listener;
+  const groupIds = await forwardedGroups(tx, call, listener, action);
+  const rule: Rule = {
+    account,
+    region,
+    id: ruleId,
+    load_balancer_id,
+    load_balancer_name,
+    listener_id: listener.id,
+    priority: defaultPriority,
+    conditions: [],
+    action,
+    tags: [],
+    token: null,
+  };
+  await tx.run(insert(listeners, listener));
+  await tx.run(insert(rules, rule));
+  await writeUses(tx, rule, groupIds);
+  return listener;
+}
+
+export interface NewListener {
+  input: Received<CreateListenerInput>;
+  attributes?: readonly Attribute[];
+  /** Of the CloudFormation step. */
+  token?: string;
+}
+
+/** Creates a listener, and resolves when its port is open. */
+export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | "clock" | "routing">) {
+  return async ({ input, attributes = [], token }: NewListener, call: Call): Promise<Listener> => {
+    if (input.Port === undefined) throw invalid("A listener port must be specified");
+    if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
+    checkProtocol(input);
+    const port = input.Port;
+    const parts: Parts = {
+      listenerId: ids.hex(8),
+      ruleId: ids.hex(8),
+      action: routingAction(input.DefaultActions),
+      token: token ?? null,
+    };
+    const tags = mergeTags([], input.Tags ?? []);
+    const set = changedAttributes("Listener", listenerAttributes, {}, attributes);
+    const body = async (tx: Tx) => {
+      const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
+      const present = await presentOn(tx, owner, port);
+      if (present !== undefined && (await isSame(tx, present, parts))) return { listener: present, made: false };
+      const listener = await insertListener(
+        tx,
+        call,
+        {
+          account: call.account,
+          region: call.region,
+          id: parts.listenerId,
+          load_balancer_id: owner.id,
+          load_balancer_name: owner.name,
+          created_ms: clock.now(),
+          port,
+          attributes: set,
+          tags,
+          token: parts.token,
+        },
+        parts,
+      );
+      return { listener, made: true };
+    };
+    const { listener } = await routing.open(port, body, async (tx, { listener, made }) => {
+      if (made) await deleteListener(tx, listener);
+    });
+    return listener;
+  };
+}
+
+/** The operation is idempotent: the same listener again is the one that is there. */
+async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts): Promise<boolean> {
+  if (token !== null) return present.token === token;
+  const rule = await defaultRuleOf(tx, present);
+  return JSON.stringify(rule.action) === JSON.stringify(action);
+}
+
+interface Modified {
+  before: Listener;
+  after: Listener;
+  action: RuleAction;
+}
+
+async function setPort(tx: Tx, { account, region, id }: Listener, port: number): Promise<void> {
+  await tx.run(sql`update ${listeners.name} set ${assign(listeners, { port })}
+    where account = ${account} and region = ${region} and id = ${id}`);
+}
+
+async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>): Promise<Modified> {
+  const before = await existingListener(tx, call, input.ListenerArn);
+  const rule = await defaultRuleOf(tx, before);
+  const port = input.Port ?? before.port;
+  if (port !== before.port) {
+    await checkPort(tx, port, before, ownerArn(before));
+    await setPort(tx, before, port);
+  }
+  if (input.DefaultActions !== undefined) await changeAction(tx, call, rule, routingAction(input.DefaultActions));
+  return { before, after: { ...before, port }, action: rule.action };
+}
+
+/** Takes a change back whose port could not be opened. */
+async function undoModify(tx: Tx, call: Call, { before, action }: Modified): Promise<void> {
+  await setPort(tx, before, before.port);
+  await changeAction(tx, call, await defaultRuleOf(tx, before), action);
+}
+
+async function withArns(tx: ReadTx, call: Call, arns: readonly string[]): Promise<Listener[]> {
+  const found: Listener[] = [];
+  for (const arn of arns) found.push(await existingListener(tx, call, arn));
+  return found;
+}
+
+export function listenerOperations(deps: ElbDeps) {
+  const { store, routing } = deps;
+  const create = listenerCreation(deps);
+  const read = (rowsOf: (tx: ReadTx) => Promise<readonly Listener[]>) =>
+    store.read(async (tx) => ({ Listeners: await describedAll(tx, await rowsOf(tx)) }));
+
+  return {
+    async CreateListener(input, call) {
+      const row = await create({ input }, call);
+      return read(async () => [row]);
+    },
+
+    async DescribeListeners(input, call) {
+      const { LoadBalancerArn: owner, ListenerArns: arns = [] } = input;
+      if (owner === undefined && arns.length === 0) {
+        throw invalid("You must specify either listener ARNs or a load balancer ARN");
+      }
+      if (owner !== undefined && arns.length > 0) {
+        throw invalid("Listener ARNs and a load balancer ARN cannot be specified at the same time");
+      }
+      if (owner === undefined) return read((tx) => withArns(tx, call, arns));
+      const { page, next } = await onePage<Listener>({
+        operation: "DescribeListeners",
+        input,
+        filters: owner,
+        call,
+        keyOf: ({ id }) => id,
+        rowsAfter: async (key, limit) => {
+          const all = await store.read(async (tx) => listenersOf(tx, await existingLoadBalancer(tx, call, owner)));
+          return all.filter(({ id }) => key === undefined || id > String(key)).slice(0, limit);
+        },
+      });
+      return { ...(await read(async () => page)), ...next };
+    },
+
+    async ModifyListener(input, call) {
+      checkProtocol(input);
+      const body = (tx: Tx) => modify(tx, call, input);
+      // Without a port there is nothing to open: the listener keeps its socket.
+      const { after } =
+        input.Port === undefined
+          ? await routing.change(body)
+          : await routing.open(input.Port, body, (tx, made) => undoModify(tx, call, made));
+      return read(async () => [after]);
+    },
+
+    async DeleteListener(input, call) {
+      await routing.change(async (tx) => deleteListener(tx, await existingListener(tx, call, input.ListenerArn)));
+      return {};
+    },
+  } satisfies Handlers<Elb>;
+}

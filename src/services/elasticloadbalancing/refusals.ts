@@ -1,0 +1,21 @@
+/** The faults of Elastic Load Balancing, and the words that several of its operations refuse with. */
+import type { Fault } from "../../base/errors.ts";
+import { faults } from "../../kit/faults.ts";
+
+/** The types of the official client, by which handlers, faults and shapes are named. */
+export type Elb = typeof import("@aws-sdk/client-elastic-load-balancing-v2");
+
+export const fault = faults<Elb>();
+
+/** What AWS checks without modelling it: `ValidationError`. */
+export const invalid = (message: string): Fault => fault("ValidationError", message);
+
+/** A setting that would change what the load balancer does, and that nothing acts on: never a silent success. */
+export const notRun = (what: string): Fault => invalid(`Mikan does not run ${what} yet.`);
+
+export const loadBalancerNotFound = (arn: string): Fault =>
+  fault("LoadBalancerNotFoundException", `Load balancer '${arn}' not found`);
+export const listenerNotFound = (): Fault => fault("ListenerNotFoundException", "One or more listeners not found");
+export const ruleNotFound = (): Fault => fault("RuleNotFoundException", "One or more rules not found");
+export const targetGroupNotFound = (): Fault =>
+  fault("TargetGroupNotFoundException", "One or more target groups not found");

@@ -1,0 +1,60 @@
+/** Elastic Load Balancing v2: application load balancers with HTTP listeners, over the edge. */
+import { defineService, type Deps } from "../../kit/service.ts";
+import { attributeOperations } from "./attribute-operations.ts";
+import { createFunctions } from "./functions.ts";
+import { listenerOperations } from "./listeners.ts";
+import { loadBalancerOperations } from "./load-balancers.ts";
+import { createPublisher } from "./publisher.ts";
+import { loadBalancerResources } from "./resources.ts";
+import { createRouting } from "./routing.ts";
+import { ruleOperations } from "./rules.ts";
+import { readRouting, snapshotOf } from "./snapshot.ts";
+import { migrations, readEpoch } from "./tables.ts";
+import { tagOperations } from "./tags.ts";
+import { targetGroupOperations } from "./target-groups.ts";
+import { sweepDrained, targetOperations } from "./targets.ts";
+
+/** Until a node may serve others than its own machine, its load balancers do not either. */
+const listenAddress = "127.0.0.1";
+const sweepMs = 60_000;
+
+function createElasticLoadBalancing(deps: Deps) {
+  const { store, edge, clock, ids, log, peers } = deps;
+  const publisher = createPublisher({
+    edge,
+    functions: createFunctions(deps),
+    clock,
+    log,
+    build: async () => snapshotOf(await store.read(readRouting), { address: listenAddress }),
+    epoch: () => store.read(readEpoch),
+  });
+  const own = { store, edge, clock, ids, peers, routing: createRouting(store, publisher) };
+  return {
+    operations: {
+      ...loadBalancerOperations(own),
+      ...listenerOperations(own),
+      ...ruleOperations(own),
+      ...targetGroupOperations(own),
+      ...targetOperations(own),
+      ...attributeOperations(own),
+      ...tagOperations(own),
+    },
+    resources: loadBalancerResources(own),
+    workers: [
+      publisher.job,
+      {
+        name: "elasticloadbalancing:drained",
+        everyMs: sweepMs,
+        run: async () => ({ more: await store.tx((tx) => sweepDrained(tx, clock.now())) }),
+      },
+    ],
+    start: () => publisher.start(),
+    stop: () => publisher.stop(),
+  };
+}
+
+export const elasticloadbalancing = defineService({
+  name: "elasticloadbalancing",
+  migrations,
+  create: createElasticLoadBalancing,
+});

@@ -1,8 +1,8 @@
 /** The chunked transfer coding, read strictly: hexadecimal size, CRLF everywhere, extensions bounded and dropped. */
 import type { Headers } from "../../base/http.ts";
-import { CR, LF, flags, isValue } from "./chars.ts";
-import { neverTrailer } from "./fields.ts";
-import { needMore, spanSize, type HeadScanner, type Refusal, type ScannerPool } from "./scan.ts";
+import { CR, LF, flags, isToken, isValue } from "./chars.ts";
+import { field, neverTrailer } from "./fields.ts";
+import { idMask, needMore, spanSize, type HeadScanner, type Refusal, type ScannerPool } from "./scan.ts";
 
 export interface ChunkedLimits {
   trailerBytesMax: number;
@@ -48,6 +48,7 @@ export class ChunkedReader {
   #left = 0;
   #digits = 0;
   #extensionBytes = 0;
+  #extension = 0;
   #scanner: HeadScanner | undefined;
 
   constructor(scanners: ScannerPool, limits: ChunkedLimits) {
@@ -94,11 +95,7 @@ export class ChunkedReader {
         this.#readSize(byte);
         break;
       case inExtension:
-        if (byte === CR) this.#state = atSizeLf;
-        else if (((flags[byte] as number) & isValue) === 0) this.#refuse("bad-chunk-extension");
-        else if ((this.#extensionBytes += 1) > this.#limits.chunkExtensionBytesMax) {
-          this.#refuse("chunk-extension-too-large");
-        }
+        this.#readExtension(byte);
         break;
       case atSizeLf:
         if (byte !== LF) this.#refuse("bad-chunk-size");
@@ -134,9 +131,23 @@ export class ChunkedReader {
       this.#state = atSizeLf;
     } else if (this.#state === inSize && byte === SEMICOLON) {
       this.#state = inExtension;
+      this.#extension = nameStart;
     } else {
       this.#refuse("bad-chunk-size");
     }
+  }
+
+  /** `;name` or `;name=value` or `;name="value"`, by the letter: what else stands here was put to be misread. */
+  #readExtension(byte: number): void {
+    this.#extensionBytes += 1;
+    if (this.#extensionBytes > this.#limits.chunkExtensionBytesMax) {
+      this.#refuse("chunk-extension-too-large");
+      return;
+    }
+    const next = nextOfExtension(this.#extension, byte);
+    if (next === extensionBad) this.#refuse("bad-chunk-extension");
+    else if (next === extensionEnd) this.#state = atSizeLf;
+    else this.#extension = next;
   }
 
   #readTrailers(bytes: Buffer, pos: number, end: number): number {
@@ -154,6 +165,10 @@ export class ChunkedReader {
       this.#refuse(scanner.refusal?.reason ?? "bad-trailer");
       return pos;
     }
+    if (framesMessage(scanner)) {
+      this.#refuse("framing-in-trailers");
+      return pos;
+    }
     this.trailers = trailersOf(scanner);
     this.#finish();
     return after;
@@ -164,6 +179,46 @@ export class ChunkedReader {
     this.done = true;
     this.release();
   }
+}
+
+const nameStart = 0;
+const inName = 1;
+const valueStart = 2;
+const inToken = 3;
+const inQuotes = 4;
+const escaped = 5;
+const afterQuotes = 6;
+const extensionEnd = 7;
+const extensionBad = 8;
+const EQUALS = 61;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** Where a chunk extension stands after `byte`. */
+function nextOfExtension(state: number, byte: number): number {
+  const isName = ((flags[byte] as number) & isToken) !== 0;
+  if (state === inQuotes || state === escaped) {
+    if (((flags[byte] as number) & isValue) === 0) return extensionBad;
+    if (state === escaped) return inQuotes;
+    if (byte === QUOTE) return afterQuotes;
+    return byte === BACKSLASH ? escaped : inQuotes;
+  }
+  if (state === nameStart) return isName ? inName : extensionBad;
+  if (state === valueStart) return byte === QUOTE ? inQuotes : isName ? inToken : extensionBad;
+  if (byte === CR) return extensionEnd;
+  if (byte === SEMICOLON) return nameStart;
+  if (state === afterQuotes) return extensionBad;
+  if (state === inName && byte === EQUALS) return valueStart;
+  return isName ? state : extensionBad;
+}
+
+/** A body that says at its end how long it was, or whose it was, says it for somebody who did not believe its head. */
+function framesMessage(scanner: HeadScanner): boolean {
+  for (let i = 0; i < scanner.count; i += 1) {
+    const id = (scanner.spans[i * spanSize] as number) & idMask;
+    if (id === field.contentLength || id === field.transferEncoding || id === field.host) return true;
+  }
+  return false;
 }
 
 /** The trailer fields that may be passed on: none that frames, routes or authorises (RFC 9110 section 6.5.1). */

@@ -52,6 +52,8 @@ export function restRoutes(model: ServiceModel): (incoming: Incoming) => Located
     // Several of Lambda's paths end with a slash in its documentation, and not in the model, or the other way round.
     const segments = path.split("/").slice(1);
     if (segments.at(-1) === "") segments.pop();
+    // Clients normalise before they sign: with these, a path would not be the one that was signed.
+    if (segments.some((segment) => segment === "." || segment === "..")) return undefined;
     return walk(root, segments, 0, [], { method: request.method, query });
   };
 }

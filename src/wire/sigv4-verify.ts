@@ -159,23 +159,13 @@ function canonicalQuery(rawQuery: string, presigned: boolean): string {
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * The path as clients may have signed it. S3: as sent, or encoded anew. Others: encoded twice, normalised; some clients
- * do not normalise. Any of them pins the same resource, because routing reads the very path that was signed.
+ * The path as clients may have signed it. S3: as sent, or encoded anew. Others: encoded twice, and some as sent. Routing
+ * reads the very path that was signed; it knows no dot segments, so that normalising could not change it.
  */
 function canonicalPaths(path: string, service: string): string[] {
-  if (service === "s3") return distinct([path, encodePath(percentDecode(path))]);
-  return distinct([encodePath(normalised(path)), encodePath(path), path]);
+  const encoded = service === "s3" ? encodePath(percentDecode(path)) : encodePath(path);
+  return service === "s3" ? distinct([path, encoded]) : distinct([encoded, path]);
 }
 
 const distinct = (paths: string[]) => [...new Set(paths)];
 const encodePath = (path: string) => path.split("/").map(percentEncode).join("/");
-
-/** Without empty and dot segments; a slash at the end stays. */
-function normalised(path: string): string {
-  const kept: string[] = [];
-  for (const segment of path.split("/")) {
-    if (segment === "..") kept.pop();
-    else if (segment !== "" && segment !== ".") kept.push(segment);
-  }
-  return `/${kept.join("/")}${kept.length > 0 && path.endsWith("/") ? "/" : ""}`;
-}

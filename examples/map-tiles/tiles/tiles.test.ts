@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { answerTile, matches, tileType } from "./answer.ts";
 import { openTiles, packTiles } from "./archive.ts";
 import { createCutter, type CutTile } from "./cutter.ts";
-import { allTiles, parseTilePath, zoomMax } from "./pyramid.ts";
+import { allTiles, parseTilePath, zoomMax, type TileId } from "./pyramid.ts";
 import { readWorld, type World } from "./world.ts";
 
 let world: World;
@@ -77,6 +77,87 @@ describe("a tile", () => {
     expect(Buffer.compare(other(tile), cut(tile))).toBe(0);
   });
 });
+
+describe("land and sea", () => {
+  const places: [name: string, lat: number, lon: number, country: string | undefined][] = [
+    ["Nagano", 36.65, 138.18, "Japan"],
+    ["the Pacific", 30, -150, undefined],
+    ["Chukotka, west of the date line", 67, 178, "Russia"],
+    ["Chukotka, east of it", 66, -174, "Russia"],
+    ["the Bering Sea", 58, -177, undefined],
+    ["the Arctic Ocean", 80, -160, undefined],
+    ["Alaska", 65, -153, "United States of America"],
+    ["the Gulf of Alaska", 57, -147, undefined],
+    ["Antarctica", -80, 60, "Antarctica"],
+    ["Antarctica at the date line", -84.8, 179.9, "Antarctica"],
+    ["Antarctica, beyond the date line", -84.8, -179.9, "Antarctica"],
+    ["Vanua Levu", -16.6, 179.2, "Fiji"],
+    ["the sea at Fiji's latitude", -16.6, 0, undefined],
+    ["Maseru, within South Africa", -29.5, 28.2, "Lesotho"],
+  ];
+
+  it.each(places)("%s is what it is, at every zoom", (_, lat, lon, country) => {
+    for (const z of [2, 4, zoomMax]) {
+      const [tile, x, y] = onTile(lat, lon, z);
+      const { layers } = decode(cut(tile));
+      const inside = (name: string) =>
+        Array.from({ length: layers[name]?.length ?? 0 }, (_, i) => layers[name]?.feature(i)).filter((feature) =>
+          covers(feature?.loadGeometry() ?? [], x, y),
+        );
+      expect(
+        inside("countries").map((feature) => feature?.properties["name"]),
+        `zoom ${z}`,
+      ).toEqual(country === undefined ? [] : [country]);
+      expect(inside("land").length, `zoom ${z}`).toBe(country === undefined ? 0 : 1);
+    }
+  });
+
+  it("has no stroke across the world", () => {
+    for (const tile of allTiles(3)) {
+      for (const name of ["land", "countries", "borders"]) {
+        const layer = decode(cut(tile)).layers[name];
+        for (let i = 0; i < (layer?.length ?? 0); i++) {
+          for (const ring of layer?.feature(i).loadGeometry() ?? []) {
+            expect(longestLevelStroke(ring), `${name} of ${tile.z}/${tile.x}/${tile.y}`).toBeLessThan(4096);
+          }
+        }
+      }
+    }
+  });
+});
+
+/** The tile of a place, and where in it the place is. */
+function onTile(lat: number, lon: number, z: number): [TileId, x: number, y: number] {
+  const sine = Math.sin((lat * Math.PI) / 180);
+  const column = ((lon + 180) / 360) * 2 ** z;
+  const row = (0.5 - Math.log((1 + sine) / (1 - sine)) / (4 * Math.PI)) * 2 ** z;
+  const [x, y] = [Math.floor(column), Math.floor(row)];
+  return [{ z, x, y }, (column - x) * 4096, (row - y) * 4096];
+}
+
+type Ring = { x: number; y: number }[];
+
+/** Even-odd rule. */
+function covers(rings: Ring[], x: number, y: number): boolean {
+  let inside = false;
+  for (const ring of rings) {
+    for (let i = 0; i < ring.length; i++) {
+      const [a, b] = [ring[i], ring[(i + 1) % ring.length]];
+      if (!a || !b || a.y > y === b.y > y) continue;
+      if (x < a.x + ((y - a.y) / (b.y - a.y)) * (b.x - a.x)) inside = !inside;
+    }
+  }
+  return inside;
+}
+
+/** The longest level line of a ring within the tile; along its edges there may be any, where it was clipped. */
+function longestLevelStroke(ring: Ring): number {
+  return ring.reduce((longest, point, i) => {
+    const next = ring[i + 1];
+    const atEdge = point.y <= 0 || point.y >= 4096;
+    return next && !atEdge && Math.abs(next.y - point.y) < 2 ? Math.max(longest, Math.abs(next.x - point.x)) : longest;
+  }, 0);
+}
 
 describe("the path of a tile", () => {
   it("names it", () => {

@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { GeoJSON } from "geojson";
 import { feature, mesh, type Topology } from "topojson-client";
 
+import { overDateLine } from "./dateline.ts";
+
 /** The layers of every tile, in the order they are written and drawn. */
 export const layerNames = ["land", "countries", "borders"] as const;
 export type LayerName = (typeof layerNames)[number];
@@ -14,10 +16,14 @@ export function worldOf(topology: Topology): World {
   const { countries, land } = topology.objects;
   if (!countries || !land) throw new Error("The topology must have the objects countries and land.");
   return {
-    land: feature(topology, land),
-    countries: feature(topology, countries),
+    land: overDateLine(feature(topology, land)),
+    countries: overDateLine(feature(topology, countries)),
     // An arc between two different countries; the coast belongs to one alone, and is left to `land`.
-    borders: { type: "Feature", properties: {}, geometry: mesh(topology, countries, (a, b) => a !== b) },
+    borders: overDateLine({
+      type: "Feature",
+      properties: {},
+      geometry: mesh(topology, countries, (a, b) => a !== b),
+    }),
   };
 }
 

@@ -97,6 +97,8 @@ function follow(clock: Clock, what: ChildCommand, child: ChildProcess, events: C
     for (const stream of child.stdio) stream?.destroy();
     events.ended(how);
   };
+  // A pipe that breaks says that its other end is gone; `exit` says it better.
+  for (const stream of child.stdio) stream?.on("error", () => undefined);
   child.stdout?.on("data", (chunk: Buffer) => events.wrote(1, chunk));
   child.stderr?.on("data", (chunk: Buffer) => events.wrote(2, chunk));
   child.on("error", (error) => {

@@ -44,9 +44,6 @@ export function createFramedLink(input: Writable, output: Readable, events: Link
       events.broken(error.message);
     }
   });
-  // A runtime that is gone shows as the exit of its process; EPIPE and ECONNRESET only say the same a little earlier.
-  output.on("error", () => undefined);
-  input.on("error", () => undefined);
   return {
     send(invocation, deadlineAt) {
       const clientContext = clientContextOf(invocation);

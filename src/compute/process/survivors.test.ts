@@ -7,18 +7,30 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
+import { errorCode } from "../../base/errors.ts";
 import { isRunning } from "../harness.suite.ts";
 import { endSurvivors, environmentsDirectory, recordProcess } from "./survivors.ts";
 
 let directory: string;
 const started: ChildProcess[] = [];
+/** Processes that should be gone; ended for sure, so that a test that fails leaves none behind. */
+const expectedGone: number[] = [];
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "mikan-survivors-"));
 });
 afterEach(async () => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+  for (const { pid } of started.splice(0)) if (pid !== undefined) expectedGone.push(-pid, pid);
+  for (const pid of expectedGone.splice(0)) endIfThere(pid);
   await rm(directory, { recursive: true, force: true });
 });
+
+function endIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (errorCode(error) !== "ESRCH") throw error;
+  }
+}
 
 /** A node of its own: opens compute, invokes one function, prints the process ids that it answers, and waits. */
 const node = (code: string) => `
@@ -42,7 +54,9 @@ async function startNode(handler: string, code: string): Promise<{ process: Chil
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   started.push(child);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
-  return { process: child, pids: JSON.parse(line) as number[] };
+  const pids = JSON.parse(line) as number[];
+  expectedGone.push(...pids);
+  return { process: child, pids };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -81,8 +95,12 @@ describe("when a node is killed", () => {
 
 describe("at the start of a node", () => {
   const open = () => endSurvivors(join(directory, "compute"), systemClock);
-  const lead = (script: string) => {
-    const child = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  const lead = (script: string, env: Record<string, string> = {}) => {
+    const child = spawn("/bin/sh", ["-c", script], {
+      detached: true,
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { ...process.env, ...env },
+    });
     started.push(child);
     return child;
   };
@@ -103,6 +121,15 @@ describe("at the start of a node", () => {
     await kill(leader);
     expect(await open()).toBe(1);
     expect(await isRunning(Number(line))).toBe(false);
+  });
+
+  it("so is what had left its session, which the place of its temporary files gives away", async () => {
+    const tmp = join(environmentsDirectory(join(directory, "compute")), "0123", "tmp");
+    await mkdir(tmp, { recursive: true });
+    const escaped = lead("sleep 1000", { TMPDIR: tmp });
+    const other = lead("sleep 1000", { TMPDIR: join(directory, "elsewhere") });
+    expect(await open()).toBeGreaterThan(0);
+    expect([await isRunning(escaped.pid ?? 0), await isRunning(other.pid ?? 0)]).toEqual([false, true]);
   });
 
   it.each([

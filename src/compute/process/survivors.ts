@@ -2,7 +2,7 @@
  * The environments that a node leaves on disk, so that its successor can end what is left of them. A process is known
  * by id, start time and boot: an id alone may belong to somebody else by then.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
@@ -74,7 +74,8 @@ async function readRecord(environmentDirectory: string): Promise<ProcessRecord |
     throw error;
   }
   try {
-    return JSON.parse(text) as ProcessRecord;
+    const record = JSON.parse(text) as ProcessRecord;
+    return Number.isInteger(record.pid) && record.pid > 1 ? record : undefined;
   } catch {
     // Torn by the death of its writer: the process it meant had a channel to that writer and ended by it.
     return undefined;
@@ -117,6 +118,19 @@ function survivorsAmong(running: Map<number, ProcessStat>, records: readonly Pro
     .map(([pid]) => pid);
 }
 
+/** What left its session still has the variables it was started with, among them a `TMPDIR` below `root`. */
+function escapeesAmong(running: Map<number, ProcessStat>, root: string): number[] {
+  return [...running.keys()].filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`TMPDIR=${root}/`);
+    } catch (error) {
+      // Somebody else's process.
+      if (isGone(error) || errorCode(error) === "EACCES" || errorCode(error) === "EPERM") return false;
+      throw error;
+    }
+  });
+}
+
 function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -131,6 +145,7 @@ function kill(pid: number): void {
  */
 export async function endSurvivors(directory: string, clock: Clock): Promise<number> {
   const root = environmentsDirectory(directory);
+  if (!existsSync(root)) return 0;
   const names = await listOrNone(root);
   const boot = bootId();
   const records: ProcessRecord[] = [];
@@ -138,19 +153,20 @@ export async function endSurvivors(directory: string, clock: Clock): Promise<num
     const record = await readRecord(join(root, name));
     if (record !== undefined && record.bootId === boot) records.push(record);
   }
-  const killed = records.length === 0 ? 0 : await killAll(records, clock);
+  const killed = await killAll(records, root, clock);
   await Promise.all(names.map((name) => rm(join(root, name), { recursive: true, force: true })));
   return killed;
 }
 
-async function killAll(records: readonly ProcessRecord[], clock: Clock): Promise<number> {
+async function killAll(records: readonly ProcessRecord[], root: string, clock: Clock): Promise<number> {
   const killed = new Set<number>();
   for (const deadlineMs = clock.monotonicMs() + survivorsMsMax; ;) {
     // Each round reads /proc afresh, which takes long enough for the kernel to act; a sleep would not hold the process.
-    const survivors = survivorsAmong(await runningProcesses(), records);
-    if (survivors.length === 0) return killed.size;
+    const running = await runningProcesses();
+    const survivors = new Set([...survivorsAmong(running, records), ...escapeesAmong(running, root)]);
+    if (survivors.size === 0) return killed.size;
     if (clock.monotonicMs() > deadlineMs) {
-      throw new Error(`processes of a former node do not end: ${survivors.join(", ")}`);
+      throw new Error(`processes of a former node do not end: ${[...survivors].join(", ")}`);
     }
     for (const pid of survivors) {
       kill(pid);

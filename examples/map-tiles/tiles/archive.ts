@@ -1,6 +1,6 @@
 /**
  * Every tile in one file, cut when the function is built: what a function reads at its start instead of cutting.
- * Cutting needs the whole world indexed first, 150 ms and more of each new environment; reading this takes two.
+ * Cutting needs the whole world indexed first, 150 ms and more of each new environment; reading this takes three.
  *
  * Layout: the length of the index (4 bytes, big endian); the index, JSON of `z/x/y` -> [offset, length]; the tiles.
  * A tile that is empty is not in the index, and one that looks like another is stored once.

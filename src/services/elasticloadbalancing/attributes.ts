@@ -2,7 +2,7 @@
 import type { Fault } from "../../base/errors.ts";
 import { fault, invalid, notRun } from "./refusals.ts";
 
-interface AttributeRule {
+export interface AttributeRule {
   default: string;
   /** Says what is wrong with a value, in AWS's words; undefined when it is allowed. */
   refuse?: (key: string, value: string) => Fault | undefined;

@@ -17,7 +17,11 @@ const { status } = spawnSync(
     stdio: "inherit",
   },
 );
-if (status !== 0) process.exit(status ?? 1);
+if (status !== 0) {
+  // Half a build would be taken for a whole one.
+  await rm(path("dist"), { recursive: true, force: true });
+  process.exit(status ?? 1);
+}
 await cp(path("src"), path("dist"), {
   recursive: true,
   filter: (source) => !source.includes("/console") && (!/\.\w+$/.test(source) || dataFiles.test(source)),

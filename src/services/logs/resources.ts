@@ -1,0 +1,74 @@
+/** CloudWatch Logs' CloudFormation types. */
+import { isFault } from "../../base/errors.ts";
+import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import type { Deps } from "../../kit/service.ts";
+import { invalid, notYet } from "./faults.ts";
+import { groupCreation, groupDeletion } from "./groups.ts";
+import { groupArn } from "./names.ts";
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
+
+function tagsOf(value: Json | undefined): Record<string, string> {
+  const list: readonly Json[] = Array.isArray(value) ? value : [];
+  const pairs = list.filter(isObject).map((tag) => [text(tag["Key"]) ?? "", text(tag["Value"]) ?? ""]);
+  return Object.fromEntries(pairs) as Record<string, string>;
+}
+
+function daysOf(value: Json | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const days = Number(value);
+  if (!Number.isSafeInteger(days)) throw invalid("Property RetentionInDays must be an integer.");
+  return days;
+}
+
+/** Properties that would change what the group does. */
+const refused = [
+  "BearerTokenAuthenticationEnabled",
+  "DataProtectionPolicy",
+  "FieldIndexPolicies",
+  "ResourcePolicyDocument",
+];
+
+export function groupResource(deps: Deps): Resource {
+  const create = groupCreation(deps);
+  const remove = groupDeletion(deps);
+  return {
+    type: "AWS::Logs::LogGroup",
+    properties: [
+      ...refused,
+      "DeletionProtectionEnabled",
+      "KmsKeyId",
+      "LogGroupClass",
+      "LogGroupName",
+      "RetentionInDays",
+      "Tags",
+    ],
+    required: [],
+    attributes: ["Arn"],
+    name: { property: "LogGroupName", lengthMax: 512 },
+    async create({ properties, physicalName, token, tags }, call) {
+      for (const name of refused) if (properties[name] !== undefined) throw notYet(name);
+      const isProtected = properties["DeletionProtectionEnabled"];
+      if (isProtected === true || isProtected === "true") throw notYet("DeletionProtectionEnabled");
+      const row = await create(
+        {
+          name: physicalName,
+          logGroupClass: text(properties["LogGroupClass"]),
+          kmsKeyId: text(properties["KmsKeyId"]),
+          retentionInDays: daysOf(properties["RetentionInDays"]),
+          tags: { ...tags, ...tagsOf(properties["Tags"]) },
+          token,
+        },
+        call,
+      );
+      return { physicalId: row.name, attributes: { Arn: `${groupArn(row)}:*` } };
+    },
+    async delete({ physicalId }, call) {
+      await remove(physicalId, call).catch((error: unknown) => {
+        if (!isFault(error, "ResourceNotFoundException")) throw error;
+      });
+    },
+  };
+}

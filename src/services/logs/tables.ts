@@ -1,0 +1,96 @@
+/** Log groups, their streams and events. Events know group and stream by a uid, so that a name made again starts empty. */
+import { sql } from "../../store/sql.ts";
+import type { ReadTx } from "../../store/store.ts";
+import { c, table, type Migration, type Row } from "../../store/tables.ts";
+
+export const groups = table(
+  "logs_groups",
+  {
+    account: c.id,
+    region: c.id,
+    name: c.id,
+    uid: c.id,
+    created_ms: c.time,
+    /** Null keeps events for ever. */
+    retention_days: c.nullable(c.int),
+    class: c.id,
+    kms_key: c.nullable(c.id),
+    tags: c.json<Record<string, string>>(),
+    /** The CloudFormation step that made it; null when a client or a function did. */
+    token: c.nullable(c.id),
+  },
+  { key: ["account", "region", "name"] },
+);
+export type GroupRow = Row<typeof groups>;
+
+/** Times of events are 0 until there is one. */
+export const streams = table(
+  "logs_streams",
+  {
+    account: c.id,
+    region: c.id,
+    group_uid: c.id,
+    name: c.id,
+    uid: c.id,
+    created_ms: c.time,
+    first_event_ms: c.time,
+    last_event_ms: c.time,
+    last_ingested_ms: c.time,
+  },
+  {
+    key: ["account", "region", "group_uid", "name"],
+    indexes: [{ columns: ["account", "region", "group_uid", "last_event_ms", "name"] }],
+  },
+);
+export type StreamRow = Row<typeof streams>;
+
+export const events = table(
+  "logs_events",
+  {
+    account: c.id,
+    region: c.id,
+    stream_uid: c.id,
+    time_ms: c.time,
+    /** Grows with ingestion: events of one time keep their order. */
+    id: c.id,
+    group_uid: c.id,
+    ingested_ms: c.time,
+    size_bytes: c.int,
+    /** UTF-8; as bytes, since text columns hold no U+0000. */
+    message: c.bytes,
+  },
+  {
+    key: ["account", "region", "stream_uid", "time_ms", "id"],
+    indexes: [{ columns: ["account", "region", "group_uid", "time_ms", "id"] }],
+  },
+);
+export type EventRow = Row<typeof events>;
+
+/** Groups and streams that are deleted, and whose events go in the background. */
+export const purges = table(
+  "logs_purges",
+  { account: c.id, region: c.id, uid: c.id, since_ms: c.time },
+  { key: ["account", "region", "uid"] },
+);
+export type PurgeRow = Row<typeof purges>;
+
+export const migrations: readonly Migration[] = [{ version: 1, create: [groups, streams, events, purges] }];
+
+export interface Place {
+  account: string;
+  region: string;
+}
+
+export const isIn = ({ account, region }: Place) => sql`account = ${account} and region = ${region}`;
+
+/** Names that begin with `prefix`; SQL counts characters, and not halves of them. */
+export const startsWith = (prefix: string) => sql`substr(name, 1, ${Array.from(prefix).length}) = ${prefix}`;
+
+export function findGroup(tx: ReadTx, place: Place, name: string): Promise<GroupRow | undefined> {
+  return tx.one<GroupRow>(sql`select ${groups.columns} from ${groups.name} where ${isIn(place)} and name = ${name}`);
+}
+
+export function findStream(tx: ReadTx, { uid, ...place }: GroupRow, name: string): Promise<StreamRow | undefined> {
+  return tx.one<StreamRow>(sql`select ${streams.columns} from ${streams.name}
+    where ${isIn(place)} and group_uid = ${uid} and name = ${name}`);
+}

@@ -13,7 +13,7 @@ import type { Compute, FunctionSpec, Invocation, InvocationResult } from "./port
 export interface Bounds {
   /** Environments that start at the same time. Default: two for each core. */
   startsAtOnceMax?: number;
-  /** Environments over all functions. Default: one for each 128 MiB of the machine, 16-1,000. */
+  /** Environments over all functions. Default: one for each 64 MiB of the machine, 16-1,000. */
   environmentsMax?: number;
   /** An environment unused for this long is ended. Default: 5 minutes. */
   idleMs?: number;
@@ -34,7 +34,7 @@ export interface EngineOptions extends Bounds {
 const mebibyte = 1024 * 1024;
 
 function defaultEnvironmentsMax(): number {
-  return Math.min(1_000, Math.max(16, Math.floor(totalmem() / (128 * mebibyte))));
+  return Math.min(1_000, Math.max(16, Math.floor(totalmem() / (64 * mebibyte))));
 }
 
 export class Engine implements Compute {

@@ -121,6 +121,7 @@ function survivorsAmong(running: Map<number, ProcessStat>, records: readonly Pro
 /** What left its session still has the variables it was started with, among them a `TMPDIR` below `root`. */
 function escapeesAmong(running: Map<number, ProcessStat>, root: string): number[] {
   return [...running.keys()].filter((pid) => {
+    if (pid === process.pid) return false;
     try {
       return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`TMPDIR=${root}/`);
     } catch (error) {

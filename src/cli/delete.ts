@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { child, createClient, membersOf, textAt } from "./client.ts";
 import { say, UserError, type Command } from "./command.ts";
-import { cloudformationVersion, watchStack } from "./stack.ts";
+import { cloudformationVersion, eventsSoFar, watchStack } from "./stack.ts";
 
 export const remove: Command = {
   summary: "delete a stack, and watch it go",
@@ -23,8 +23,9 @@ export const remove: Command = {
     const found = await client.query("cloudformation", cloudformationVersion, "DescribeStacks", { StackName: stack });
     const [described] = membersOf(found, "Stacks");
     const id = child(described, "StackId")?.text ?? stack;
+    const before = await eventsSoFar(client, id);
     await client.query("cloudformation", cloudformationVersion, "DeleteStack", { StackName: stack });
-    const end = await watchStack(client, id);
+    const end = await watchStack(client, id, before);
     if (end.status === "DELETE_COMPLETE") {
       say(`Stack ${described === undefined ? stack : textAt(described, "StackName")} is deleted.`);
       return 0;

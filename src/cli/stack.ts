@@ -29,9 +29,18 @@ export async function describeStack(client: Client, stack: string): Promise<Stac
   };
 }
 
-/** Prints each event once, and resolves when the stack is no longer in progress. `stack` is an ARN. */
-export async function watchStack(client: Client, stack: string): Promise<StackEnd> {
-  const seen = new Set<string>();
+/** Ids of the events of a stack so far: those that a watch need not tell again. */
+export async function eventsSoFar(client: Client, stack: string): Promise<Set<string>> {
+  const result = await client.query("cloudformation", cloudformationVersion, "DescribeStackEvents", {
+    StackName: stack,
+  });
+  return new Set(membersOf(result, "StackEvents").map((event) => textAt(event, "EventId")));
+}
+
+/**
+ * Prints each event that is not in `seen` once, and resolves when the stack is no longer in progress. `stack` is an ARN.
+ */
+export async function watchStack(client: Client, stack: string, seen = new Set<string>()): Promise<StackEnd> {
   const untilMs = systemClock.now() + watchMsMax;
   for (;;) {
     const end = await describeStack(client, stack);

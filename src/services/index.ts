@@ -5,6 +5,7 @@ import { ec2 } from "./ec2/service.ts";
 import { elasticloadbalancing } from "./elasticloadbalancing/service.ts";
 import { iam } from "./iam/service.ts";
 import { lambda } from "./lambda/service.ts";
+import { logs } from "./logs/service.ts";
 import { s3 } from "./s3/service.ts";
 import { sts } from "./sts/service.ts";
 
@@ -13,6 +14,7 @@ export const services: readonly ServiceDefinition[] = [
   iam,
   ec2,
   s3,
+  logs,
   lambda,
   elasticloadbalancing,
   cloudformation,

@@ -49,6 +49,8 @@ export const quotedCharsMax = 1_024;
 export const chunkLineBytesMax = 1_024;
 /** Trailer fields of an `aws-chunked` body. */
 export const chunkTrailersMax = 16;
+/** Signing keys that are remembered, one for each key id, day, region and service. */
+export const signingKeysMax = 1_000;
 /** How far a signature's date may be from the clock. */
 export const clockSkewMs = 15 * 60_000;
 /** A presigned URL lives one second to seven days. */

@@ -127,3 +127,9 @@ export function authorizationFor(service: string): string[] {
     ...(service === "s3" ? ["x-amz-content-sha256", "UNSIGNED-PAYLOAD"] : []),
   ];
 }
+
+/** A form for a query service, signed by nobody in particular. */
+export function formRequest(service: string, body: string): HttpRequest {
+  const type = ["Content-Type", "application/x-www-form-urlencoded; charset=utf-8"];
+  return rawRequest({ headers: [...authorizationFor(service), ...type], body: Buffer.from(body) });
+}

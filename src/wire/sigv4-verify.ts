@@ -1,10 +1,10 @@
 /** Signature version 4, verified: the canonical request is built again and signed with the caller's secret. */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { Fault } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { headersOf } from "../base/http.ts";
 import { percentEncode, percentDecode, rawPairs } from "./form.ts";
-import { clockSkewMs, presignedSecondsMax } from "./limits.ts";
+import { clockSkewMs, presignedSecondsMax, signingKeysMax } from "./limits.ts";
 import type { Incoming } from "./message.ts";
 import { algorithm, basicTimestamp, msOfTimestamp, type Signature } from "./sigv4.ts";
 
@@ -12,16 +12,20 @@ import { algorithm, basicTimestamp, msOfTimestamp, type Signature } from "./sigv
 export type SecretOf = (accessKeyId: string) => Promise<{ secret: string; sessionToken?: string } | undefined>;
 
 export interface Verifier {
-  /** Throws a fault unless the signature is right; gives the key that signs the chunks of a body. */
-  verify(incoming: Incoming, signature: Signature, payloadHash: string): Promise<Uint8Array>;
+  /** Looks at all but the body, so that nobody without a key makes the node read one. Throws a fault. */
+  begin(incoming: Incoming, signature: Signature): Promise<Verification>;
 }
 
+/** Throws a fault unless the signature is right for this hash; gives the key that signs the chunks of a body. */
+export type Verification = (payloadHash: string) => Uint8Array;
+
 const hmac = (key: string | Uint8Array, text: string) => createHmac("sha256", key).update(text).digest();
-export const sha256Hex = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
+export const sha256Hex = (data: string | Uint8Array) => hash("sha256", data, "hex");
 
 export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
+  const keys = signingKeys();
   return {
-    async verify(incoming, signature, payloadHash) {
+    async begin(incoming, signature) {
       checkTime(signature, clock.now());
       checkSignedHeaders(incoming, signature);
       const known = await secretOf(signature.accessKeyId);
@@ -32,14 +36,16 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
       if (known.sessionToken !== signature.sessionToken) {
         throw new Fault("InvalidSessionToken", "The security token included in the request is invalid.");
       }
-      const key = signingKey(known.secret, signature);
+      const key = keys(known.secret, signature);
       const found = Buffer.from(signature.signature, "hex");
-      for (const path of canonicalPaths(incoming.path, signature.service)) {
-        const request = canonicalRequest(incoming, signature, path, payloadHash);
-        const toSign = [algorithm, signature.timestamp, signature.scope, sha256Hex(request)].join("\n");
-        if (timingSafeEqual(hmac(key, toSign), found)) return key;
-      }
-      throw mismatch(signature);
+      return (payloadHash) => {
+        for (const path of canonicalPaths(incoming.path, signature.service)) {
+          const request = canonicalRequest(incoming, signature, path, payloadHash);
+          const toSign = [algorithm, signature.timestamp, signature.scope, sha256Hex(request)].join("\n");
+          if (timingSafeEqual(hmac(key, toSign), found)) return key;
+        }
+        throw mismatch(signature);
+      };
     },
   };
 }
@@ -129,8 +135,19 @@ function checkSignedHeaders(incoming: Incoming, { signedHeaders, kind }: Signatu
       });
 }
 
-function signingKey(secret: string, { day, region, service }: Signature): Uint8Array {
-  return hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), "aws4_request");
+/** A signing key lasts a day: four of the five HMACs of a request are saved by keeping it. */
+function signingKeys(): (secret: string, signature: Signature) => Uint8Array {
+  const kept = new Map<string, { secret: string; key: Uint8Array }>();
+  return (secret, { accessKeyId, scope, day, region, service }) => {
+    const name = `${accessKeyId}/${scope}`;
+    const seen = kept.get(name);
+    if (seen?.secret === secret) return seen.key;
+    const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), "aws4_request");
+    const [oldest] = kept.keys();
+    if (kept.size >= signingKeysMax && oldest !== undefined) kept.delete(oldest);
+    kept.set(name, { secret, key });
+    return key;
+  };
 }
 
 function canonicalRequest(incoming: Incoming, signature: Signature, path: string, payloadHash: string): string {

@@ -9,33 +9,22 @@
  * Everything is compiled from the tables once per operation, on first use.
  */
 import type { Clock } from "../base/clock.ts";
-import { asError, Bug, Fault, isFault } from "../base/errors.ts";
-import type { Body, HttpRequest, HttpResponse } from "../base/http.ts";
+import { asError, Fault, isFault } from "../base/errors.ts";
+import type { HttpRequest, HttpResponse } from "../base/http.ts";
 import type { Ids } from "../base/ids.ts";
-import { admitLength, payloadHashOf, readBody, s3Body, unsignedPayload } from "./bodies.ts";
-import { checksOf, type Check, type Problem } from "./constraints.ts";
+import { admitLength, readBody } from "./bodies.ts";
+import type { Problem } from "./constraints.ts";
+import { createEndpoint, protocolOf, type Endpoint } from "./endpoint.ts";
 import type { Pair } from "./form.ts";
 import { createServices, needsNoSignature } from "./identify.ts";
+import { takeBytes, takeS3 } from "./intake.ts";
 import { bodyBytesMax } from "./limits.ts";
-import {
-  incomingOf,
-  type Codec,
-  type HeaderMap,
-  type Incoming,
-  type Located,
-  type ResponseContext,
-} from "./message.ts";
-import { loadService, serviceKeys, type OperationModel, type ServiceModel } from "./model.ts";
-import { awsJson } from "./protocols/aws-json.ts";
-import type { Protocol } from "./protocols/protocol.ts";
-import { awsQuery, ec2Query, formOf } from "./protocols/query.ts";
-import { restJson } from "./protocols/rest-json.ts";
-import { restXml } from "./protocols/rest-xml.ts";
-import { streamsInput } from "./protocols/rest.ts";
+import { incomingOf, mediaType, type Incoming, type ResponseContext } from "./message.ts";
+import { loadService, serviceKeys } from "./model.ts";
+import { formOf, formType } from "./protocols/query.ts";
 import { WireRefusal } from "./refusal.ts";
 import { createVerifier, type SecretOf } from "./sigv4-verify.ts";
 import { signatureOf, type Presented, type Signature } from "./sigv4.ts";
-import type { ProtocolName } from "./table.ts";
 
 export { WireRefusal } from "./refusal.ts";
 export type { Presented } from "./sigv4.ts";
@@ -90,20 +79,6 @@ export function idempotencyMember(service: string, operation: string): string | 
     ?.input.members.find(({ traits }) => traits.idempotencyToken === 1)?.name;
 }
 
-/** A service in one of its protocols, with the codecs made so far. */
-interface Endpoint {
-  model: ServiceModel;
-  protocol: Protocol;
-  prepared(operation: OperationModel): Prepared;
-}
-
-interface Prepared {
-  codec: Codec;
-  check: Check | undefined;
-  streams: boolean;
-  bodyBytesMax: number;
-}
-
 /** What is known of a request so far, for the shape of a refusal. */
 interface Progress {
   requestId: string;
@@ -113,13 +88,12 @@ interface Progress {
 }
 
 export function createWire(options: WireOptions): Wire {
-  const { clock, ids } = options;
-  const hosts = options.hosts ?? ["localhost"];
+  const { clock, ids, unsigned = "refuse", hosts = ["localhost"] } = options;
   const services = createServices();
   const verifier = options.verify === undefined ? undefined : createVerifier(options.verify.secretOf, clock);
   const endpoints = new Map<string, Endpoint>();
 
-  const endpointOf = (service: string, incoming: Incoming | undefined): Endpoint => {
+  const endpointOf = (service: string, incoming?: Incoming): Endpoint => {
     const model = loadService(service);
     const name = incoming === undefined ? model.protocol : protocolOf(model, incoming);
     const key = `${service} ${name}`;
@@ -130,68 +104,54 @@ export function createWire(options: WireOptions): Wire {
     return made;
   };
 
-  const decodeCall = async (request: HttpRequest, progress: Progress): Promise<DecodedCall> => {
+  /** From the request to the service that is meant, in the protocol that it is spoken to in. */
+  const identify = async (request: HttpRequest, progress: Progress): Promise<Identified> => {
     // S3's shape is that of a request which says nothing of itself; it is what browsers and curl send.
-    progress.endpoint = endpointOf("s3", undefined);
-    const incoming = await guessing(request, progress);
+    progress.endpoint = endpointOf("s3");
+    let incoming = incomingOf(request);
+    // Until more is known, the fields of a request say in which shape to refuse it.
+    if (incoming.headers.has("x-amz-target")) progress.endpoint = endpointOf("logs");
+    else if (mediaType(incoming.headers) === formType) progress.endpoint = endpointOf("sts");
     const signature = signatureOf(incoming);
-    const early = services.needsForm(incoming, signature) ? await readForm(incoming) : [];
-    const service = services.of(incoming, signature, early);
+    let form: readonly Pair[] = [];
+    if (services.needsForm(incoming, signature)) {
+      const body = await readNamingBody(incoming, "");
+      incoming = { ...incoming, request: { ...request, body } };
+      form = formOf(incoming, body);
+    }
+    const service = services.of(incoming, signature, form);
     progress.service = service;
     if (!services.keys.includes(service)) {
       throw new Fault("NotImplemented", `Mikan does not implement the service ${service.slice(0, 64)}.`);
     }
-    const endpoint = endpointOf(service, incoming);
-    progress.endpoint = endpoint;
+    progress.endpoint = endpointOf(service, incoming);
     if (service === "s3") progress.requestId = ids.hex(8).toUpperCase();
-    return decodeFor(endpoint, incoming, signature, progress, early);
+    return { incoming, signature, service, endpoint: progress.endpoint };
   };
 
-  /** Before anything is known, the target header says in which shape to refuse. */
-  const guessing = async (request: HttpRequest, progress: Progress): Promise<Incoming> => {
-    const incoming = incomingOf(request);
-    if (incoming.headers.has("x-amz-target")) progress.endpoint = endpointOf("logs", undefined);
-    else if (incoming.headers.get("content-type")?.includes("x-www-form-urlencoded")) {
-      progress.endpoint = endpointOf("sts", undefined);
-    }
-    return incoming;
-  };
-
-  const decodeFor = async (
-    endpoint: Endpoint,
-    incoming: Incoming,
-    signature: Signature | undefined,
-    progress: Progress,
-    early: readonly Pair[],
-  ): Promise<DecodedCall> => {
-    const { model, protocol } = endpoint;
-    const { key: service } = model;
-    let bytes: Uint8Array | undefined;
-    let form = early;
-    if (protocol.namedInBody && early.length === 0) {
-      const limit = bodyBytesMax(service, "");
-      admitLength(incoming.headers, limit, "requested");
-      bytes = await readBody(incoming.request.body, limit, "requested");
-      form = formOf(incoming, bytes);
-    }
+  const decodeCall = async (request: HttpRequest, progress: Progress): Promise<DecodedCall> => {
+    const { incoming: arrived, signature, service, endpoint } = await identify(request, progress);
+    const { protocol } = endpoint;
+    const { incoming, form } = protocol.namedInBody
+      ? await withForm(arrived, service)
+      : { incoming: arrived, form: [] };
     const located = protocol.locate(incoming, form);
     const { operation } = located;
     progress.operation = operation.name;
-    if (signature === undefined && options.unsigned !== "admit" && !needsNoSignature(service, operation.name)) {
+    if (signature === undefined && unsigned === "refuse" && !needsNoSignature(service, operation.name)) {
       throw missingToken(service);
     }
     protocol.admit(incoming, located);
     const prepared = endpoint.prepared(operation);
-    const body = await bodyOf({ endpoint, incoming, located, prepared, signature, bytes });
-    const query = protocol.namedInBody ? [...incoming.query, ...form] : incoming.query;
-    const { labels } = located;
-    const headers = service === "s3" ? plainHeaders(incoming.headers) : incoming.headers;
-    const input = prepared.codec.decode({ labels, query, headers, body: body.body });
-    body.settle(input);
+    const take = service === "s3" ? takeS3 : takeBytes;
+    const { body, headers, settle } = await take({ incoming, located, prepared, signature, verifier });
+    const query = form.length > 0 ? [...incoming.query, ...form] : incoming.query;
+    const input = prepared.codec.decode({ labels: located.labels, query, headers, body });
+    settle(input);
     const problems: Problem[] = [];
     prepared.check?.(input, () => "", problems);
     if (problems.length > 0) throw protocol.invalid(problems);
-    const context = contextOf(progress, incoming.request);
+    const context = contextOf(progress, request);
     return {
       service,
       operation: operation.name,
@@ -200,55 +160,6 @@ export function createWire(options: WireOptions): Wire {
       requestId: progress.requestId,
       encode: (output) => prepared.codec.encode(output, context),
       encodeFault: (error) => protocol.encodeFault(faultOf(error, service), context),
-    };
-  };
-
-  interface BodyWanted {
-    endpoint: Endpoint;
-    incoming: Incoming;
-    located: Located;
-    prepared: Prepared;
-    signature: Signature | undefined;
-    /** The body, where it was read to find the operation. */
-    bytes: Uint8Array | undefined;
-  }
-
-  /** Reads or wraps the body and verifies the signature, in the order that each needs the other. */
-  const bodyOf = async (wanted: BodyWanted): Promise<{ body: Body; settle(input: object): void }> => {
-    const { endpoint, incoming, located, prepared, signature } = wanted;
-    const { name } = located.operation;
-    const { request, headers } = incoming;
-    if (endpoint.model.key !== "s3") {
-      if (wanted.bytes === undefined) admitLength(headers, prepared.bodyBytesMax, name);
-      const bytes = wanted.bytes ?? (await readBody(request.body, prepared.bodyBytesMax, name));
-      if (verifier !== undefined && signature !== undefined) {
-        await verifier.verify(incoming, signature, await payloadHashOf(bytes));
-      }
-      return { body: bytes, settle: () => undefined };
-    }
-    const claimed = claimedHash(incoming, signature);
-    const chunkKey =
-      verifier === undefined || signature === undefined
-        ? undefined
-        : await verifier.verify(incoming, signature, claimed);
-    const trailers: [string, string][] = [];
-    let settled: Record<string, unknown> | undefined;
-    const onTrailer = (field: string, value: string) => {
-      if (settled === undefined) trailers.push([field, value]);
-      else setByField(located.operation, settled, field, value);
-    };
-    if (!prepared.streams && !headers.has("x-amz-decoded-content-length")) {
-      admitLength(headers, prepared.bodyBytesMax, name);
-    }
-    const { checksum: checksummed } = located.operation;
-    const stream = s3Body(request.body, { headers, signature, chunkKey, checksummed, onTrailer });
-    const body = prepared.streams ? stream : await readBody(stream, prepared.bodyBytesMax, name);
-    return {
-      body,
-      settle(input) {
-        settled = input as Record<string, unknown>;
-        for (const [field, value] of trailers) setByField(located.operation, settled, field, value);
-      },
     };
   };
 
@@ -266,69 +177,31 @@ export function createWire(options: WireOptions): Wire {
         return await decodeCall(request, progress);
       } catch (error) {
         const fault = faultOf(error, progress.service);
-        const endpoint = progress.endpoint ?? endpointOf("s3", undefined);
-        const response = endpoint.protocol.encodeFault(fault, contextOf(progress, request));
+        const { protocol } = progress.endpoint ?? endpointOf("s3");
+        const response = protocol.encodeFault(fault, contextOf(progress, request));
         throw new WireRefusal(fault, response, progress.service, progress.operation);
       }
     },
   };
 }
 
-/** A service may be spoken to in more than its own protocol: SQS's old clients use awsQuery. */
-function protocolOf({ protocol, table }: ServiceModel, { headers }: Incoming): ProtocolName {
-  return table.queryCompatible === true && !headers.has("x-amz-target") ? "awsQuery" : protocol;
+interface Identified {
+  incoming: Incoming;
+  signature: Signature | undefined;
+  service: string;
+  endpoint: Endpoint;
 }
 
-function makeProtocol(model: ServiceModel, name: ProtocolName, hosts: readonly string[]): Protocol {
-  switch (name) {
-    case "awsJson1_0":
-      return awsJson(model, "1.0");
-    case "awsJson1_1":
-      return awsJson(model, "1.1");
-    case "awsQuery":
-      return awsQuery(model);
-    case "ec2Query":
-      return ec2Query(model);
-    case "restJson1":
-      return restJson(model);
-    default:
-      return restXml(model, hosts);
-  }
+/** A body that has to be read before its operation, or even its service, is known. */
+async function readNamingBody({ request, headers }: Incoming, service: string): Promise<Uint8Array> {
+  const limit = bodyBytesMax(service, "");
+  admitLength(headers, limit, "requested");
+  return readBody(request.body, limit, "requested");
 }
 
-/** A codec for what has none: the call is only there to be answered 501. */
-const opaqueCodec: Codec = {
-  decode: () => ({}),
-  encode() {
-    throw new Bug("an operation without a codec was answered with an output");
-  },
-};
-
-function createEndpoint(model: ServiceModel, name: ProtocolName, hosts: readonly string[]): Endpoint {
-  const protocol = makeProtocol(model, name, hosts);
-  const checks = checksOf();
-  const made = new Map<OperationModel, Prepared>();
-  return {
-    model,
-    protocol,
-    prepared(operation) {
-      const seen = made.get(operation);
-      if (seen !== undefined) return seen;
-      const prepared: Prepared = {
-        codec: operation.opaque ? opaqueCodec : protocol.codec(operation),
-        check: operation.opaque ? undefined : checks(operation.input),
-        streams: streamsInput(operation),
-        bodyBytesMax: bodyBytesMax(model.key, operation.name),
-      };
-      made.set(operation, prepared);
-      return prepared;
-    },
-  };
-}
-
-async function readForm(incoming: Incoming): Promise<readonly Pair[]> {
-  const limit = bodyBytesMax("", "");
-  return formOf(incoming, await readBody(incoming.request.body, limit, "requested"));
+async function withForm(incoming: Incoming, service: string): Promise<{ incoming: Incoming; form: readonly Pair[] }> {
+  const body = await readNamingBody(incoming, service);
+  return { incoming: { ...incoming, request: { ...incoming.request, body } }, form: formOf(incoming, body) };
 }
 
 const missingToken = (service: string) =>
@@ -336,34 +209,6 @@ const missingToken = (service: string) =>
     "MissingAuthenticationToken",
     service === "s3" ? "Access Denied" : "Request is missing Authentication Token",
   );
-
-/** The body's hash as an S3 request signs it. */
-function claimedHash({ headers, query }: Incoming, signature: Signature | undefined): string {
-  const claimed = headers.get("x-amz-content-sha256");
-  if (claimed !== undefined) return claimed;
-  if (signature?.kind === "header") {
-    throw new Fault("InvalidRequest", "Missing required header for this request: x-amz-content-sha256");
-  }
-  return query.find(([name]) => name === "X-Amz-Content-Sha256")?.[1] ?? unsignedPayload;
-}
-
-/** The fields of an S3 request as if its body had not been wrapped in `aws-chunked`. */
-function plainHeaders(headers: HeaderMap): HeaderMap {
-  const decoded = headers.get("x-amz-decoded-content-length");
-  const encoding = headers.get("content-encoding");
-  if (decoded === undefined && encoding?.includes("aws-chunked") !== true) return headers;
-  const plain = new Map(headers);
-  if (decoded !== undefined) plain.set("content-length", decoded);
-  const left = (encoding ?? "").split(",").filter((part) => !["aws-chunked", ""].includes(part.trim().toLowerCase()));
-  if (left.length > 0) plain.set("content-encoding", left.join(",").trim());
-  else plain.delete("content-encoding");
-  return plain;
-}
-
-function setByField({ input }: OperationModel, value: Record<string, unknown>, field: string, text: string): void {
-  const member = input.members.find(({ traits }) => traits.httpHeader?.toLowerCase() === field);
-  if (member !== undefined) value[member.name] = text;
-}
 
 function presentedOf(signature: Signature, verified: boolean): Presented {
   const { accessKeyId, region, service, sessionToken, kind } = signature;

@@ -11,7 +11,7 @@ import { ec2Xml, escapeText, queryXml, xmlWriters } from "../xml-write.ts";
 import type { Protocol } from "./protocol.ts";
 
 const noLabels = {};
-const formType = "application/x-www-form-urlencoded";
+export const formType = "application/x-www-form-urlencoded";
 
 /** The pairs of a form body; none when the body is not a form. */
 export function formOf({ headers }: Incoming, body: Uint8Array): Pair[] {

@@ -217,6 +217,8 @@ export function bodySuite(bench: Bench): void {
       await expect(store.tx(async () => 1)).rejects.toThrow(StoreClosed);
       await expect(store.read(async () => 1)).rejects.toThrow(StoreClosed);
       await expect(store.append(items, [item("late")])).rejects.toThrow(StoreClosed);
+      await expect(store.migrate([])).rejects.toThrow(StoreClosed);
+      await expect(store.blobs.put(new Uint8Array(1), 1)).rejects.toThrow(StoreClosed);
       await Promise.all(accepted);
       await closed;
       await bench.reopen();

@@ -53,11 +53,12 @@ export function rowSuite(bench: Bench): void {
     });
 
     it("gives expressions as numbers, text and bytes", async () => {
-      await roundTrip({ ...empty, int: 7, big: 3n, bool: true, text: "a" });
+      await roundTrip({ ...empty, int: 7, big: 3n, bool: true, text: "a", json: { a: 1 } });
       const row = await bench.store.read((tx) =>
         tx.one(sql`select count(*) as n, sum(int) as total, max(int) as top, max(at_ms) as at, int + ${1} as more,
-          int / ${2} as half, text || ${"b"} as label, int > ${1} as truth, ${5} as given from ${kinds.name}
-          group by int, text`),
+          int / ${2} as half, text || ${"b"} as label, int > ${1} as truth, ${5} as given,
+          coalesce(bool, ${false}) as flag, coalesce(big, big) as large, coalesce(json, json) as document from ${kinds.name}
+          group by id`),
       );
       expect(row).toStrictEqual({
         n: 1,
@@ -69,6 +70,9 @@ export function rowSuite(bench: Bench): void {
         label: "ab",
         truth: 1,
         given: 5,
+        flag: 1,
+        large: 3,
+        document: '{"a":1}',
       });
     });
 

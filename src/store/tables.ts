@@ -1,4 +1,5 @@
 /** Tables as data: columns of a closed list of kinds, a key, indexes; the engines turn them into their own DDL. */
+import { Bug } from "../base/errors.ts";
 import { json, join, raw, sql, Sql, type SqlValue } from "./sql.ts";
 
 /**
@@ -107,10 +108,10 @@ export function parameters<C extends Columns>(of: Table<C>, names: readonly stri
   for (const name in row) if (row[name] !== undefined) given += 1;
   const values = names.map((name) => {
     const value = row[name];
-    if (value === undefined) throw new Error(`column ${name} of ${of.tableName} has no value`);
+    if (value === undefined) throw new Bug(`column ${name} of ${of.tableName} has no value`);
     return parameter(of.definition, name, value);
   });
-  if (given !== names.length) throw new Error(`${of.tableName} has no such column: ${Object.keys(row).join(", ")}`);
+  if (given !== names.length) throw new Bug(`${of.tableName} has no such column: ${Object.keys(row).join(", ")}`);
   return values;
 }
 

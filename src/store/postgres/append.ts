@@ -1,6 +1,6 @@
 /** Appends of many callers in one statement: `insert ... select from unnest`, an array per column, and never many at once. */
 import { asError } from "../../base/errors.ts";
-import { StoreFailure } from "../errors.ts";
+import { StoreBusy, StoreFailure } from "../errors.ts";
 import { JsonValue, type SqlValue } from "../sql.ts";
 import { parameters, type Table } from "../tables.ts";
 import { checkValue } from "../values.ts";
@@ -96,7 +96,7 @@ export class Appends {
     try {
       await this.#insert(batch);
     } catch (error) {
-      if (batch.length === 1 || error instanceof StoreFailure) {
+      if (batch.length === 1 || error instanceof StoreFailure || error instanceof StoreBusy) {
         for (const pending of batch) pending.reject(asError(error));
         return;
       }

@@ -23,9 +23,11 @@ const truth: Decode = (text) => text === "t";
 const truthNumber: Decode = (text) => (text === "t" ? 1 : 0);
 
 function decoderOf({ dataTypeID, dataTypeModifier, tableID }: FieldDef): Decode | undefined {
+  // Kinds are those of columns; an expression is a number, text or bytes, as it is on SQLite.
+  const isColumn = tableID !== 0;
   switch (dataTypeID) {
     case oid.bool:
-      return tableID === 0 ? truthNumber : truth;
+      return isColumn ? truth : truthNumber;
     case oid.bytea:
       return bytes;
     case oid.int8:
@@ -33,12 +35,12 @@ function decoderOf({ dataTypeID, dataTypeModifier, tableID }: FieldDef): Decode 
     case oid.int2:
       return wholeNumber;
     case oid.json:
-      return (text) => JSON.parse(text) as unknown;
+      return isColumn ? (text) => JSON.parse(text) as unknown : undefined;
     case oid.float4:
     case oid.float8:
       return Number;
     case oid.numeric:
-      return dataTypeModifier === bigModifier ? BigInt : number;
+      return isColumn && dataTypeModifier === bigModifier ? BigInt : number;
     default:
       return undefined;
   }

@@ -8,6 +8,7 @@ import { refuseNesting } from "../body.ts";
 import { checkAppend, checkClaim } from "../rows.ts";
 import { raw } from "../sql.ts";
 import type { Store, TxOptions } from "../store.ts";
+import type { Schema } from "../tables.ts";
 import { Appends } from "./append.ts";
 import { blobSchema, createRowBlobs } from "./blobs.ts";
 import { rerun, runBody, type BodyDeps } from "./bodies.ts";
@@ -46,6 +47,16 @@ async function checkServer(sessions: Sessions): Promise<void> {
   if (settings.version < 130_000) throw new Error(`PostgreSQL 13 or later is needed, this is ${settings.version}`);
 }
 
+/** On a connection of its own, which may wait for another node and for an index as long as these take. */
+async function migrateAt(url: string, schemas: readonly Schema[], { clock, log }: BodyDeps): Promise<void> {
+  const sessions = new Sessions({ url, size: 1, setup: isolation("read committed"), patient: true, log });
+  try {
+    await sessions.use((session) => migrate(session, schemas, clock, log));
+  } finally {
+    await sessions.end();
+  }
+}
+
 /**
  * Opens the store of a PostgreSQL database.
  *
@@ -60,20 +71,25 @@ export async function createPostgresStore(options: PostgresOptions): Promise<Sto
   const light = new Sessions({ url, size: lightSize, setup: isolation("read committed"), log });
   try {
     await checkServer(light);
-    await light.use((session) => migrate(session, [blobSchema], clock, log));
+    await migrateAt(url, [blobSchema], { clock, log, metrics });
   } catch (error) {
     await Promise.all([serial.end(), light.end()]);
     throw asError(error);
   }
-  return storeOver(serial, light, { clock, log, metrics });
+  return storeOver(url, serial, light, { clock, log, metrics });
 }
 
-function storeOver(serial: Sessions, light: Sessions, deps: BodyDeps): Store {
+function storeOver(url: string, serial: Sessions, light: Sessions, deps: BodyDeps): Store {
   const admission = new Admission(acceptedMax, deps.metrics.counter("store_busy", { kind: "postgres" }));
   const appends = new Appends(deps, serial);
   const enter = async <T>(call: string, work: () => Promise<T>): Promise<T> => {
     refuseNesting(call);
-    return admission.accept(work);
+    const startedMs = deps.clock.monotonicMs();
+    try {
+      return await admission.accept(work);
+    } finally {
+      deps.metrics.histogram("store_call_ms", { kind: call }).record(deps.clock.monotonicMs() - startedMs);
+    }
   };
   let closing: Promise<void> | undefined;
   async function close() {
@@ -97,8 +113,7 @@ function storeOver(serial: Sessions, light: Sessions, deps: BodyDeps): Store {
         return rerun(deps, () => light.use((session) => claimRows(session, claim)));
       }),
     blobs: createRowBlobs({ sessions: light, clock: deps.clock, accept: (call) => admission.accept(call) }),
-    migrate: (schemas) =>
-      enter("migrate", () => light.use((session) => migrate(session, schemas, deps.clock, deps.log))),
+    migrate: (schemas) => enter("migrate", () => migrateAt(url, schemas, deps)),
     close: () => (closing ??= close()),
   };
 }

@@ -18,6 +18,9 @@ const answerMsMax = 15_000;
 /** For a new connection, or for one of the pool to be free. */
 const connectMsMax = 10_000;
 
+const limits = `set statement_timeout = ${statementMsMax}; set lock_timeout = ${statementMsMax};
+  set idle_in_transaction_session_timeout = ${statementMsMax}`;
+
 /** SQL without values, or with values that PostgreSQL is told the types of. */
 export interface PostgresQuery {
   text: string;
@@ -126,6 +129,8 @@ export interface SessionsOptions {
   size: number;
   /** SQL that each connection begins with. */
   setup: string;
+  /** For work that may take minutes: without the limits on statements. */
+  patient?: boolean;
   log: Log;
 }
 
@@ -135,12 +140,12 @@ export class Sessions {
   readonly #names = new StatementNames();
   #ended = false;
 
-  constructor({ url, size, setup, log }: SessionsOptions) {
+  constructor({ url, size, setup, patient = false, log }: SessionsOptions) {
     this.#pool = new Pool({
       connectionString: url,
       max: size,
       connectionTimeoutMillis: connectMsMax,
-      query_timeout: answerMsMax,
+      ...(patient ? {} : { query_timeout: answerMsMax }),
       keepAlive: true,
       application_name: "mikan",
       onConnect: (client) => {
@@ -148,10 +153,7 @@ export class Sessions {
         client.on("error", (error) => {
           if (!this.#ended) log.warn("a connection to PostgreSQL broke", { error });
         });
-        return client.query(
-          `set statement_timeout = ${statementMsMax}; set lock_timeout = ${statementMsMax};
-           set idle_in_transaction_session_timeout = ${statementMsMax}; set bytea_output = hex; ${setup}`,
-        );
+        return client.query(`set bytea_output = hex; ${patient ? "" : limits}; ${setup}`);
       },
     });
     // The pool passes on what its connections' own listener has logged, and ends the process where nobody listens.

@@ -15,8 +15,8 @@ import { sqliteError, type Connection } from "./connection.ts";
 const batchBodiesMax = 64;
 /** Work after which a batch ends, so that I/O is looked at: with the COMMIT it stays well under the loop's bound of 10 ms. */
 const batchMsMax = 2;
-/** A body on SQLite holds every other writer and the event loop. */
-const bodyMsMax = 250;
+/** A body on SQLite holds every other writer and the event loop; a machine under load may hold it that long by itself. */
+const bodyMsMax = 2_000;
 /** Callers that wait for their turn: about 60 ms of work. One more is answered {@link StoreBusy} at once. */
 const waitingMax = 4_096;
 
@@ -57,6 +57,7 @@ export class Batches {
   readonly #batchMs;
   readonly #batchBodies;
   readonly #busy;
+  readonly #waitingCount;
   #waiting: Entry[] = [];
   #current: Running | undefined;
   #scheduled = false;
@@ -75,6 +76,7 @@ export class Batches {
     this.#undo = savepoints ? rollback : nothing;
     this.#batchMs = metrics.histogram("store_batch_ms", { kind: name });
     this.#batchBodies = metrics.histogram("store_batch_bodies", { kind: name });
+    this.#waitingCount = metrics.gauge("store_waiting", { kind: name });
     this.#busy = metrics.counter("store_busy", { kind: name });
   }
 
@@ -140,6 +142,7 @@ export class Batches {
     const { clock } = this.#deps;
     const startedMs = clock.monotonicMs();
     const waiting = this.#waiting;
+    this.#waitingCount.set(waiting.length);
     const batch: Entry[] = [];
     let next = 0;
     let running = true;

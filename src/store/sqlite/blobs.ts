@@ -6,14 +6,12 @@ import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
 import { digested } from "../digests.ts";
-import { BlobMissing, StoreBusy } from "../errors.ts";
+import { BlobMissing } from "../errors.ts";
 import { blobIdPattern, sweepAgeMs } from "../blobs.ts";
 import type { Blobs, StoredBlob } from "../store.ts";
 
 /** Read at once from a file. */
 const readBytes = 128 * 1024;
-/** Blobs being written at the same time; each holds a file open. */
-const writersMax = 256;
 
 /** Beside the shards `00` to `ff`: blobs that are not whole yet. */
 const writingName = "writing";
@@ -23,6 +21,8 @@ interface BlobDeps {
   clock: Clock;
   /** False only where nothing need survive the process. */
   durable: boolean;
+  /** The store's entrance: bounded, and closed before the directory's lock is dropped. */
+  accept<T>(call: () => Promise<T>): Promise<T>;
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -78,13 +78,12 @@ async function* readFileRange(path: string, id: string, start: number, end: numb
 }
 
 /** The directory's lock must be held: what an earlier process left half written is removed here. */
-export function createFileBlobs({ directory, clock, durable }: BlobDeps): Blobs {
+export function createFileBlobs({ directory, clock, durable, accept }: BlobDeps): Blobs {
   const writing = join(directory, writingName);
   rmSync(writing, { recursive: true, force: true });
   mkdirSync(writing, { recursive: true });
   const shards = new Set(readdirSync(directory).filter((name) => name !== writingName));
   const pathOf = (id: string) => join(directory, id.slice(0, 2), id);
-  let writers = 0;
 
   async function write(path: string, body: Parameters<Blobs["put"]>[0], limitBytes: number) {
     const handle = await open(path, "wx");
@@ -128,32 +127,27 @@ export function createFileBlobs({ directory, clock, durable }: BlobDeps): Blobs 
     }
   }
 
+  async function sweep(named: (id: string) => Promise<boolean>): Promise<number> {
+    const before = clock.now() - sweepAgeMs;
+    let removed = 0;
+    for (const shard of shards) {
+      for (const id of await readdir(join(directory, shard))) {
+        const writtenMs = await modifiedMs(pathOf(id));
+        if (writtenMs === undefined || writtenMs >= before || (await named(id))) continue;
+        await removeFile(pathOf(id));
+        removed += 1;
+      }
+    }
+    return removed;
+  }
+
   return {
-    async put(body, limitBytes) {
-      if (writers >= writersMax) throw new StoreBusy(`${writersMax} blobs are being written`);
-      writers += 1;
-      try {
-        return await put(body, limitBytes);
-      } finally {
-        writers -= 1;
-      }
-    },
+    put: (body, limitBytes) => accept(() => put(body, limitBytes)),
     read: (id, start = 0, end = Number.MAX_SAFE_INTEGER) => readFileRange(pathOf(id), id, start, end),
-    async delete(id) {
-      if (blobIdPattern.test(id)) await removeFile(pathOf(id));
-    },
-    async sweep(named) {
-      const before = clock.now() - sweepAgeMs;
-      let removed = 0;
-      for (const shard of shards) {
-        for (const id of await readdir(join(directory, shard))) {
-          const writtenMs = await modifiedMs(pathOf(id));
-          if (writtenMs === undefined || writtenMs >= before || (await named(id))) continue;
-          await removeFile(pathOf(id));
-          removed += 1;
-        }
-      }
-      return removed;
-    },
+    delete: (id) =>
+      accept(async () => {
+        if (blobIdPattern.test(id)) await removeFile(pathOf(id));
+      }),
+    sweep: (named) => accept(() => sweep(named)),
   };
 }

@@ -36,7 +36,7 @@ export function createStackOperations(deps: Deps, engine: Engine) {
       const settings = settingsOf(input);
       checkName(input.StackName);
       const text = await templateText(input, deps, call);
-      const submitted = submittedTemplate(text, input.Parameters ?? [], settings.capabilities);
+      const submitted = submittedTemplate(text, input.Parameters ?? [], settings.capabilities, call.region);
       checkTemplate(submitted.template, deps.resourceType);
       checkAllowedTypes(submitted, input.ResourceTypes);
       const stack = stackRow(deps, input, call, submitted, settings);

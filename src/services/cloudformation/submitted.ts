@@ -3,9 +3,9 @@ import type { Call } from "../../kit/call.ts";
 import type { Deps } from "../../kit/service.ts";
 import { requireCapability } from "./capabilities.ts";
 import { invalid } from "./faults.ts";
-import { member, type JsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
 import { templateBodyBytesMax } from "./limits.ts";
-import { readDeclarations, resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
+import { resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
 import { parseSource } from "./source.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { templateAt } from "./template-url.ts";
@@ -47,21 +47,14 @@ export function submittedTemplate(
   original: string,
   given: readonly GivenParameter[],
   capabilities: readonly string[],
+  region: string,
 ): Submitted {
   const { source, transforms, template: outline } = outlineOf(original);
   const parameters = resolveParameters(outline.parameters, given);
   if (transforms.length === 0)
     return { original, processed: source, transformed: false, template: outline, parameters };
   requireCapability("CAPABILITY_AUTO_EXPAND", capabilities);
-  const processed = transformed(source, parameters);
+  const processed = transformed(source, parameters, region);
   const template = readTemplate(processed);
   return { original, processed, transformed: true, template, parameters };
-}
-
-/** Parameters of a template whose other sections nobody asks about. */
-export function declarationsOf(source: JsonObject) {
-  const section = member(source, "Parameters");
-  return readDeclarations(
-    typeof section === "object" && section !== null && !Array.isArray(section) ? (section as JsonObject) : {},
-  );
 }

@@ -149,6 +149,9 @@ const resourceMembers = new Set([
   "UpdateReplacePolicy",
 ]);
 
+/** Members that only the SAM transform reads. */
+const samMembers = new Set(["Connectors", "IgnoreGlobals"]);
+
 function readResources(source: JsonObject): ReadonlyMap<string, TemplateResource> {
   const section = sectionOf(source, "Resources", resourcesMax);
   const resources = Object.entries(section);
@@ -166,7 +169,8 @@ function readResource(id: string, resource: JsonObject): TemplateResource {
     throw invalid(`Template format error: [/Resources/${id}] Every Resources object must contain a Type member.`);
   }
   for (const name of Object.keys(resource)) {
-    if (!resourceMembers.has(name)) throw invalid(`Invalid template resource property '${name}'`);
+    const forTransform = type.startsWith("AWS::Serverless::") && samMembers.has(name);
+    if (!resourceMembers.has(name) && !forTransform) throw invalid(`Invalid template resource property '${name}'`);
   }
   if (Object.hasOwn(resource, "CreationPolicy")) throw unsupported(`CreationPolicy of resource ${id}`);
   const condition = conditionOf(resource, `resource ${id}`);

@@ -26,9 +26,13 @@ export function withoutGlobals(source: JsonObject): JsonObject {
 }
 
 /** Runs the transforms. One that Mikan does not have is refused by name. */
-export function transformed(source: JsonObject, parameters: ReadonlyMap<string, ParameterValue>): JsonObject {
+export function transformed(
+  source: JsonObject,
+  parameters: ReadonlyMap<string, ParameterValue>,
+  region: string,
+): JsonObject {
   const transforms = declaredTransforms(source);
   const other = transforms.find((name) => name !== samTransform);
   if (other !== undefined) throw unsupported(`the transform ${other}`);
-  return transforms.length === 0 ? source : expandSam(source, parameters);
+  return transforms.length === 0 ? source : expandSam(source, parameters, region);
 }

@@ -25,6 +25,8 @@ export interface EdgeOptions {
     /** How long each worker sits on a configuration before it runs it. */
     swapDelayMs?: (worker: number) => number;
     probe?: Probe;
+    /** A worker that gets a request for this target dies. */
+    dieOn?: string;
   };
 }
 
@@ -90,6 +92,7 @@ class MainEdge implements Edge {
         health: this.#prober.memory,
         reusePort: sharesPorts,
         swapDelayMs: testing?.swapDelayMs?.(index) ?? 0,
+        ...(testing?.dieOn === undefined ? {} : { dieOn: testing.dieOn }),
       }),
       received: (member, message) => this.#received(member, message),
       lost: (index) => this.#lost(index),

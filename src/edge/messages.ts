@@ -12,6 +12,8 @@ export interface WorkerStart {
   reusePort: boolean;
   /** For tests: how long this worker sits on a configuration before it runs it. */
   swapDelayMs: number;
+  /** For tests: the target of a request that ends this worker. */
+  dieOn?: string;
 }
 
 /** A configuration, with the shared memory that goes with it. */

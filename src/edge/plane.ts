@@ -26,6 +26,8 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   reusePort: boolean;
   calls: CallLink;
   onRetired(epoch: number): void;
+  /** For tests: the target of a request that throws where nothing catches. */
+  dieOn: string | undefined;
 }
 
 /** Bytes that one read from an endpoint can bring. */
@@ -214,6 +216,7 @@ export class DataPlane {
   /** From a request to what answers it. */
   dispatch(listener: CompiledListener, connection: ClientConnection, head: RequestHead): Exchange {
     const { answerer } = listener;
+    if (head.target === this.options.dieOn) throw new Error("this worker was told to die");
     if (head.upgrade?.startsWith("websocket") === true) {
       // Not built yet; a plain answer would be taken for the endpoint's refusal.
       answerer.answer(connection, { ...pageOf(501), lines: "X-Mikan-Reason: websocket-not-implemented\r\n" });

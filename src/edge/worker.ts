@@ -51,6 +51,7 @@ const plane = new DataPlane({
   ids: randomIds,
   health: new Int32Array(start.health),
   reusePort: start.reusePort,
+  dieOn: start.dieOn,
   calls: calls.link,
   log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),
   onRetired: (epoch) => post({ kind: "retired", epoch }),

@@ -1,0 +1,237 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { FakeClock } from "../base/clock.ts";
+import { silentLog } from "../telemetry/log.ts";
+import { healthBad, healthChanges, healthGood } from "./cluster.ts";
+import { address, all, cluster, eventually, freePort, listener, Stage } from "./edge.suite.ts";
+import { compileStatuses, createProber, type ProbeResult } from "./health.ts";
+import type { ClusterConfig, EdgeConfig, HealthCheck } from "./ports.ts";
+import { fieldOf } from "./raw-client.suite.ts";
+
+const stage = new Stage();
+afterEach(() => stage.strike());
+
+const check: HealthCheck = {
+  protocol: "http",
+  path: "/healthy",
+  intervalMs: 30_000,
+  timeoutMs: 5_000,
+  healthyCount: 3,
+  unhealthyCount: 2,
+  matcher: "200-299",
+  userAgent: "edge-health/1",
+};
+
+function config(clusters: ClusterConfig[], used: string[] = clusters.map(({ id }) => id), epoch = 1): EdgeConfig {
+  return {
+    epoch,
+    listeners: [
+      listener(
+        1,
+        used.map((id) => all(id)),
+      ),
+    ],
+    clusters,
+  };
+}
+
+/** A prober whose checks say what `say` holds. */
+function prober() {
+  const clock = new FakeClock();
+  const say: { result: ProbeResult } = { result: { ok: true } };
+  const asked: string[] = [];
+  const probe = (host: string, port: number) => {
+    asked.push(`${host}:${port}`);
+    return Promise.resolve(say.result);
+  };
+  const made = createProber({ clock, log: silentLog, probe });
+  stage.later(() => made.close());
+  const verdicts = new Int32Array(made.memory);
+  return { clock, say, asked, prober: made, verdicts };
+}
+
+const settled = () =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+describe("verdicts", () => {
+  it("one pass makes a new endpoint healthy; then it takes several of either kind", async () => {
+    const { clock, say, prober: probes, verdicts } = prober();
+    const slots = probes.watch(config([cluster("c", [address(80)], { health: check })]));
+    expect(probes.health("c")).toMatchObject([{ state: "initial", reason: "in-progress" }]);
+    await settled();
+    expect(probes.health("c")).toEqual([{ clusterId: "c", endpointId: "address-80", state: "healthy" }]);
+    const slot = slots["c"]?.[0] ?? 0;
+    expect(verdicts[slot]).toBe(healthGood);
+
+    say.result = { ok: false, reason: "status-mismatch", status: 500 };
+    await clock.advance(30_000);
+    expect(probes.health("c")[0]?.state).toBe("healthy");
+    const changes = verdicts[healthChanges];
+    await clock.advance(30_000);
+    expect(probes.health("c")[0]).toMatchObject({ state: "unhealthy", reason: "status-mismatch", status: 500 });
+    expect([verdicts[slot], verdicts[healthChanges]]).toEqual([healthBad, (changes ?? 0) + 1]);
+
+    say.result = { ok: true };
+    await clock.advance(60_000);
+    expect(probes.health("c")[0]?.state).toBe("unhealthy");
+    await clock.advance(30_000);
+    expect(probes.health("c")[0]?.state).toBe("healthy");
+  });
+
+  it("a new endpoint that fails is unhealthy only after its count", async () => {
+    const { clock, say, prober: probes } = prober();
+    say.result = { ok: false, reason: "timeout" };
+    probes.watch(config([cluster("c", [address(80)], { health: check })]));
+    await settled();
+    expect(probes.health("c")[0]?.state).toBe("initial");
+    await clock.advance(30_000);
+    expect(probes.health("c")[0]).toMatchObject({ state: "unhealthy", reason: "timeout" });
+  });
+
+  it("stay over a change that is not theirs, and nobody is asked twice", async () => {
+    const { asked, prober: probes } = prober();
+    const c = cluster("c", [address(80)], { health: check });
+    probes.watch(config([c]));
+    await settled();
+    probes.watch(config([c, cluster("d", [address(81)])], ["c", "d"], 2));
+    await settled();
+    expect(asked).toEqual(["127.0.0.1:80"]);
+    expect(probes.health("c")[0]?.state).toBe("healthy");
+    expect(probes.health("d")[0]?.state).toBe("healthy");
+  });
+
+  it("are not made of what no route uses", async () => {
+    const { asked, prober: probes } = prober();
+    const c = cluster("c", [address(80)], { health: check });
+    probes.watch(config([c], []));
+    await settled();
+    expect([asked, probes.health("c")]).toMatchObject([[], [{ state: "unused", reason: "not-in-use" }]]);
+    probes.watch(config([c], ["c"], 2));
+    expect(probes.health("c")[0]?.state).toBe("initial");
+    await settled();
+    expect(probes.health("c")[0]?.state).toBe("healthy");
+  });
+
+  it("end when an endpoint goes: it drains for its time, then nobody knows it", async () => {
+    const { clock, asked, prober: probes } = prober();
+    const both = cluster("c", [address(80), address(81)], { health: check, drainMs: 300_000 });
+    probes.watch(config([both]));
+    await settled();
+    probes.watch(config([{ ...both, endpoints: [address(81)] }], ["c"], 2));
+    expect(probes.health("c").map(({ state }) => state)).toEqual(["draining", "healthy"]);
+    asked.length = 0;
+    await clock.advance(299_000);
+    expect(asked).not.toContain("127.0.0.1:80");
+    expect(probes.health("c")).toHaveLength(2);
+    await clock.advance(1_000);
+    expect(probes.health("c").map(({ endpointId }) => endpointId)).toEqual(["address-81"]);
+  });
+
+  it("use the port of the check where it has one", async () => {
+    const { asked, prober: probes } = prober();
+    probes.watch(config([cluster("c", [address(80)], { health: { ...check, port: 9000 } })]));
+    await settled();
+    expect(asked).toEqual(["127.0.0.1:9000"]);
+  });
+
+  it.each([
+    ["200", [200], [201, 404]],
+    ["200,202", [200, 202], [201]],
+    ["200-299", [200, 299], [199, 300]],
+    ["200-204,302", [203, 302], [301]],
+  ])("matcher %s", (matcher, good, bad) => {
+    const passes = compileStatuses(matcher);
+    expect(good.every(passes)).toBe(true);
+    expect(bad.some(passes)).toBe(false);
+  });
+});
+
+describe("checks over the network", () => {
+  const quick: HealthCheck = { ...check, intervalMs: 20, timeoutMs: 200, healthyCount: 2 };
+
+  it("ask as they are told, on a connection of their own each time", async () => {
+    const seen: string[] = [];
+    const port = await stage.http((request, response) => {
+      const { method, url, headers, socket } = request;
+      seen.push(`${method} ${url} ${headers["user-agent"]} ${headers.host} ${headers.connection} ${socket.remotePort}`);
+      response.end();
+    });
+    const [front, edge] = [await freePort(), stage.edge()];
+    const clusters = [cluster("c", [address(port)], { health: quick })];
+    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
+    await eventually(() => seen.length >= 3);
+    expect(seen[0]).toMatch(new RegExp(`^GET /healthy edge-health/1 127.0.0.1:${port} close \\d+$`));
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it.each([
+    ["status-mismatch", 500],
+    ["connection-refused", undefined],
+    ["timeout", undefined],
+  ])("find %s", async (reason, status) => {
+    const up =
+      reason === "connection-refused"
+        ? await freePort()
+        : await stage.http((_, response) => void (status === undefined || response.writeHead(status).end()));
+    const [front, edge] = [await freePort(), stage.edge()];
+    const clusters = [cluster("c", [address(up)], { health: { ...quick, timeoutMs: 50, unhealthyCount: 1 } })];
+    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
+    await eventually(() => edge.health("c")[0]?.state === "unhealthy");
+    expect(edge.health("c")[0]).toEqual({
+      clusterId: "c",
+      endpointId: `address-${up}`,
+      state: "unhealthy",
+      reason,
+      ...(status === undefined ? {} : { status }),
+    });
+  });
+
+  it("keep requests away from what is not healthy; and go on where nothing is", async () => {
+    const well = { one: true, two: true };
+    const named = (name: "one" | "two") =>
+      stage.http((request, response) => {
+        const ok = request.url !== "/healthy" || well[name];
+        response.writeHead(ok ? 200 : 503, { "X-From": name }).end();
+      });
+    const [one, two, front] = [await named("one"), await named("two"), await freePort()];
+    const edge = stage.edge();
+    const clusters = [cluster("c", [address(one, "one"), address(two, "two")], { health: quick })];
+    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
+    const states = () =>
+      edge
+        .health("c")
+        .map(({ state }) => state)
+        .join();
+    const from = async () => {
+      const client = stage.client(front);
+      const names = new Set<string | undefined>();
+      for (let i = 0; i < 6; i += 1) {
+        const response = await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response();
+        expect(response.status).toBe(200);
+        names.add(fieldOf(response, "x-from"));
+      }
+      return [...names].filter((name) => name !== undefined).sort();
+    };
+    await eventually(() => states() === "healthy,healthy");
+    expect(await from()).toEqual(["one", "two"]);
+    well.one = false;
+    await eventually(() => states() === "unhealthy,healthy");
+    expect(await from()).toEqual(["two"]);
+    well.two = false;
+    await eventually(() => states() === "unhealthy,unhealthy");
+    expect(await from()).toEqual(["one", "two"]);
+    well.one = true;
+    await eventually(() => states() === "healthy,unhealthy");
+    expect(await from()).toEqual(["one"]);
+  });
+
+  it("of kind tcp are content with a connection", async () => {
+    const up = await stage.tcp(() => {});
+    const [front, edge] = [await freePort(), stage.edge()];
+    const clusters = [cluster("c", [address(up)], { health: { ...quick, protocol: "tcp" } })];
+    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
+    await eventually(() => edge.health("c")[0]?.state === "healthy");
+    expect(edge.health("c")[0]?.reason).toBeUndefined();
+  });
+});

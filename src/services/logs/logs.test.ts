@@ -285,7 +285,8 @@ describe("what functions write", () => {
       }));
       await Promise.all([node.ingest(lines.slice(0, 600)), node.ingest(lines.slice(600))]);
       const { texts } = await messages(node, { startFromHead: true });
-      expect(texts.toSorted()).toEqual(lines.map(({ text }) => `${text}\n`).toSorted());
+      expect(new Set(texts)).toEqual(new Set(lines.map(({ text }) => `${text}\n`)));
+      expect(texts).toHaveLength(1_200);
       const ofFirst = texts.filter((text) => Number(text?.split(" ")[1]) < 600);
       expect(ofFirst).toEqual(lines.slice(0, 600).map(({ text }) => `${text}\n`));
     }));

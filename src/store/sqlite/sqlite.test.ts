@@ -197,6 +197,20 @@ describe("an ephemeral store", () => {
     await rm(parent, { recursive: true });
   });
 
+  it("is gone with a process that ends without closing it", async () => {
+    const parent = await newDirectory();
+    const imports = ["sqlite.ts", "../../base/clock.ts", "../../telemetry/log.ts", "../../telemetry/metrics.ts"];
+    const program = `
+      const [{ createSqliteStore }, { systemClock: clock }, { silentLog: log }, { createMetrics }] = await Promise.all(
+        ${JSON.stringify(imports.map((path) => join(import.meta.dirname, path)))}.map((path) => import(path)));
+      await createSqliteStore({ directory: ${JSON.stringify(parent)}, ephemeral: true, clock, log, metrics: createMetrics() });
+      console.log("open");`;
+    const said = execFileSync(process.execPath, ["--input-type=module", "-e", program]);
+    expect(said.toString()).toBe("open\n");
+    expect(await readdir(parent)).toEqual([]);
+    await rm(parent, { recursive: true });
+  });
+
   it("needs no directory, and a kept one does", async () => {
     const deps = { clock: systemClock, log: silentLog, metrics: createMetrics() };
     const store = await createSqliteStore({ ephemeral: true, ...deps });

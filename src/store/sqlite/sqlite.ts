@@ -118,13 +118,19 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
     { connection: reader, clock, log, metrics },
     { name: "read", begin: "begin", savepoints: false },
   );
+  const remove = () => {
+    if (ephemeral) rmSync(home, { recursive: true, force: true });
+  };
+  // Nobody looks into a temporary directory again: a process that ends without closing must not leave it.
+  if (ephemeral) process.once("exit", remove);
   let closing: Promise<void> | undefined;
   async function close() {
     await Promise.all([writes.close(), reads.close(), beside.close()]);
     reader.close();
     writer.close();
     lock.release();
-    if (ephemeral) rmSync(home, { recursive: true, force: true });
+    remove();
+    process.off("exit", remove);
   }
 
   return {

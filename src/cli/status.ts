@@ -45,7 +45,10 @@ export const status: Command = {
     }
     if (node.functions.length > 0) say("Functions:");
     for (const { specId, starting, idle, busy } of node.functions) {
-      say(`  ${shortName(specId).padEnd(24)} ${busy} busy, ${idle} idle, ${starting} starting`);
+      // The last part of the id is the revision, which tells a reader nothing.
+      say(
+        `  ${shortName(specId.slice(0, specId.lastIndexOf(":"))).padEnd(24)} ${busy} busy, ${idle} idle, ${starting} starting`,
+      );
     }
     return 0;
   },

@@ -1,6 +1,9 @@
 /** Bodies that are read to their end, up to the limit of their operation. */
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { Fault, isFault } from "../base/errors.ts";
 import { BodyTooLarge, bytesOf, type Body } from "../base/http.ts";
+import { sliceBytes } from "./limits.ts";
 import type { HeaderMap } from "./message.ts";
 import { sha256Hex } from "./sigv4-verify.ts";
 
@@ -28,11 +31,13 @@ function tooLarge(limitBytes: number, operation: string, cause?: unknown): Fault
   return new Fault(code, message, {}, { cause });
 }
 
-/** Past this a hash is computed off the main thread. */
-const inlineHashBytesMax = 256 * 1024;
-
 /** SHA-256 in hex; of large bodies without holding the event loop. */
 export async function payloadHashOf(bytes: Uint8Array): Promise<string> {
-  if (bytes.byteLength <= inlineHashBytesMax) return sha256Hex(bytes);
-  return Buffer.from(await crypto.subtle.digest("SHA-256", Buffer.from(bytes))).toString("hex");
+  if (bytes.byteLength <= sliceBytes) return sha256Hex(bytes);
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.byteLength; at += sliceBytes) {
+    hash.update(bytes.subarray(at, at + sliceBytes));
+    await setImmediate();
+  }
+  return hash.digest("hex");
 }

@@ -2,7 +2,7 @@
 import { Fault } from "../base/errors.ts";
 import { mapEntriesMax, nestingMax } from "./limits.ts";
 import { perStructure, type Member, type Structure, type Type } from "./model.ts";
-import { bytesOfBase64, integerMax, integerMin } from "./scalars.ts";
+import { bytesOfBase64, integerMax, integerMin, LongText } from "./scalars.ts";
 import type { ScalarName } from "./table.ts";
 import { dateOfEpoch, dateOfText } from "./timestamps.ts";
 
@@ -27,6 +27,7 @@ export const serialization = (message: string) => new Fault("SerializationExcept
 
 function readString(value: unknown): unknown {
   if (typeof value === "string") return value;
+  if (value instanceof LongText) return invalidJson(() => value.text());
   throw mismatch(value, "String");
 }
 
@@ -66,9 +67,11 @@ function readBigDecimal(value: unknown): unknown {
 }
 
 function readBlob(value: unknown): unknown {
-  const bytes = typeof value === "string" ? bytesOfBase64(value) : undefined;
+  const bytes = value instanceof LongText ? value.bytes : typeof value === "string" ? bytesOfBase64(value) : undefined;
   if (bytes !== undefined) return bytes;
-  throw typeof value === "string" ? serialization("The value is not Base64") : mismatch(value, "Blob");
+  throw typeof value === "string" || value instanceof LongText
+    ? serialization("The value is not Base64")
+    : mismatch(value, "Blob");
 }
 
 function readEpoch(value: unknown): unknown {
@@ -114,7 +117,9 @@ export function setOwn(target: Record<string, unknown>, key: string, value: unkn
 type JsonObject = Record<string, unknown>;
 
 function objectOf(value: unknown): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof LongText)) {
+    return value as JsonObject;
+  }
   throw Array.isArray(value) ? mismatch(value, "") : serialization("Unexpected value where a structure or map belongs");
 }
 
@@ -232,10 +237,16 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** Parses a body of JSON; an empty one is an empty object. `guardNesting` where the type can nest without end. */
 export function parseJson(body: Uint8Array, guardNesting: boolean): unknown {
   if (body.byteLength === 0) return {};
-  try {
+  return invalidJson(() => {
     const text = decoder.decode(body);
     if (guardNesting && nesting(text) > nestingMax) throw serialization(`JSON is nested deeper than ${nestingMax}`);
     return JSON.parse(text) as unknown;
+  });
+}
+
+function invalidJson<T>(parse: () => T): T {
+  try {
+    return parse();
   } catch (cause) {
     // Not UTF-8 (TypeError of the decoder), or not JSON.
     if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;

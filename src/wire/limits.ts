@@ -37,6 +37,14 @@ export function bodyBytesMax(service: string, operation: string): number {
 
 /** Levels of JSON, XML elements, or dots of a query parameter. AWS's own services stop at 32 (DynamoDB) or below. */
 export const nestingMax = 64;
+/** Past this, JSON is parsed with its long strings lifted out. */
+export const plainJsonBytesMax = 512 * 1024;
+/** A string of JSON that is long enough to be lifted out. */
+export const longJsonStringBytesMin = 64 * 1024;
+/** What may be left of a document then; JSON.parse takes 10 ms for it at most. SQS's batches of 1 MiB, escaped, fit. */
+export const jsonSkeletonBytesMax = 4 * mib;
+/** Work on long bodies goes in slices, with a turn of the event loop between them; a multiple of four. */
+export const sliceBytes = 512 * 1024;
 /** Entries of one map. */
 export const mapEntriesMax = 10_000;
 /** Parameters of a form or a query string. */

@@ -31,6 +31,8 @@ export interface Message {
   headers: HeaderMap;
   /** Bytes, unless the operation's payload is a stream. */
   body: Body;
+  /** The body's JSON, where it was so long that it was parsed before. */
+  json?: unknown;
 }
 
 export interface ResponseContext {
@@ -44,6 +46,8 @@ export interface ResponseContext {
 /** Reads and writes the messages of one operation. */
 export interface Codec {
   decode(message: Message): object;
+  /** The body is JSON; `guardNesting` when its values can nest without end. */
+  json?: { guardNesting: boolean };
   encode(output: object, context: ResponseContext): HttpResponse;
 }
 

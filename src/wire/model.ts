@@ -59,12 +59,15 @@ const nothing: Structure = { name: "Unit", members: [], traits: {} };
 const noTraits: MemberTraits = {};
 const plainHttp = ["POST", "/", 200] as const;
 
-/** Keys of all services that have a table. */
-export function serviceKeys(): string[] {
-  return readdirSync(folder)
+let keys: readonly string[] | undefined;
+
+/** Keys of all services that have a table, in order. */
+export function serviceKeys(): readonly string[] {
+  keys ??= readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
     .map((file) => file.slice(0, -".json".length))
     .sort();
+  return keys;
 }
 
 // Tables never change while a node runs: one copy serves every wire of the process.

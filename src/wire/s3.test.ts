@@ -244,6 +244,13 @@ describe("objects", () => {
 });
 
 describe("answers", () => {
+  test("a part of an object", async () => {
+    answering({ Body: Buffer.from("ell"), ContentRange: "bytes 1-3/5" });
+    const got = await client().send(new GetObjectCommand({ Bucket: "b", Key: "k", Range: "bytes=1-3" }));
+    expect(await got.Body?.transformToString()).toBe("ell");
+    expect(got).toMatchObject({ ContentRange: "bytes 1-3/5", $metadata: { httpStatusCode: 206 } });
+  });
+
   test("lists", async () => {
     const modified = new Date("2026-01-02T03:04:05.678Z");
     const contents = [

@@ -6,6 +6,23 @@ import { dateOfText, textOfDate, timestampForm } from "./timestamps.ts";
 export const integerMin = -(2 ** 31);
 export const integerMax = 2 ** 31 - 1;
 
+/** A long string of a JSON document, kept as it came; most are Base64, and already decoded. */
+export class LongText {
+  readonly #source: Uint8Array;
+  /** What it is in Base64, undefined where it is none. */
+  readonly bytes: Uint8Array | undefined;
+
+  constructor(source: Uint8Array, bytes: Uint8Array | undefined) {
+    this.#source = source;
+    this.bytes = bytes;
+  }
+
+  /** The string; throws a SyntaxError or TypeError where JSON or UTF-8 allows none like it. */
+  text(): string {
+    return JSON.parse(`"${new TextDecoder("utf-8", { fatal: true }).decode(this.#source)}"`) as string;
+  }
+}
+
 /** What a text should have been, for the protocol's own error. */
 export class BadText extends Error {
   override readonly name = "BadText";

@@ -10,15 +10,16 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { asError, Fault, isFault } from "../base/errors.ts";
-import type { HttpRequest, HttpResponse } from "../base/http.ts";
+import type { Body, HttpRequest, HttpResponse } from "../base/http.ts";
 import type { Ids } from "../base/ids.ts";
 import { admitLength, readBody } from "./bodies.ts";
 import type { Problem } from "./constraints.ts";
-import { createEndpoint, protocolOf, type Endpoint } from "./endpoint.ts";
+import { createEndpoint, protocolOf, type Endpoint, type Prepared } from "./endpoint.ts";
 import type { Pair } from "./form.ts";
 import { createServices, needsNoSignature } from "./identify.ts";
 import { takeBytes, takeS3 } from "./intake.ts";
-import { bodyBytesMax } from "./limits.ts";
+import { parseLargeJson } from "./large-json.ts";
+import { bodyBytesMax, plainJsonBytesMax } from "./limits.ts";
 import { incomingOf, mediaType, type Incoming, type ResponseContext } from "./message.ts";
 import { loadService, serviceKeys } from "./model.ts";
 import { formOf, formType } from "./protocols/query.ts";
@@ -81,6 +82,8 @@ export function idempotencyMember(service: string, operation: string): string | 
 
 /** What is known of a request so far, for the shape of a refusal. */
 interface Progress {
+  /** Whose errors it is answered in until its own service is known. */
+  shape: string;
   requestId: string;
   endpoint: Endpoint | undefined;
   service: string | undefined;
@@ -106,12 +109,10 @@ export function createWire(options: WireOptions): Wire {
 
   /** From the request to the service that is meant, in the protocol that it is spoken to in. */
   const identify = async (request: HttpRequest, progress: Progress): Promise<Identified> => {
-    // S3's shape is that of a request which says nothing of itself; it is what browsers and curl send.
-    progress.endpoint = endpointOf("s3");
     let incoming = incomingOf(request);
     // Until more is known, the fields of a request say in which shape to refuse it.
-    if (incoming.headers.has("x-amz-target")) progress.endpoint = endpointOf("logs");
-    else if (mediaType(incoming.headers) === formType) progress.endpoint = endpointOf("sts");
+    if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
+    else if (mediaType(incoming.headers) === formType) progress.shape = "sts";
     const signature = signatureOf(incoming);
     let form: readonly Pair[] = [];
     if (services.needsForm(incoming, signature)) {
@@ -146,7 +147,8 @@ export function createWire(options: WireOptions): Wire {
     const take = service === "s3" ? takeS3 : takeBytes;
     const { body, headers, settle } = await take({ incoming, located, prepared, signature, verifier });
     const query = form.length > 0 ? [...incoming.query, ...form] : incoming.query;
-    const input = prepared.codec.decode({ labels: located.labels, query, headers, body });
+    const json = await earlyJson(prepared, body);
+    const input = prepared.codec.decode({ labels: located.labels, query, headers, body, json });
     settle(input);
     const problems: Problem[] = [];
     prepared.check?.(input, () => "", problems);
@@ -168,6 +170,8 @@ export function createWire(options: WireOptions): Wire {
     operationNames: (service) => (services.keys.includes(service) ? loadService(service).operationNames : []),
     async decode(request) {
       const progress: Progress = {
+        // S3's shape is that of a request which says nothing of itself; it is what browsers and curl send.
+        shape: "s3",
         requestId: ids.uuid(),
         endpoint: undefined,
         service: undefined,
@@ -177,7 +181,7 @@ export function createWire(options: WireOptions): Wire {
         return await decodeCall(request, progress);
       } catch (error) {
         const fault = faultOf(error, progress.service);
-        const { protocol } = progress.endpoint ?? endpointOf("s3");
+        const { protocol } = progress.endpoint ?? endpointOf(progress.shape);
         const response = protocol.encodeFault(fault, contextOf(progress, request));
         throw new WireRefusal(fault, response, progress.service, progress.operation);
       }
@@ -190,6 +194,13 @@ interface Identified {
   signature: Signature | undefined;
   service: string;
   endpoint: Endpoint;
+}
+
+/** JSON of many megabytes is parsed in slices, so that others have their turn. */
+async function earlyJson({ codec }: Prepared, body: Body): Promise<unknown> {
+  if (codec.json === undefined || !(body instanceof Uint8Array) || body.byteLength <= plainJsonBytesMax)
+    return undefined;
+  return parseLargeJson(body, codec.json.guardNesting);
 }
 
 /** A body that has to be read before its operation, or even its service, is known. */

@@ -44,7 +44,8 @@ export function awsJson(model: ServiceModel, version: "1.0" | "1.1"): Protocol {
       const write = writers.structure(output);
       const guardNesting = nestsFreely(input);
       return {
-        decode: ({ body }) => read(parseJson(body as Uint8Array, guardNesting)) as object,
+        json: { guardNesting },
+        decode: ({ body, json }) => read(json ?? parseJson(body as Uint8Array, guardNesting)) as object,
         encode: (value, context) => answer(200, write(value), contentType, context),
       };
     },

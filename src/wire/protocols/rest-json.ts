@@ -5,7 +5,7 @@ import { describeFault } from "../faults.ts";
 import { jsonReaders, nestsFreely, parseJson, structureReader } from "../json-read.ts";
 import { jsonWriters } from "../json-write.ts";
 import { mediaType } from "../message.ts";
-import type { Structure, Type } from "../model.ts";
+import type { OperationModel, Structure, Type } from "../model.ts";
 import type { ServiceModel } from "../model.ts";
 import { restRoutes } from "../rest-routes.ts";
 import { errorBody } from "./aws-json.ts";
@@ -38,7 +38,10 @@ export function restJson(model: ServiceModel): Protocol {
         throw new Fault("UnsupportedMediaType", `The content type has to be ${contentType}.`);
       }
     },
-    codec: (operation) => restCodec(operation, format),
+    codec: (operation) => ({
+      ...restCodec(operation, format),
+      ...(hasJson(operation) && { json: { guardNesting: nestsFreely(operation.input) } }),
+    }),
     invalid: (problems) => new Fault("ValidationException", validationText(problems)),
     encodeFault(fault, context) {
       const described = describeFault(model, "rest", fault);
@@ -54,6 +57,10 @@ export function restJson(model: ServiceModel): Protocol {
   };
 }
 
+/** The body is JSON, not bytes of the caller's own. */
+const hasJson = ({ input }: OperationModel) =>
+  !input.members.some(({ traits, type }) => traits.httpPayload === 1 && type.kind === "scalar");
+
 function jsonFormat(writers: ReturnType<typeof jsonWriters>): BodyFormat {
   const readers = jsonReaders();
   return {
@@ -64,12 +71,12 @@ function jsonFormat(writers: ReturnType<typeof jsonWriters>): BodyFormat {
     membersReader(members, root) {
       const read = structureReader(members, readers.type);
       const guardNesting = nestsFreely(root);
-      return (body) => read(parseJson(body, guardNesting)) as Record<string, unknown>;
+      return (body, json) => read(json ?? parseJson(body, guardNesting)) as Record<string, unknown>;
     },
     payloadReader({ type }) {
       const read = readers.type(type);
       const guardNesting = nestsFreely(holding(type));
-      return (body) => read(parseJson(body, guardNesting));
+      return (body, json) => read(json ?? parseJson(body, guardNesting));
     },
     membersWriter(members) {
       const write = writers.members(members);

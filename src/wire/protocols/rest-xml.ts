@@ -1,6 +1,7 @@
 /** restXml, in S3's flavour: errors without a wrapper, ids in `x-amz-*`. Sources: Smithy's "AWS restXml"; S3 API reference. */
 import { Fault } from "../../base/errors.ts";
 import { describeFault } from "../faults.ts";
+import type { Codec } from "../message.ts";
 import type { Member, OperationModel, ServiceModel, Structure } from "../model.ts";
 import { textWriter } from "../scalars.ts";
 import { s3Routes } from "../s3-routes.ts";
@@ -26,7 +27,7 @@ export function restXml(model: ServiceModel, hosts: readonly string[]): Protocol
       throw new Fault("UnknownOperation", "The specified method is not allowed against this resource.");
     },
     admit: () => undefined,
-    codec: (operation) => restCodec(operation, format),
+    codec: (operation) => partial(restCodec(operation, format)),
     invalid,
     encodeFault(fault, context) {
       const described = describeFault(model, "s3", fault);
@@ -37,6 +38,18 @@ export function restXml(model: ServiceModel, hosts: readonly string[]): Protocol
         `${resource}${element("RequestId", context.requestId)}${element("HostId", hostIdOf(context.requestId))}</Error>`;
       const headers = [...format.headersOf(context), ...errorFields(structure, members)];
       return errorResponse(status, headers, body, contentType, context);
+    },
+  };
+}
+
+/** An answer with part of an object has a status that no model has: "GetObject", "Range". */
+function partial({ decode, encode }: Codec): Codec {
+  return {
+    decode,
+    encode(output, context) {
+      const response = encode(output, context);
+      const isPart = "ContentRange" in output && output.ContentRange !== undefined;
+      return isPart ? { ...response, status: 206 } : response;
     },
   };
 }

@@ -13,9 +13,12 @@ export interface BodyFormat {
   headersOf(context: ResponseContext): string[];
   unreadable: Unreadable;
   /** Reads members that stand in the body together; `root` is the name of their document. */
-  membersReader(members: readonly Member[], root: Structure): (body: Uint8Array) => Record<string, unknown>;
+  membersReader(
+    members: readonly Member[],
+    root: Structure,
+  ): (body: Uint8Array, json?: unknown) => Record<string, unknown>;
   /** Reads a structure that is the whole body. */
-  payloadReader(payload: Member): (body: Uint8Array) => unknown;
+  payloadReader(payload: Member): (body: Uint8Array, json?: unknown) => unknown;
   /** Writes members that stand in the body together. */
   membersWriter(members: readonly Member[], operation: OperationModel): (value: object) => string;
   payloadWriter(payload: Member): (value: unknown) => string;
@@ -69,7 +72,7 @@ function bodyReader({ input }: OperationModel, format: BodyFormat): BodyReader {
   const read = format.membersReader(body, input);
   return (message, out) => {
     const bytes = bytesIn(message.body);
-    if (bytes.byteLength > 0) Object.assign(out, read(bytes));
+    if (bytes.byteLength > 0) Object.assign(out, read(bytes, message.json));
   };
 }
 
@@ -92,9 +95,9 @@ function payloadReader({ name, type, ...rest }: Member, format: BodyFormat): Bod
     };
   }
   const read = format.payloadReader({ name, type, ...rest });
-  return ({ body }, out) => {
+  return ({ body, json }, out) => {
     const bytes = bytesIn(body);
-    if (bytes.byteLength > 0) out[name] = read(bytes);
+    if (bytes.byteLength > 0) out[name] = read(bytes, json);
   };
 }
 

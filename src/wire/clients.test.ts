@@ -15,6 +15,7 @@ import {
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { GetRoleCommand, IAMClient, ListRolesCommand } from "@aws-sdk/client-iam";
 import {
+  CreateEventSourceMappingCommand,
   CreateFunctionCommand,
   DeleteFunctionCommand,
   GetFunctionConfigurationCommand,
@@ -312,6 +313,27 @@ test("restJson1: Lambda, labels, query, headers, payloads", async () => {
   server.answer = () => ({ Tags: { a: "b" } });
   const tags = await lambda.send(new ListTagsCommand({ Resource: name }));
   expect(tags.Tags).toEqual({ a: "b" });
+});
+
+test("restJson1: timestamps are dates on both sides", async () => {
+  const lambda = new LambdaClient(config());
+  const from = new Date("2026-01-02T03:04:05.678Z");
+  server.answer = () => ({ UUID: "u", LastModified: from, BatchSize: 10 });
+  const created = await lambda.send(
+    new CreateEventSourceMappingCommand({
+      FunctionName: "f",
+      StartingPosition: "AT_TIMESTAMP",
+      StartingPositionTimestamp: from,
+      FilterCriteria: { Filters: [{ Pattern: "{}" }] },
+    }),
+  );
+  expect(last().input).toEqual({
+    FunctionName: "f",
+    StartingPosition: "AT_TIMESTAMP",
+    StartingPositionTimestamp: from,
+    FilterCriteria: { Filters: [{ Pattern: "{}" }] },
+  });
+  expect(created.LastModified).toEqual(from);
 });
 
 test("restJson1: errors, with their members and fields", async () => {

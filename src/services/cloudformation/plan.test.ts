@@ -83,14 +83,12 @@ describe("removing", () => {
 
 describe("order", () => {
   it("has each after what it needs, or says which are in a circle", () => {
-    const graphs = fc
-      .integer({ min: 1, max: 12 })
-      .chain((count) =>
-        fc.array(fc.array(fc.integer({ min: 0, max: count - 1 }), { maxLength: 3 }), {
-          minLength: count,
-          maxLength: count,
-        }),
-      );
+    const graphs = fc.integer({ min: 1, max: 12 }).chain((count) =>
+      fc.array(fc.array(fc.integer({ min: 0, max: count - 1 }), { maxLength: 3 }), {
+        minLength: count,
+        maxLength: count,
+      }),
+    );
     fc.assert(
       fc.property(graphs, (edges) => {
         const needs = new Map(edges.map((of, id) => [`${id}`, [...new Set(of)].map(String)]));

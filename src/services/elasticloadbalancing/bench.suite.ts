@@ -217,3 +217,34 @@ export async function createFront({ elb, call }: Bench, port = 8080) {
   );
   return { LoadBalancerArn, TargetGroupArn, ListenerArn: must(Listeners?.[0]?.ListenerArn), loadBalancer };
 }
+
+/** ARNs of the bench's account and region begin so. */
+export const arnPrefix = `arn:aws:elasticloadbalancing:${region}:${account}`;
+export const fixed = (MessageBody: string) => [
+  {
+    Type: "fixed-response" as const,
+    FixedResponseConfig: { StatusCode: "200", ContentType: "text/plain", MessageBody },
+  },
+];
+export const path = (...Values: string[]) => [{ Field: "path-pattern", PathPatternConfig: { Values } }];
+export const forward = (TargetGroupArn: string) => [{ Type: "forward" as const, TargetGroupArn }];
+
+/** Creates a group of addresses that nothing forwards to yet. */
+export async function createGroup({ elb, call }: Bench, Name: string): Promise<string> {
+  const { TargetGroups } = await elb.CreateTargetGroup(
+    { Name, Protocol: "HTTP", Port: 3000, VpcId: "vpc-1", TargetType: "ip" },
+    call,
+  );
+  return must(TargetGroups?.[0]?.TargetGroupArn);
+}
+
+/** How an attempt was refused; `"was accepted"` when it was not. */
+export async function refusal(attempt: Promise<unknown>): Promise<{ code: string; message: string } | "was accepted"> {
+  return attempt.then(
+    () => "was accepted" as const,
+    (error: unknown) => {
+      if (!(error instanceof Fault)) throw error;
+      return { code: error.code, message: error.message };
+    },
+  );
+}

@@ -41,6 +41,17 @@ export function checkName(what: string, name: string): void {
   if (name.startsWith("-") || name.endsWith("-")) throw invalid(`${what} '${name}' cannot begin or end with '-'`);
 }
 
+/** Keys that begin so are AWS's own; CloudFormation gives them, clients may not. */
+const reservedPrefix = "aws:";
+
+/** Tags as a client gives them. Throws on a key that is reserved. */
+export function clientTags<T extends { Key: string }>(tags: readonly T[] = []): readonly T[] {
+  const reserved = tags.find(({ Key }) => Key.toLowerCase().startsWith(reservedPrefix));
+  if (reserved !== undefined)
+    throw invalid(`Tag keys beginning with 'aws:' are reserved for system use: ${reserved.Key}`);
+  return tags;
+}
+
 /** The tags that are there with `added` over them. Throws past 50, and on a key that came twice. */
 export function mergeTags(
   present: readonly Tag[],

@@ -14,7 +14,7 @@ import { describedAction, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, listenerAttributes, type Attribute } from "./attributes.ts";
 import { forwardedGroups } from "./forwarding.ts";
-import { mergeTags, quotas } from "./limits.ts";
+import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, notRun, type Elb } from "./refusals.ts";
@@ -22,6 +22,7 @@ import { changeAction, existingListener, isDefault } from "./rules.ts";
 import {
   defaultPriority,
   deleteListener,
+  findListener,
   listenerOn,
   listeners,
   listenersOf,
@@ -177,8 +178,10 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
       );
       return { listener, made: true };
     };
-    const { listener } = await routing.open(port, body, async (tx, { listener, made }) => {
-      if (made) await deleteListener(tx, listener);
+    const { listener } = await routing.create({
+      port,
+      body,
+      undo: async (tx, { listener, made }) => (made ? deleteListener(tx, listener) : undefined),
     });
     return listener;
   };
@@ -216,6 +219,8 @@ async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>):
 
 /** Takes a change back whose port could not be opened. */
 async function undoModify(tx: Tx, call: Call, { before, action }: Modified): Promise<void> {
+  const { load_balancer_name: name, ...key } = before;
+  if ((await findListener(tx, { ...key, name })) === undefined) return;
   await setPort(tx, before, before.port);
   await changeAction(tx, call, await defaultRuleOf(tx, before), action);
 }
@@ -234,6 +239,7 @@ export function listenerOperations(deps: ElbDeps) {
 
   return {
     async CreateListener(input, call) {
+      clientTags(input.Tags);
       const row = await create({ input }, call);
       return read(async () => [row]);
     },
@@ -268,7 +274,7 @@ export function listenerOperations(deps: ElbDeps) {
       const { after } =
         input.Port === undefined
           ? await routing.change(body)
-          : await routing.open(input.Port, body, (tx, made) => undoModify(tx, call, made));
+          : await routing.create({ port: input.Port, body, undo: (tx, made) => undoModify(tx, call, made) });
       return read(async () => [after]);
     },
 

@@ -1,6 +1,5 @@
 /** Load balancers: created, described, deleted, and told of their network. */
-import type { LoadBalancer as SdkLoadBalancer } from "@aws-sdk/client-elastic-load-balancing-v2";
-import type { CreateLoadBalancerInput, SubnetMapping } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { CreateLoadBalancerInput } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers, Received } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
@@ -9,9 +8,18 @@ import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import { keyOf, loadBalancerArn } from "./arns.ts";
 import { attributeOf, changedAttributes, loadBalancerAttributes, type Attribute } from "./attributes.ts";
-import { arnsPerCallMax, checkName, mergeTags, quotas, type Tag } from "./limits.ts";
+import { arnsPerCallMax, clientTags, mergeTags, quotas } from "./limits.ts";
+import {
+  checkCreate,
+  checkOwnName,
+  describedLoadBalancer,
+  ipAddressTypeOf,
+  sameSettings,
+  subnetsOf,
+  zonesOf,
+} from "./load-balancer-settings.ts";
 import { onePage } from "./pages.ts";
-import { fault, invalid, loadBalancerNotFound, notRun, type Elb } from "./refusals.ts";
+import { fault, invalid, loadBalancerNotFound, type Elb } from "./refusals.ts";
 import type { Routing } from "./routing.ts";
 import {
   countOf,
@@ -25,111 +33,11 @@ import {
 
 export type ElbDeps = Pick<Deps, "store" | "clock" | "ids" | "edge" | "peers"> & { routing: Routing };
 
-/** Route 53 calls the zone of us-east-1's load balancers so; aliases to it are answered by Mikan's own DNS. */
-export const canonicalHostedZoneId = "Z35SXDOTRQ7X7K";
-/** Source: CreateLoadBalancer, Subnets. */
-const subnetsMin = 2;
-const zoneLetters = "abcdefghijklmnopqrstuvwxyz";
-
-export const dnsNameOf = ({ name, id }: Pick<LoadBalancer, "name" | "id">) => `${name}-${id}.elb.localhost`;
-
-/** Subnets are kept as they came; which zone each is in is not known here, so they count through the region's. */
-const zonesOf = ({ subnets, region }: LoadBalancer) =>
-  subnets.map((SubnetId, index) => ({
-    SubnetId,
-    ZoneName: `${region}${zoneLetters.charAt(index % zoneLetters.length)}`,
-    LoadBalancerAddresses: [],
-  }));
-
-export function describedLoadBalancer(row: LoadBalancer): SdkLoadBalancer {
-  return {
-    LoadBalancerArn: loadBalancerArn(row),
-    DNSName: dnsNameOf(row),
-    CanonicalHostedZoneId: canonicalHostedZoneId,
-    CreatedTime: new Date(row.created_ms),
-    LoadBalancerName: row.name,
-    Scheme: row.scheme === "internal" ? "internal" : "internet-facing",
-    State: { Code: "active" },
-    Type: "application",
-    AvailabilityZones: zonesOf(row),
-    SecurityGroups: row.security_groups,
-    IpAddressType: ipAddressTypeOf(row.ip_address_type),
-  };
-}
-
-function ipAddressTypeOf(text: string) {
-  return text === "dualstack" || text === "dualstack-without-public-ipv4" ? text : "ipv4";
-}
-
-interface SubnetsInput {
-  Subnets?: string[] | undefined;
-  SubnetMappings?: Received<SubnetMapping>[] | undefined;
-}
-
-/** The ids of the subnets, which may come in either form. */
-export function subnetsOf({ Subnets = [], SubnetMappings = [] }: SubnetsInput): string[] {
-  if (Subnets.length > 0 && SubnetMappings.length > 0) {
-    throw invalid("You must specify either subnets or subnet mappings, but not both");
-  }
-  const mapped = SubnetMappings.map(({ SubnetId, AllocationId, PrivateIPv4Address, IPv6Address }) => {
-    if (AllocationId !== undefined || PrivateIPv4Address !== undefined || IPv6Address !== undefined) {
-      throw fault(
-        "InvalidConfigurationRequestException",
-        "You can't specify IP addresses for the subnets of load balancers of type 'application'",
-      );
-    }
-    if (SubnetId === undefined) throw invalid("A subnet ID must be specified");
-    return SubnetId;
-  });
-  const subnets = [...new Set([...Subnets, ...mapped])];
-  if (subnets.length === 0) throw invalid("At least one subnet must be specified");
-  if (subnets.length < subnetsMin) {
-    throw invalid("At least two subnets in two different Availability Zones must be specified");
-  }
-  return subnets;
-}
-
 export interface NewLoadBalancer {
   input: Received<CreateLoadBalancerInput>;
   attributes?: readonly Attribute[];
   /** Of the CloudFormation step. */
   token?: string;
-}
-
-function checkCreate(input: Received<CreateLoadBalancerInput>): void {
-  const type = input.Type ?? "application";
-  if (type !== "application") throw notRun(`load balancers of type '${type}'`);
-  if (input.CustomerOwnedIpv4Pool !== undefined) throw notRun("customer-owned address pools");
-  if (input.IpamPools !== undefined) throw notRun("IPAM pools");
-  if (input.EnablePrefixForIpv6SourceNat !== undefined) {
-    throw invalid("EnablePrefixForIpv6SourceNat is only supported for Network Load Balancers");
-  }
-  checkName("The load balancer name", input.Name);
-  if (input.Name.startsWith("internal-")) {
-    throw invalid(`The load balancer name '${input.Name}' cannot begin with 'internal-'`);
-  }
-  const ipAddressType = input.IpAddressType ?? "ipv4";
-  if (input.Scheme === "internal" && ipAddressType === "dualstack-without-public-ipv4") {
-    throw fault("InvalidConfigurationRequestException", "Internal load balancers must use 'ipv4' or 'dualstack'");
-  }
-}
-
-type Settings = Pick<LoadBalancer, "scheme" | "ip_address_type" | "subnets" | "security_groups" | "tags">;
-
-const sorted = (texts: readonly string[]) => [...texts].sort();
-const sortedTags = (tags: readonly Tag[]) => sorted(tags.map(({ Key, Value }) => JSON.stringify([Key, Value])));
-
-/** The operation is idempotent: a second call with the same settings gives what the first one made. */
-function sameSettings(a: Settings, b: Settings): boolean {
-  const textOf = (row: Settings) =>
-    JSON.stringify([
-      row.scheme,
-      row.ip_address_type,
-      sorted(row.subnets),
-      sorted(row.security_groups),
-      sortedTags(row.tags),
-    ]);
-  return textOf(a) === textOf(b);
 }
 
 async function insertNew(tx: Tx, row: LoadBalancer): Promise<LoadBalancer> {
@@ -230,6 +138,8 @@ export function loadBalancerOperations(deps: ElbDeps) {
 
   return {
     async CreateLoadBalancer(input, call) {
+      checkOwnName(input.Name);
+      clientTags(input.Tags);
       const row = await create({ input }, call);
       return { LoadBalancers: [describedLoadBalancer(row)] };
     },

@@ -12,13 +12,8 @@ import {
   targetGroupFullName,
 } from "./arns.ts";
 import { listenerCreation, listenerOperations } from "./listeners.ts";
-import {
-  dnsNameOf,
-  canonicalHostedZoneId,
-  loadBalancerCreation,
-  loadBalancerOperations,
-  type ElbDeps,
-} from "./load-balancers.ts";
+import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
+import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
 import { needed, readProperties } from "./properties.ts";
 import { listenerShape, loadBalancerShape, ruleShape, targetGroupShape } from "./resource-shapes.ts";
 import { ruleCreation, ruleOperations } from "./rules.ts";
@@ -58,6 +53,7 @@ function loadBalancerResource(deps: ElbDeps): Resource {
     name: { property: "Name", lengthMax: 32 },
     async create(request, call) {
       const { LoadBalancerAttributes = [], Tags, ...rest } = readProperties(loadBalancerShape, request.properties);
+      if (rest.Name !== undefined) checkOwnName(rest.Name);
       const input = { ...rest, Name: request.physicalName, Tags: withStackTags(Tags, request) };
       const row = await create({ input, attributes: LoadBalancerAttributes, token: request.token }, call);
       return {

@@ -9,7 +9,7 @@ import { describedAction, routingAction } from "./actions.ts";
 import { keyOf, ownerArn, ruleArn } from "./arns.ts";
 import { conditionsOf, describedCondition } from "./conditions.ts";
 import { forwardedGroups } from "./forwarding.ts";
-import { mergeTags, quotas } from "./limits.ts";
+import { clientTags, mergeTags, quotas } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, listenerNotFound, notRun, ruleNotFound, type Elb } from "./refusals.ts";
@@ -59,10 +59,11 @@ function checkTransforms(transforms: readonly unknown[] | undefined): void {
 const priorityInUse = (priority: number) =>
   fault("PriorityInUseException", `Priority '${priority}' is currently in use`);
 
-async function insertRule(tx: Tx, call: Call, rule: Rule): Promise<Rule> {
+/** The rule, or the one that the same CloudFormation step made before. */
+async function insertRule(tx: Tx, call: Call, rule: Rule): Promise<{ rule: Rule; made: boolean }> {
   const others = await rulesOf(tx, { ...rule, id: rule.listener_id });
   const again = rule.token === null ? undefined : others.find(({ token }) => token === rule.token);
-  if (again !== undefined) return again;
+  if (again !== undefined) return { rule: again, made: false };
   if (others.some(({ priority }) => priority === rule.priority)) throw priorityInUse(rule.priority);
   if (
     (await rulesCountOf(tx, { ...rule, id: rule.load_balancer_id })) >= quotas["rules-per-application-load-balancer"]
@@ -72,7 +73,7 @@ async function insertRule(tx: Tx, call: Call, rule: Rule): Promise<Rule> {
   const groupIds = await forwardedGroups(tx, call, rule, rule.action);
   await tx.run(insert(rules, rule));
   await writeUses(tx, rule, groupIds);
-  return rule;
+  return { rule, made: true };
 }
 
 export interface NewRule {
@@ -89,7 +90,7 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
     const conditions = conditionsOf(input.Conditions);
     const action = routingAction(input.Actions);
     const tags = mergeTags([], input.Tags ?? []);
-    return routing.change(async (tx) => {
+    const body = async (tx: Tx) => {
       const listener = await existingListener(tx, call, input.ListenerArn);
       const { account, region, load_balancer_id, load_balancer_name } = listener;
       return insertRule(tx, call, {
@@ -105,7 +106,12 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
         tags,
         token: token ?? null,
       });
+    };
+    const { rule } = await routing.create({
+      body,
+      undo: async (tx, { rule, made }) => (made ? deleteRule(tx, rule) : undefined),
     });
+    return rule;
   };
 }
 
@@ -181,6 +187,7 @@ export function ruleOperations(deps: ElbDeps) {
 
   return {
     async CreateRule(input, call) {
+      clientTags(input.Tags);
       return { Rules: [describedRule(await create({ input }, call))] };
     },
 

@@ -6,7 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
 import { kindOf, keyOf, type ArnKind } from "./arns.ts";
-import { arnsPerCallMax, mergeTags, quotas, type Tag } from "./limits.ts";
+import { arnsPerCallMax, clientTags, mergeTags, quotas, type Tag } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { invalid, type Elb } from "./refusals.ts";
@@ -49,9 +49,6 @@ async function changeTags(tx: Tx, call: Call, arn: string, change: (tags: Tag[])
     where account = ${account} and region = ${region} and id = ${id}`);
 }
 
-/** Keys that begin so are AWS's own. */
-const reserved = "aws:";
-
 export function tagOperations({ store }: Pick<ElbDeps, "store">) {
   const changeAll = (call: Call, arns: readonly string[], change: (tags: Tag[]) => Tag[]) =>
     store.tx(async (tx) => {
@@ -61,9 +58,8 @@ export function tagOperations({ store }: Pick<ElbDeps, "store">) {
 
   return {
     async AddTags(input, call) {
-      const own = input.Tags.find(({ Key }) => Key.toLowerCase().startsWith(reserved));
-      if (own !== undefined) throw invalid(`Tag keys beginning with 'aws:' are reserved for system use: ${own.Key}`);
-      return changeAll(call, input.ResourceArns, (tags) => mergeTags(tags, input.Tags));
+      const added = clientTags(input.Tags);
+      return changeAll(call, input.ResourceArns, (tags) => mergeTags(tags, added));
     },
 
     RemoveTags: (input, call) =>

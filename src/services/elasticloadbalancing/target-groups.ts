@@ -17,7 +17,7 @@ import {
   type Attribute,
   type Attributes,
 } from "./attributes.ts";
-import { checkName, mergeTags, quotas, type Tag } from "./limits.ts";
+import { checkName, clientTags, mergeTags, quotas, type Tag } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, targetGroupNotFound, type Elb } from "./refusals.ts";
@@ -179,6 +179,7 @@ export function targetGroupOperations(deps: ElbDeps) {
 
   return {
     async CreateTargetGroup(input, call) {
+      clientTags(input.Tags);
       const row = await create({ input }, call);
       return read(async () => [row]);
     },

@@ -244,6 +244,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
       wire: createWire({
         clock,
         ids,
+        hosts: ["localhost", ...(options.hostNames ?? [])],
         ...(options.rootKey === undefined ? {} : { verify: { secretOf: secretsOf(options.rootKey) } }),
       }),
       dispatcher,

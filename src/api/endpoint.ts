@@ -66,8 +66,9 @@ export function createEndpoint({ clock, ids, log, wire, dispatcher, safety, admi
     try {
       decoded = await wire.decode(request);
     } catch (error) {
-      if (error instanceof WireRefusal) return error.response;
-      throw error;
+      if (!(error instanceof WireRefusal)) throw error;
+      if (error.fault.code === "InternalFailure") log.error("a request could not be decoded", { error: error.fault });
+      return error.response;
     }
     return answer(request, decoded);
   };

@@ -55,13 +55,13 @@ const reasons: Readonly<Record<string, LambdaErrorReason>> = {
   ResourceNotFoundException: "LambdaResourceNotFound",
   TooManyRequestsException: "LambdaThrottling",
   ThrottlingException: "LambdaThrottling",
-  RequestTooLargeException: "LambdaBadRequest",
+  RequestTooLargeException: "LambdaRequestTooLarge",
   InvalidRequestContentException: "LambdaBadRequest",
 };
 
 function reasonOf(error: unknown): LambdaErrorReason {
   if (error instanceof LambdaTargetError) return error.reason;
-  if (isFault(error)) return reasons[error.code] ?? "LambdaUnhandled";
+  if (isFault(error)) return reasons[error.code] ?? "LambdaServiceException";
   return error instanceof Error && error.name === "TimeoutError" ? "LambdaConnectionTimeout" : "LambdaConnectionError";
 }
 
@@ -95,7 +95,7 @@ export function functionHandler(deps: FunctionDeps, target: LambdaTarget): HttpH
       // The client is gone: nobody reads an answer, and the edge knows.
       if (request.signal.aborted) throw cause;
       // The edge holds a body back that is too long, and answers 413 itself.
-      if (cause instanceof BodyTooLarge) return badGateway("LambdaBadRequest");
+      if (cause instanceof BodyTooLarge) return badGateway("LambdaRequestTooLarge");
       const reason = reasonOf(cause);
       deps.log.debug("a function behind a load balancer gave no answer", { ...target, reason, error: asError(cause) });
       return badGateway(reason);

@@ -24,8 +24,10 @@ export type LambdaErrorReason =
   | "LambdaConnectionError"
   | "LambdaConnectionTimeout"
   | "LambdaInvalidResponse"
+  | "LambdaRequestTooLarge"
   | "LambdaResourceNotFound"
   | "LambdaResponseTooLarge"
+  | "LambdaServiceException"
   | "LambdaThrottling"
   | "LambdaUnhandled";
 

@@ -66,7 +66,7 @@ async function bodyOf({ peers }: Pick<CodeDeps, "peers">, input: CodeInput, call
   }
   if (ZipFile !== undefined) {
     if (ZipFile.byteLength > zipBytesMax) {
-      throw fault("RequestTooLargeException", `Zipped size must be smaller than ${zipBytesMax} bytes`);
+      throw fault("RequestEntityTooLarge", `Zipped size must be smaller than ${zipBytesMax} bytes`);
     }
     return ZipFile;
   }

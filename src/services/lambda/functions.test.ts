@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { Fault } from "../../base/errors.ts";
+import { runtimes } from "./limits.ts";
 import { account, arn, createFunction, faultOf, role, withNode, zipOf } from "./node.suite.ts";
 
 const key = { FunctionName: "tiles" };
@@ -93,7 +94,7 @@ describe("CreateFunction", () => {
     [
       "a large zip",
       { Code: { ZipFile: Buffer.alloc(52_428_801) } },
-      "RequestTooLargeException",
+      "RequestEntityTooLarge",
       "Zipped size must be smaller than 52428800 bytes",
     ],
     [
@@ -107,6 +108,12 @@ describe("CreateFunction", () => {
       { Runtime: "nodejs14.x" as const },
       "InvalidParameterValueException",
       "The runtime parameter of nodejs14.x is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.",
+    ],
+    [
+      "an unknown runtime",
+      { Runtime: "cobol" },
+      "InvalidParameterValueException",
+      `Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [${runtimes.join(", ")}] or be a valid ARN`,
     ],
     [
       "a foreign role",

@@ -6,16 +6,15 @@ import type { Handlers } from "../../kit/handlers.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { queueEvent } from "./events.ts";
 import { fault, notYet } from "./faults.ts";
+import { jsonError } from "./json.ts";
 import { eventPayloadBytesMax, requestPayloadBytesMax } from "./limits.ts";
 import { arnOf, functionRef, type FunctionRef } from "./names.ts";
 import { policyArn, policyReader } from "./permissions.ts";
 import { invocationRunner, targetReader } from "./runs.ts";
 
 const emptyEvent = Buffer.from("{}");
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
 /** No payload is an empty object. */
-function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Uint8Array {
+async function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Promise<Uint8Array> {
   if (payload === undefined || payload.byteLength === 0) return emptyEvent;
   if (payload.byteLength > bytesMax) {
     throw fault(
@@ -23,16 +22,11 @@ function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Uint8Arra
       `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`,
     );
   }
-  try {
-    JSON.parse(utf8.decode(payload));
-  } catch (error) {
-    // A SyntaxError of JSON, or a TypeError of the decoder: each says what is wrong with the bytes.
-    const cause = asError(error);
+  const error = await jsonError(payload);
+  if (error !== undefined) {
     throw fault(
       "InvalidRequestContentException",
-      `Could not parse request body into json: Could not parse payload into json: ${cause.message}`,
-      {},
-      { cause },
+      `Could not parse request body into json: Could not parse payload into json: ${error}`,
     );
   }
   return payload;
@@ -87,7 +81,7 @@ export function invokeOperations(deps: LambdaDeps) {
       if (input.TenantId !== undefined) throw notYet("TenantId");
       const isEvent = input.InvocationType === "Event";
       const ref = functionRef(input.FunctionName, input.Qualifier, call);
-      const payload = payloadOf(input.Payload, isEvent ? eventPayloadBytesMax : requestPayloadBytesMax);
+      const payload = await payloadOf(input.Payload, isEvent ? eventPayloadBytesMax : requestPayloadBytesMax);
       if (ref.account !== call.account) checkAccount(ref, call, await policyOf(policyArn(ref), call));
       const target = await read(ref, call);
       if (input.InvocationType === "DryRun") return { StatusCode: 204 };

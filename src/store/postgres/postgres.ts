@@ -19,7 +19,7 @@ import { Sessions } from "./session.ts";
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full`. */
   url: string;
-  /** Connections of this node, 4 or more; 16 when left out. Beyond a few per core of the server they only conflict more. */
+  /** Connections of this node, 2 or more; 16 when left out. Beyond a few per core of the server they only conflict more. */
   poolSize?: number;
   clock: Clock;
   log: Log;
@@ -64,7 +64,7 @@ async function migrateAt(url: string, schemas: readonly Schema[], { clock, log }
  */
 export async function createPostgresStore(options: PostgresOptions): Promise<Store> {
   const { url, poolSize = poolSizeDefault, clock, log, metrics } = options;
-  const lightSize = Math.max(1, Math.floor(poolSize / 4));
+  const lightSize = Math.max(1, Math.floor(poolSize / 2));
   // Two pools, because the level of a transaction would cost a round trip: bodies and appends are serializable,
   // claims must not be (a row that another has just taken is skipped, not a conflict).
   const serial = new Sessions({ url, size: Math.max(1, poolSize - lightSize), setup: isolation("serializable"), log });

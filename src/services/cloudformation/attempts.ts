@@ -3,8 +3,9 @@ import { asError, isFault } from "../../base/errors.ts";
 import { serviceCall, type Call } from "../../kit/call.ts";
 import type { Resource, ResourceRequest, ResourceState } from "../../kit/resource.ts";
 import { scopeOf } from "./blueprint.ts";
+import { isDynamic } from "./check.ts";
 import { faultMessage, madeOf, type Drive } from "./underway.ts";
-import { invalid } from "./faults.ts";
+import { invalid, unsupported } from "./faults.ts";
 import { handlerReason } from "./handler-errors.ts";
 import { evaluate } from "./intrinsics.ts";
 import { stackArn, type Change } from "./journal.ts";
@@ -27,6 +28,8 @@ export function prepareResource(drive: Drive, row: ResourceRow): { prepared: ste
     const properties = objectOf(evaluate(planned.properties, scope));
     const refusal = propertyFault(row.logical_id, properties, type);
     if (refusal !== undefined) return { refusal };
+    // A parameter may have brought one in.
+    if (isDynamic(properties)) throw unsupported("dynamic references");
     const shown = evaluate(planned.properties, scopeOf(drive.blueprint, madeOf(drive), { mask: true }));
     const prepared = {
       physicalName: ownName(properties, type) ?? row.physical_name,

@@ -14,6 +14,7 @@ import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { stackNameLengthMax, stackNamePattern, stacksInProgressMax, stacksMax, tagsMax } from "./limits.ts";
 import { physicalName } from "./naming.ts";
+import type { SourceReader } from "./source-reader.ts";
 import { submittedTemplate, templateText, type Submitted } from "./submitted.ts";
 import {
   stackNames,
@@ -30,13 +31,14 @@ import {
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type Input = Received<InputOf<Client, "CreateStack">>;
 
-export function createStackOperations(deps: Deps, engine: Engine) {
+export function createStackOperations(deps: Deps, engine: Engine, reader: SourceReader) {
   return {
     async CreateStack(input, call) {
       const settings = settingsOf(input);
       checkName(input.StackName);
       const text = await templateText(input, deps, call);
-      const submitted = submittedTemplate(text, input.Parameters ?? [], settings.capabilities, call.region);
+      const source = await reader.read(text);
+      const submitted = submittedTemplate(text, source, input.Parameters ?? [], settings.capabilities, call.region);
       checkTemplate(submitted.template, deps.resourceType);
       checkAllowedTypes(submitted, input.ResourceTypes);
       const stack = stackRow(deps, input, call, submitted, settings);

@@ -126,7 +126,7 @@ async function retire(tx: Tx, stack: StackRow, change: Required<Pick<Change, "st
   const { account, region, stack: id, name } = stack;
   await tx.run(sql`delete from ${stackNames.name}
     where account = ${account} and region = ${region} and name = ${name} and stack = ${id}`);
-  return { ...change.stack, purge_ms: now + deletedStackMs };
+  return { ...change.stack, deleted_ms: stack.deleted_ms ?? now, purge_ms: now + deletedStackMs };
 }
 
 async function rest(tx: Tx, stack: StackRow): Promise<void> {

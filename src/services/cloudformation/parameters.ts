@@ -74,7 +74,7 @@ function readDeclaration(declaration: Json): ParameterDeclaration {
 
 function checkType(type: string): void {
   if (type.includes("AWS::SSM::Parameter::")) throw unsupported(`the parameter type ${type}`);
-  if (["String", "Number", "CommaDelimitedList", "List<Number>", "List<String>"].includes(type)) return;
+  if (["String", "Number", "CommaDelimitedList", "List<Number>"].includes(type)) return;
   if (!awsType.test(type)) throw invalid(`Template format error: Unrecognized parameter type: ${type}`);
 }
 

@@ -7,6 +7,7 @@ import { createEngine } from "./engine.ts";
 import { eventOperations } from "./events.ts";
 import { exportOperations } from "./exports.ts";
 import { retentionJob } from "./retention.ts";
+import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
 import { migrations } from "./tables.ts";
 import { templateOperations } from "./template-operations.ts";
@@ -16,19 +17,23 @@ export const cloudformation = defineService({
   migrations,
   create(deps) {
     const engine = createEngine(deps);
+    const reader = createSourceReader(deps.clock);
     return {
       operations: {
-        ...createStackOperations(deps, engine),
+        ...createStackOperations(deps, engine, reader),
         ...deleteStackOperations(deps, engine),
         ...describeStacksOperations(deps),
         ...eventOperations(deps),
         ...exportOperations(deps),
         ...stackResourceOperations(deps),
-        ...templateOperations(deps),
+        ...templateOperations(deps, reader),
       },
       workers: [retentionJob(deps)],
       start: () => engine.start(),
-      stop: () => engine.stop(),
+      async stop() {
+        await engine.stop();
+        await reader.stop();
+      },
     };
   },
 });

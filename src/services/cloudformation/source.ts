@@ -15,7 +15,9 @@ import { nestingMax } from "./limits.ts";
 import { plainScalar } from "./yaml-scalars.ts";
 
 /** Reads a template's text. Throws AWS's `Template format error` where it is none. */
-export function parseSource(text: string): JsonObject {
+export function parseSource(given: string): JsonObject {
+  // A byte order mark is no part of the template.
+  const text = given.replace(/^\uFEFF/, "");
   const value = text.trimStart().startsWith("{") ? parseJson(text) : parseYaml(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid("Template format error: unsupported structure.");

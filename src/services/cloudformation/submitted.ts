@@ -6,7 +6,6 @@ import { invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
 import { templateBodyBytesMax } from "./limits.ts";
 import { resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
-import { parseSource } from "./source.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { templateAt } from "./template-url.ts";
 import { declaredTransforms, transformed, withoutGlobals } from "./transforms.ts";
@@ -29,9 +28,8 @@ export async function templateText({ TemplateBody: body, TemplateURL: url }: Tem
 }
 
 /** The structure of a template as written, before transforms. */
-export function outlineOf(text: string): { source: JsonObject; transforms: readonly string[]; template: Template } {
-  const source = parseSource(text);
-  return { source, transforms: declaredTransforms(source), template: readTemplate(withoutGlobals(source)) };
+export function outlineOf(source: JsonObject): { transforms: readonly string[]; template: Template } {
+  return { transforms: declaredTransforms(source), template: readTemplate(withoutGlobals(source)) };
 }
 
 export interface Submitted {
@@ -45,11 +43,12 @@ export interface Submitted {
 /** The template ready to be checked and run, with its parameters' values. */
 export function submittedTemplate(
   original: string,
+  source: JsonObject,
   given: readonly GivenParameter[],
   capabilities: readonly string[],
   region: string,
 ): Submitted {
-  const { source, transforms, template: outline } = outlineOf(original);
+  const { transforms, template: outline } = outlineOf(source);
   const parameters = resolveParameters(outline.parameters, given);
   if (transforms.length === 0)
     return { original, processed: source, transformed: false, template: outline, parameters };

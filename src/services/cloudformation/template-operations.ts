@@ -9,6 +9,7 @@ import { checkTemplate } from "./check.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { ownStack } from "./lookup.ts";
 import type { ParameterDeclaration } from "./parameters.ts";
+import type { SourceReader } from "./source-reader.ts";
 import { outlineOf, templateText, type TemplateInput } from "./submitted.ts";
 import { ofStack, templates } from "./tables.ts";
 import type { Template } from "./template.ts";
@@ -16,7 +17,7 @@ import type { Template } from "./template.ts";
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type Capabilities = OutputOf<Client, "ValidateTemplate">["Capabilities"];
 
-export function templateOperations(deps: Deps) {
+export function templateOperations(deps: Deps, reader: SourceReader) {
   const storedTemplate = (name: string, call: Call) =>
     deps.store.read(async (tx) => {
       const stack = await ownStack(tx, name, call);
@@ -37,7 +38,7 @@ export function templateOperations(deps: Deps) {
     },
 
     async ValidateTemplate(input, call) {
-      const { template, transforms } = outlineOf(await templateText(input, deps, call));
+      const { template, transforms } = outlineOf(await reader.read(await templateText(input, deps, call)));
       // A transform may bring types and names that are not there yet.
       if (transforms.length === 0) checkTemplate(template, deps.resourceType);
       const parameters = [...template.parameters].map(([key, declaration]) => ({
@@ -50,7 +51,7 @@ export function templateOperations(deps: Deps) {
 
     async GetTemplateSummary(input, call) {
       if (input.StackSetName !== undefined) throw unsupported("StackSetName of GetTemplateSummary");
-      const { template, transforms } = outlineOf(await summaryText(input, call));
+      const { template, transforms } = outlineOf(await reader.read(await summaryText(input, call)));
       const parameters = [...template.parameters].map(([key, declaration]) => ({
         ParameterKey: key,
         ParameterType: declaration.type,

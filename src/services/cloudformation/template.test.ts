@@ -63,6 +63,22 @@ describe("text", () => {
     );
   });
 
+  it("that is long is read beside the loop, with the same errors", async () => {
+    const lines = Array.from(
+      { length: 300 },
+      (_, i) => `  A${i}: {Type: Test::Thing, Properties: {Value: !Sub "\${AWS::Region}-${i}"}}`,
+    );
+    const text = `Resources:\n${lines.join("\n")}\n`;
+    await expect(validate(text)).resolves.toMatchObject({ Parameters: [] });
+    await expect(validate(`${text}  A: *b\n`)).rejects.toMatchObject({
+      code: "ValidationError",
+      message: "Template error: YAML aliases are not allowed in CloudFormation templates",
+    });
+    await expect(validate(`${text}Resources: {}\n`)).rejects.toThrow("YAML not well-formed. (line 302, column 1)");
+    // The one thread takes one template after another.
+    await Promise.all(Array.from({ length: 8 }, () => validate(text)));
+  });
+
   it("is YAML 1.1 without dates, and with short forms", () => {
     const text = [
       "Version: 2012-10-17",
@@ -198,6 +214,7 @@ describe("structure", () => {
       `${fine}Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: x}}\n`,
       "AWS::SSM",
     ],
+    ["dynamic references", `${fine}    Properties: {Value: '{{resolve:ssm:x}}'}\n`, "dynamic reference in resource A"],
     ["Fn::Transform", `${fine}    Properties: {Value: !Transform {Name: x}}\n`, "Fn::Transform"],
   ])("refuses %s by name", async (_, text, what) => {
     const request = node.send("CreateStack", {

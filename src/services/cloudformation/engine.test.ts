@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { FakeClock } from "../../base/clock.ts";
+import { retentionJob } from "./retention.ts";
 import { createWorld, startNode, thing, type Node, type NodeOptions } from "./node.suite.ts";
 
 const nodes: Node[] = [];
@@ -357,6 +359,28 @@ describe("exports", () => {
     expect(await story("two")).toContain(
       "two ROLLBACK_IN_PROGRESS: Export with name shared is already exported by stack one. Rollback requested by user.",
     );
+  });
+});
+
+describe("a deleted stack", () => {
+  it("can be asked for by its id for 90 days", async () => {
+    const { send, settled, store, clock } = await node();
+    await send("CreateStack", { StackName: "stays", TemplateBody: chain });
+    const { StackId: id = "" } = await send("CreateStack", { StackName: "goes", TemplateBody: chain });
+    await settled("goes");
+    await send("DeleteStack", { StackName: "goes" });
+    await settled(id);
+    const after = async (days: number) => {
+      const job = retentionJob({ store, clock: new FakeClock(clock.now() + days * 24 * 3600_000) });
+      for (let more = true; more;) more = (await job.run(new AbortController().signal))?.more ?? false;
+      const { StackSummaries: stacks = [] } = await send("ListStacks", {});
+      return stacks.map((stack) => stack.StackName);
+    };
+    expect(await after(89)).toEqual(expect.arrayContaining(["stays", "goes"]));
+    expect(await after(91)).toEqual(["stays"]);
+    await expect(send("DescribeStackEvents", { StackName: id })).rejects.toThrow("does not exist");
+    // Gone for good is deleted, too.
+    await expect(send("DeleteStack", { StackName: id })).resolves.toEqual({});
   });
 });
 

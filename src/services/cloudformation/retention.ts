@@ -8,7 +8,7 @@ const everyMs = 3600_000;
 /** Rows that go in one transaction. */
 const rowsMax = 500;
 
-export function retentionJob({ store, clock }: Deps): Job {
+export function retentionJob({ store, clock }: Pick<Deps, "store" | "clock">): Job {
   return {
     name: "cloudformation:retention",
     everyMs,

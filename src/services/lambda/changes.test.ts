@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { arn, createFunction, faultOf, withNode, zipOf, type TestNode } from "./node.suite.ts";
 
@@ -26,6 +28,22 @@ describe("UpdateFunctionCode", () => {
       expect(second?.spec.codeDir).not.toBe(first?.spec.codeDir);
       const { AccountUsage } = await lambda.GetAccountSettings({}, call());
       expect(AccountUsage?.TotalCodeSize).toBe(after.CodeSize);
+    }));
+
+  it("removes code that was replaced, and no code that a version still has", () =>
+    withNode(async (node) => {
+      const { lambda, call, clock } = node;
+      const unpacked = async () => {
+        const [home = ""] = await readdir(node.cacheDir);
+        return (await readdir(join(node.cacheDir, home))).length;
+      };
+      await createFunction(node, "tiles", { Publish: true });
+      await lambda.UpdateFunctionCode({ ...key, ZipFile: await otherZip }, call());
+      await lambda.UpdateFunctionCode({ ...key, ZipFile: await zipOf({ "index.js": "3" }) }, call());
+      expect(await unpacked()).toBe(3);
+      await clock.advance(60_000);
+      await expect.poll(unpacked).toBe(2);
+      expect((await lambda.Invoke({ ...key, Qualifier: "1" }, call())).StatusCode).toBe(200);
     }));
 
   it("keeps environments when nothing changes that runs", () =>

@@ -1,12 +1,13 @@
 /** From a name to a finished invocation: what it names, a slot of the function, and the run itself. */
 import type { InvocationResult } from "../../compute/ports.ts";
 import type { Call } from "../../kit/call.ts";
+import type { ReadTx } from "../../store/store.ts";
 import { formatTrace } from "../../telemetry/trace.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
-import { arnOf, type FunctionRef } from "./names.ts";
+import { arnOf, isVersionNumber, keyOf, latest, type FunctionRef } from "./names.ts";
 import type { Demand } from "./slots.ts";
-import { accountOf, findFunction, findQualified, type VersionRow } from "./tables.ts";
+import { accountOf, findAlias, findFunction, findInForce, findVersion, type VersionRow } from "./tables.ts";
 import { BadZip } from "./zip.ts";
 
 export interface InvocationRequest {
@@ -23,20 +24,65 @@ export interface Target {
   demand: Demand;
 }
 
+/** Versions kept at hand, by ARN and build; their settings are not read and parsed again for every invocation. */
+const rowsMax = 1_000;
+
+function createRowCache() {
+  const rows = new Map<string, VersionRow>();
+  return {
+    get: (key: string) => rows.get(key),
+    set(key: string, row: VersionRow) {
+      // The oldest goes first: functions that are in use come back at once.
+      for (const oldest of rows.size < rowsMax ? [] : rows.keys()) {
+        rows.delete(oldest);
+        break;
+      }
+      rows.set(key, row);
+    },
+  };
+}
+
 /** What `ref` names now; for a request that the edge took earlier, what it named then if that is gone since. */
 export function targetReader({ store, retired }: LambdaDeps) {
-  return async (ref: FunctionRef, call: Call): Promise<Target> => {
-    const found = await store.read(async (tx) => ({
-      row: await findQualified(tx, ref, ref.qualifier),
-      of: await findFunction(tx, ref),
-      account: await accountOf(tx, ref),
-    }));
-    const { account, region, name } = ref;
-    const demand = { account, region, name, accountReserved: found.account.reserved };
-    if (found.row !== undefined) return { row: found.row, demand: { ...demand, reserved: found.of?.reserved ?? null } };
+  const cache = createRowCache();
+
+  const versionOf = async (tx: ReadTx, ref: FunctionRef): Promise<string | undefined> => {
+    const { qualifier = latest } = ref;
+    if (qualifier === latest || isVersionNumber(qualifier)) return qualifier;
+    return (await findAlias(tx, ref, qualifier))?.version;
+  };
+
+  const inForce = (ref: FunctionRef): Promise<Target | undefined> =>
+    store.read(async (tx) => {
+      const { account, region, name } = ref;
+      const version = await versionOf(tx, ref);
+      const now = version === undefined ? undefined : await findInForce(tx, ref, version);
+      if (version === undefined || now === undefined) return undefined;
+      const key = `${keyOf(ref)}:${version}:${now.build_id}:${now.code_blob}`;
+      const row = cache.get(key) ?? (await findVersion(tx, ref, version));
+      if (row === undefined) return undefined;
+      if (cache.get(key) === undefined) cache.set(key, row);
+      const accountReserved = now.account_reserved ?? 0;
+      return { row, demand: { account, region, name, reserved: now.reserved, accountReserved } };
+    });
+
+  /** Something of it may live on: its function, when only a version or an alias is gone. */
+  const goneSince = async (ref: FunctionRef, call: Call): Promise<Target | undefined> => {
     const gone = retired.version(ref, call.asOf);
-    if (gone === undefined) throw functionNotFound(arnOf(ref));
-    return { row: gone.row, demand: { ...demand, reserved: found.of?.reserved ?? gone.reserved } };
+    if (gone === undefined) return undefined;
+    const { account, region, name } = ref;
+    const { of, accountRow } = await store.read(async (tx) => ({
+      of: await findFunction(tx, ref),
+      accountRow: await accountOf(tx, ref),
+    }));
+    const reserved = of === undefined ? gone.reserved : of.reserved;
+    return { row: gone.row, demand: { account, region, name, reserved, accountReserved: accountRow.reserved } };
+  };
+
+  return async (ref: FunctionRef, call: Call): Promise<Target> => {
+    const target = (await inForce(ref)) ?? (await goneSince(ref, call));
+    if (target === undefined) throw functionNotFound(arnOf(ref));
+    return target;
   };
 }
 

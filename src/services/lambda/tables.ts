@@ -138,6 +138,30 @@ export async function findQualified(
   return alias === undefined ? undefined : findVersion(tx, key, alias.version);
 }
 
+/** What an invocation must know of now; the rest of a version does not change while its build is the same. */
+export interface InForce {
+  build_id: string;
+  /** The same build may be stored anew, when the same code is uploaded again. */
+  code_blob: string;
+  reserved: number | null;
+  /** Null before the account has anything. */
+  account_reserved: number | null;
+}
+
+/** One read for each invocation: the build that a version has now, and the concurrency that is reserved. */
+export function findInForce(
+  tx: ReadTx,
+  { account, region, name }: FunctionKey,
+  version: string,
+): Promise<InForce | undefined> {
+  return tx.one<InForce>(sql`
+    select v.build_id as build_id, v.code_blob as code_blob, f.reserved as reserved, a.reserved as account_reserved
+    from ${versions.name} v
+    join ${functions.name} f on f.account = v.account and f.region = v.region and f.name = v.name
+    left join ${accounts.name} a on a.account = v.account and a.region = v.region
+    where v.account = ${account} and v.region = ${region} and v.name = ${name} and v.version = ${version}`);
+}
+
 export function findPolicy(tx: ReadTx, key: FunctionKey, qualifier: string): Promise<PolicyRow | undefined> {
   return tx.one<PolicyRow>(sql`select ${policies.columns} from ${policies.name}
     where ${isFunction(key)} and qualifier = ${qualifier}`);

@@ -17,6 +17,9 @@ import { changedSettings } from "./settings.ts";
 import { findVersion, isFunction, versions, type VersionRow } from "./tables.ts";
 import { publish, versionIdentity } from "./versions.ts";
 
+/** Replaced code stays this long, for invocations that looked it up just before, on this node or another. */
+const replacedCodeMs = 60_000;
+
 type Changes = Partial<Pick<VersionRow, "code_blob" | "code_sha256" | "code_bytes" | "settings">>;
 
 interface Update {
@@ -67,7 +70,7 @@ export function updateOperations(deps: LambdaDeps) {
     tx.afterCommit(() => {
       // What runs now ends by itself; nothing new is sent there.
       if (other) executions.retire(row, 0);
-      if (code_blob !== row.code_blob) dropCode(row);
+      if (code_blob !== row.code_blob) clock.after(replacedCodeMs, () => dropCode(row));
     });
     return after;
   };

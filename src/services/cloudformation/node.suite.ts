@@ -185,6 +185,8 @@ export interface NodeOptions {
   world?: World;
   types?: (world: World) => readonly Resource[];
   kill?: Kill;
+  /** A database; a temporary directory when left out. */
+  data?: string;
 }
 
 interface Home {
@@ -197,8 +199,8 @@ interface Home {
 export async function startNode(options: NodeOptions = {}): Promise<Node> {
   const directory = mkdtempSync(join(tmpdir(), "mikan-cloudformation-"));
   const store = await openStore({
-    data: directory,
-    ephemeral: true,
+    data: options.data ?? directory,
+    ephemeral: options.data === undefined,
     clock: systemClock,
     log: silentLog,
     metrics: createMetrics(),

@@ -171,7 +171,7 @@ class MainEdge implements Edge {
     } catch (error) {
       this.#slots = oldSlots;
       for (const member of this.#crew.members) member.post({ kind: "abandon" });
-      if (before !== undefined) this.#prober.watch(before);
+      this.#prober.watch(before ?? { epoch: 0, listeners: [], clusters: [] }, "forget");
       throw error;
     }
     // From here on it is the configuration: a worker that dies meanwhile comes back with it.

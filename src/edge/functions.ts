@@ -56,7 +56,7 @@ export function createFunctions(log: Log): Functions {
       const response = await handler(requestOf(message, signal));
       const reason = headerOf(response.headers, errorReasonHeader);
       if (reason !== undefined) countReason(endpointId, reason);
-      return await answerOf(call, response, message.method);
+      return await answerOf(call, response);
     } catch (error) {
       if (!signal.aborted) log.error("a function endpoint failed", { endpointId, error: asError(error) });
       return { kind: "failed", call, failure: asError(error).message };
@@ -111,7 +111,7 @@ function requestOf(message: CallMessage, signal: AbortSignal): HttpRequest {
   return { method, target, host, scheme: "http", headers, body, client, startedAt, signal };
 }
 
-async function answerOf(call: number, response: HttpResponse, method: string): Promise<ToWorker> {
+async function answerOf(call: number, response: HttpResponse): Promise<ToWorker> {
   const { status, reason, headers } = response;
   const bytes = response.body === undefined ? undefined : await bytesOf(response.body, answerBytesMax);
   const passed = headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== errorReasonHeader);
@@ -121,7 +121,7 @@ async function answerOf(call: number, response: HttpResponse, method: string): P
     status,
     ...(reason === undefined ? {} : { reason }),
     headers: passed,
-    ...(bytes === undefined || method === "HEAD" ? {} : { body: exact(bytes) }),
+    ...(bytes === undefined ? {} : { body: exact(bytes) }),
   };
 }
 

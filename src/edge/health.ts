@@ -37,8 +37,11 @@ interface Watched {
 export interface Prober {
   /** The verdicts; `cluster.ts` reads them. */
   readonly memory: SharedArrayBuffer;
-  /** Watches the endpoints of `config`; gives their slots, by cluster. Others are drained, then forgotten. */
-  watch(config: EdgeConfig): Record<string, number[]>;
+  /**
+   * Watches the endpoints of `config`; gives their slots, by cluster. Others are drained, then forgotten; at once, if
+   * they were never run (`gone: "forget"`).
+   */
+  watch(config: EdgeConfig, gone?: "drain" | "forget"): Record<string, number[]>;
   health(clusterId: string): EndpointHealth[];
   close(): void;
 }
@@ -155,7 +158,7 @@ export function createProber({ clock, log, probe = probeOver(clock) }: ProberDep
   let drainMsOf = new Map<string, number>();
   return {
     memory,
-    watch(config) {
+    watch(config, gone = "drain") {
       const used = usedClusters(config);
       const slots: Record<string, number[]> = {};
       const live = new Set<string>();
@@ -167,7 +170,10 @@ export function createProber({ clock, log, probe = probeOver(clock) }: ProberDep
         });
       }
       for (const entry of watched.values()) {
-        if (!live.has(entry.key) && !entry.draining) {
+        if (live.has(entry.key) || entry.draining) continue;
+        if (gone === "forget") {
+          forget(entry);
+        } else {
           drain(entry, drainMsOf.get(entry.clusterId) ?? 0);
         }
       }

@@ -123,6 +123,7 @@ export interface Edge {
   apply(config: EdgeConfig): Promise<void>;
   /** What endpoints of kind `function` with this id call, on the main thread. */
   register(endpointId: string, handler: HttpHandler): void;
+  /** Of no more use from the routing that is now in force on; requests that began under an earlier one still reach it. */
   unregister(endpointId: string): void;
   health(clusterId: string): readonly EndpointHealth[];
   stats(): readonly ClusterStats[];

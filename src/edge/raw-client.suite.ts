@@ -62,6 +62,19 @@ export class RawClient {
     return this.until(() => false);
   }
 
+  /** Until the other side closes, or is seen to wait for more; then it is closed from here. */
+  async quiet(): Promise<void> {
+    // Turns of the loop, not time: a busy machine is slow, not quiet.
+    for (let turns = 0, seen = -1; turns < 20 && !this.closed; turns += 1) {
+      if (seen !== this.received.length) turns = 0;
+      seen = this.received.length;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 8);
+      });
+    }
+    this.destroy();
+  }
+
   /** The next complete response; `headOnly` when it answers HEAD. Rejects when the connection closes before its end. */
   async response(headOnly = false): Promise<RawResponse> {
     await this.until(() => takeResponse(this.received, headOnly, this.closed) !== undefined);

@@ -67,10 +67,7 @@ async function ask(port: number, bytes: string): Promise<Seen[]> {
   seen.set(from, list);
   // The last request comes often enough to fill a body of some length; one that still waits will wait for ever.
   client.send(bytes + last.repeat(40));
-  const stuck = setTimeout(() => client.destroy(), 100);
-  await client.all();
-  clearTimeout(stuck);
-  client.destroy();
+  await client.quiet();
   seen.delete(from);
   return list;
 }
@@ -122,7 +119,7 @@ it("never reads what llhttp reads otherwise", async () => {
       const compared = known < 0 ? we : we.slice(0, known);
       expect(compared).toEqual(they.slice(0, compared.length));
     }),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
 });
 

@@ -83,8 +83,11 @@ export interface Place {
 
 export const isIn = ({ account, region }: Place) => sql`account = ${account} and region = ${region}`;
 
-/** Names that begin with `prefix`; SQL counts characters, and not halves of them. */
-export const startsWith = (prefix: string) => sql`substr(name, 1, ${Array.from(prefix).length}) = ${prefix}`;
+/** The last of all characters, in order of bytes. */
+const lastCharacter = "\u{10ffff}";
+
+/** Names that begin with `prefix`, as a range, so that the key finds them. */
+export const startsWith = (prefix: string) => sql`name >= ${prefix} and name < ${prefix.concat(lastCharacter)}`;
 
 export function findGroup(tx: ReadTx, place: Place, name: string): Promise<GroupRow | undefined> {
   return tx.one<GroupRow>(sql`select ${groups.columns} from ${groups.name} where ${isIn(place)} and name = ${name}`);

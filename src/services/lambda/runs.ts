@@ -102,7 +102,7 @@ export function invocationRunner(deps: LambdaDeps) {
     }
     try {
       const { requestId, payload, clientContext } = request;
-      return await executions.run(row, {
+      const result = await executions.run(row, {
         requestId,
         payload,
         invokedArn: arnOf(ref),
@@ -110,6 +110,8 @@ export function invocationRunner(deps: LambdaDeps) {
         signal: call.signal,
         ...(clientContext === undefined ? {} : { clientContext }),
       });
+      if (result.error !== undefined) metrics.counter("lambda_errors", { function: row.name }).add();
+      return result;
     } catch (error) {
       if (error instanceof BadZip) {
         const text = "Lambda could not unzip the deployment package.";

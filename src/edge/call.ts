@@ -20,6 +20,9 @@ export type CallOutcome =
 export interface CallLink {
   /** Calls under way; past the limit a new one is refused. */
   readonly full: boolean;
+  /** Takes room for bytes of a body that is gathered; false when all bodies together are too many. */
+  reserve(bytes: number): boolean;
+  release(bytes: number): void;
   /** Sends a call; `done` is called once, unless it is called off first. Gives the call's number. */
   send(message: Omit<CallMessage, "kind" | "call">, done: (outcome: CallOutcome) => void): number;
   callOff(call: number, reason: string): void;
@@ -81,9 +84,15 @@ export class CallExchange implements Exchange {
 
   requestData(bytes: Buffer, start: number, end: number): void {
     if (this.#done) return;
-    this.#bytes += end - start;
-    if (this.#bytes > this.#endpoint.requestBytesMax) this.#fail("body-too-large", 413);
-    else this.#pieces.push(bytes.subarray(start, end));
+    const length = end - start;
+    if (this.#bytes + length > this.#endpoint.requestBytesMax) {
+      this.#fail("body-too-large", 413);
+    } else if (this.#link.reserve(length)) {
+      this.#bytes += length;
+      this.#pieces.push(bytes.subarray(start, end));
+    } else {
+      this.#fail("function-busy", 503);
+    }
   }
 
   requestEnd(): void {
@@ -169,6 +178,7 @@ export class CallExchange implements Exchange {
 
   #end(): void {
     this.#done = true;
+    this.#link.release(this.#bytes);
     this.#cluster.stats.end();
     this.#listener.epoch.end();
   }

@@ -314,6 +314,13 @@ describe("functions", () => {
     expect(fieldOf(response, "server")).toBe("edge/1");
   });
 
+  it("answer HEAD with the length alone", async () => {
+    const { port } = await withFunction(async () => ({ status: 200, headers: [], body: Buffer.from("hello") }));
+    const client = stage.client(port).send(get().replace("GET", "HEAD") + get());
+    expect(fieldOf(await client.response(true), "content-length")).toBe("5");
+    expect((await client.response()).body.toString()).toBe("hello");
+  });
+
   it("are asked for no body that is too long", async () => {
     const { port, edge } = await withFunction(echo, 5);
     const client = stage.client(port);

@@ -7,9 +7,10 @@ import { placeOf } from "./compile.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
 import { createProber, type Probe } from "./health.ts";
-import type { FromWorker, PrepareMessage, ToWorker } from "./messages.ts";
+import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { listen, PortInUseError } from "./port.ts";
 import type { ClusterStats, Edge, EdgeConfig } from "./ports.ts";
+import { Rounds, type MessageFor, type Step } from "./rounds.ts";
 import { clearActive, readStats, statsBlock } from "./stats.ts";
 
 export interface EdgeOptions {
@@ -35,17 +36,6 @@ const closeGraceMs = 5_000;
 /** Platforms on which several sockets may share one port, the kernel spreading connections over them. */
 const sharesPorts = process.platform === "linux";
 
-type Step = "prepare" | "commit";
-type MessageFor = (round: number, member: Member) => ToWorker;
-
-/** What apply waits for: each worker's word on one round. */
-interface Round {
-  number: number;
-  waiting: Set<number>;
-  failure: Error | undefined;
-  done: () => void;
-}
-
 /**
  * @example
  * const edge = createEdge({ workers: 1, clock, log, metrics });
@@ -61,12 +51,12 @@ class MainEdge implements Edge {
   readonly #functions;
   readonly #prober;
   readonly #size: number;
+  readonly #limitMs: number;
   #applied: EdgeConfig | undefined;
   #slots: Record<string, number[]> = {};
   /** By cluster: a block per worker. */
   #stats = new Map<string, SharedArrayBuffer[]>();
-  #round: Round | undefined;
-  #rounds = 0;
+  readonly #rounds: Rounds;
   /** Applies run one after another. */
   #queue: Promise<unknown> = Promise.resolve();
   /** By worker: the epoch it runs, once it does. */
@@ -80,6 +70,8 @@ class MainEdge implements Edge {
     const { clock, log, metrics, testing } = options;
     this.#options = options;
     this.#size = sharesPorts ? Math.max(1, options.workers) : 1;
+    this.#limitMs = options.applyMsMax ?? applyMsMaxDefault;
+    this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
     this.#prober = createProber({ clock, log, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
     this.#crew = createCrew({
@@ -240,53 +232,21 @@ class MainEdge implements Edge {
     waiting.abort();
   }
 
-  get #limitMs(): number {
-    return this.#options.applyMsMax ?? applyMsMaxDefault;
-  }
-
   #askAll(step: Step, messageFor: MessageFor, number?: number): Promise<number> {
-    return this.#ask(this.#crew.members, step, messageFor, number);
-  }
-
-  /** Posts to `members` and waits for each one's word; rejects with what one refused, or names who was late. */
-  async #ask(
-    members: readonly Member[],
-    step: Step,
-    messageFor: MessageFor,
-    number = (this.#rounds += 1),
-  ): Promise<number> {
-    if (members.length === 0) return number;
-    await new Promise<void>((resolve, reject) => {
-      const end = () => {
-        timer.cancel();
-        this.#round = undefined;
-        if (round.failure === undefined) resolve();
-        else reject(round.failure);
-      };
-      const waiting = new Set(members.map(({ index }) => index));
-      const round: Round = { number, waiting, failure: undefined, done: end };
-      const limitMs = this.#limitMs;
-      const timer = this.#options.clock.after(limitMs, () => {
-        round.failure = new Error(`edge worker ${[...waiting].join(", ")} did not ${step} within ${limitMs} ms`);
-        end();
-      });
-      this.#round = round;
-      for (const member of members) member.post(messageFor(number, member));
-    });
-    return number;
+    return this.#rounds.ask(this.#crew.members, step, messageFor, number);
   }
 
   #received(member: Member, message: FromWorker): void {
     switch (message.kind) {
       case "prepared":
-        this.#heard(member.index, message.round);
+        this.#rounds.heard(member.index, message.round);
         break;
       case "running":
         this.#running.set(member.index, message.epoch);
-        this.#heard(member.index, message.round);
+        this.#rounds.heard(member.index, message.round);
         break;
       case "refused":
-        this.#heard(
+        this.#rounds.heard(
           member.index,
           message.round,
           message.portInUse === undefined ? new Error(message.message) : new PortInUseError(message.portInUse),
@@ -312,13 +272,6 @@ class MainEdge implements Edge {
     }
   }
 
-  #heard(index: number, number: number, failure?: Error): void {
-    const round = this.#round;
-    if (round?.number !== number || !round.waiting.delete(index)) return;
-    round.failure ??= failure;
-    if (round.waiting.size === 0 || failure !== undefined) round.done();
-  }
-
   #lost(index: number): void {
     this.#functions.workerGone(index);
     this.#oldEpochs.delete(index);
@@ -329,9 +282,7 @@ class MainEdge implements Edge {
       const block = blocks[index];
       if (block !== undefined) clearActive(block);
     }
-    // It runs nothing any more; the one that takes its place starts with the configuration in force.
-    const round = this.#round;
-    if (round !== undefined) this.#heard(index, round.number);
+    this.#rounds.lost(index);
   }
 
   /** Gives a new worker the configuration in force. Never rejects: applies wait behind it. */
@@ -339,10 +290,10 @@ class MainEdge implements Edge {
     const config = this.#applied;
     if (config === undefined || this.#closed) return;
     try {
-      const round = await this.#ask([member], "prepare", (number) =>
+      const round = await this.#rounds.ask([member], "prepare", (number) =>
         this.#prepareMessage(number, config, member.index),
       );
-      await this.#ask([member], "commit", () => ({ kind: "commit", round }), round);
+      await this.#rounds.ask([member], "commit", () => ({ kind: "commit", round }), round);
     } catch (error) {
       this.#options.log.error("a new edge worker does not run the configuration", { worker: member.index, error });
     }

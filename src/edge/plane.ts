@@ -1,11 +1,11 @@
 /** The data plane of one worker: its sockets, the configuration it runs, and the way from a request to its exchange. */
-import { createServer, type Server, type Socket } from "node:net";
 import { asError } from "../base/errors.ts";
 import type { Ids } from "../base/ids.ts";
 import { answered, pageOf } from "./answers.ts";
 import { CallExchange, type CallLink } from "./call.ts";
 import { compileConfig, Epoch, type CompiledAction, type CompiledListener, type PlaneDeps } from "./compile.ts";
-import { ClientConnection, type ConnectionOwner, type Exchange } from "./h1/connection.ts";
+import { Door, type DoorDeps } from "./door.ts";
+import type { ClientConnection, Exchange } from "./h1/connection.ts";
 import { limitsOf } from "./h1/limits.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { ScannerPool } from "./h1/scan.ts";
@@ -33,70 +33,6 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
 /** Bytes that one read from an endpoint can bring. */
 const readBytesMax = 64 * 1024;
 
-/** A socket of a listener. Before its first configuration runs it only holds who came. */
-class Door implements ConnectionOwner {
-  readonly server: Server;
-  readonly connections = new Set<ClientConnection>();
-  readonly clock;
-  readonly wheel;
-  readonly scanners;
-  ending = false;
-  listener: CompiledListener | undefined;
-  whenEmpty: () => void = () => {};
-  readonly #plane: DataPlane;
-  readonly #waiting: Socket[] = [];
-
-  constructor(plane: DataPlane) {
-    this.#plane = plane;
-    this.clock = plane.options.clock;
-    this.wheel = plane.wheel;
-    this.scanners = plane.scanners;
-    this.server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.server.maxConnections = limitsOf("public").connectionsMax;
-  }
-
-  get limits() {
-    return this.#running().limits;
-  }
-
-  dispatch(connection: ClientConnection, head: RequestHead): Exchange {
-    return this.#plane.dispatch(this.#running(), connection, head);
-  }
-
-  refuse(_: ClientConnection, { status }: { status: number }): string {
-    return this.#running().answerer.last(pageOf(status));
-  }
-
-  closed(connection: ClientConnection): void {
-    this.connections.delete(connection);
-    if (this.connections.size === 0) this.whenEmpty();
-  }
-
-  /** Runs `listener` from the next request on. */
-  run(listener: CompiledListener): void {
-    this.listener = listener;
-    for (const socket of this.#waiting.splice(0)) this.#accept(socket);
-  }
-
-  /** Takes no more connections; each that is here ends with the request it has. */
-  stop(): void {
-    this.ending = true;
-    this.server.close();
-    for (const socket of this.#waiting.splice(0)) socket.destroy();
-    for (const connection of this.connections) connection.end();
-  }
-
-  #running(): CompiledListener {
-    if (this.listener === undefined) throw new Error("a listener without a configuration got a request");
-    return this.listener;
-  }
-
-  #accept(socket: Socket): void {
-    if (this.listener === undefined) this.#waiting.push(socket);
-    else this.connections.add(new ClientConnection(socket, this));
-  }
-}
-
 interface Prepared {
   round: number;
   epoch: Epoch;
@@ -112,6 +48,7 @@ export class DataPlane {
   readonly scanners = new ScannerPool(limitsOf("public"));
   readonly #deps: PlaneDeps;
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytesMax);
+  readonly #doorDeps: DoorDeps;
   #doors = new Map<string, Door>();
   readonly #stopped = new Set<Door>();
   #upstreams = new Map<string, Upstream>();
@@ -124,6 +61,12 @@ export class DataPlane {
     const { clock, log } = options;
     this.options = options;
     this.wheel = new Wheel(clock);
+    this.#doorDeps = {
+      clock,
+      wheel: this.wheel,
+      scanners: this.scanners,
+      dispatch: (listener, connection, head) => this.dispatch(listener, connection, head),
+    };
     this.#deps = {
       clock,
       log,
@@ -152,7 +95,7 @@ export class DataPlane {
     try {
       for (const [place, { config: listener }] of listeners) {
         if (this.#doors.has(place)) continue;
-        const door = new Door(this);
+        const door = new Door(this.#doorDeps);
         await listen(door.server, {
           host: listener.address,
           port: listener.port,

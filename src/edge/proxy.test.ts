@@ -143,9 +143,11 @@ describe("responses", () => {
 
   it("that go on after their end cost the endpoint its connection, and the next client nothing", async () => {
     const extra = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
-    const { port } = await before(await answering(extra));
+    const sockets = new Set<Socket>();
+    const { port } = await before(await answering(extra, (socket) => sockets.add(socket)));
     const client = stage.client(port);
     for (let i = 0; i < 3; i += 1) expect((await client.send(get()).response()).body.toString()).toBe("ok");
+    expect(sockets.size).toBe(3);
   });
 
   it("that stop early are cut off for the client too", async () => {

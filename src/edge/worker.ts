@@ -10,6 +10,8 @@ import { PortInUseError } from "./port.ts";
 
 /** Calls of one worker that main has not answered. */
 const callsMax = 10_000;
+/** Bytes of the bodies of all these calls, gathered or under way. */
+const callBytesMax = 256 * 1024 * 1024;
 
 const start = workerData as WorkerStart;
 const port = must(parentPort, "the port to the main thread");
@@ -21,8 +23,17 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
 function createCalls(): { link: CallLink; settle(call: number, outcome: CallOutcome): void } {
   const waiting = new Map<number, (outcome: CallOutcome) => void>();
   let last = 0;
+  let reserved = 0;
   return {
     link: {
+      reserve(bytes) {
+        if (reserved + bytes > callBytesMax) return false;
+        reserved += bytes;
+        return true;
+      },
+      release(bytes) {
+        reserved -= bytes;
+      },
       get full() {
         return waiting.size >= callsMax;
       },

@@ -151,8 +151,8 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
   const enqueue = async (tx: Tx, intent: Intent) => {
     const { service, operation } = intent.target;
     const waiting = await tx.one<{ waiting: number }>(sql`
-      select count(*) as waiting from (select 1 as one from ${deliveries.name}
-      where service = ${service} and operation = ${operation} limit ${waitingPerTargetMax}) as some`);
+      select count(*) as waiting from (select 1 as present from ${deliveries.name}
+      where service = ${service} and operation = ${operation} limit ${waitingPerTargetMax}) as waiting_rows`);
     if (Number(waiting?.waiting) >= waitingPerTargetMax) {
       metrics.counter("delivery_refused", { service, operation }).add();
       throw new Fault(

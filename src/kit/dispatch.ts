@@ -10,8 +10,11 @@ import type { Call, Principal } from "./call.ts";
 import type { Peers } from "./peers.ts";
 import type { Operation, Service } from "./service.ts";
 
-/** Calls of one service from outside that run, and that wait, at once. More get the service's throttling fault. */
-const runningMax = 512;
+/**
+ * Calls of one service from outside that run, and that wait, at once. More get the service's throttling fault.
+ * Above Lambda's account concurrency (1,000), so that its own 429 comes first.
+ */
+const runningMax = 2_048;
 const waitingMax = 1_024;
 
 export interface Dispatcher {

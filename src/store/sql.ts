@@ -93,3 +93,11 @@ export function join(pieces: readonly (Sql | SqlValue)[], separator = ", "): Sql
     raw(""),
   );
 }
+
+/** The greatest character there is: a prefix followed by it is greater than every text that begins with the prefix. */
+const lastCharacter = "\u{10ffff}";
+
+/** A condition: the text in `column` begins with `prefix`. A range, which both engines find by an index; there is no `like`. */
+export function beginsWith(column: string, prefix: string): Sql {
+  return sql`${raw(column)} >= ${prefix} and ${raw(column)} < ${prefix + lastCharacter}`;
+}

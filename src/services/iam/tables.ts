@@ -1,5 +1,5 @@
 /** Roles and their policies. IAM is global: every key is (account, `aws-global`, ...). */
-import { sql } from "../../store/sql.ts";
+import { beginsWith, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { c, table, type Migration, type Row } from "../../store/tables.ts";
 import { globalRegion } from "../../kit/call.ts";
@@ -42,6 +42,6 @@ export function findRole(tx: ReadTx, account: string, name: string): Promise<Rol
 /** Roles under `path` after the name `after`, in order of name. */
 export function rolesAfter(tx: ReadTx, account: string, path: string, after: string, limit: number): Promise<Role[]> {
   return tx.all<Role>(sql`select ${roles.columns} from ${roles.name}
-    where account = ${account} and region = ${globalRegion} and name > ${after} and substr(path, 1, ${path.length}) = ${path}
+    where account = ${account} and region = ${globalRegion} and name > ${after} and ${beginsWith("path", path)}
     order by name limit ${limit}`);
 }

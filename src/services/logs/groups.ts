@@ -3,13 +3,13 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
-import { join, sql } from "../../store/sql.ts";
+import { beginsWith, join, sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign, insert, upsert } from "../../store/tables.ts";
 import { badToken, fault, invalid, noGroup, notYet } from "./faults.ts";
 import { describePageMax, retentionDays, tagsMax } from "./limits.ts";
 import { groupArn, nameOfArn } from "./names.ts";
-import { findGroup, groups, isIn, purges, type GroupRow, type Place, startsWith } from "./tables.ts";
+import { findGroup, groups, isIn, purges, type GroupRow, type Place } from "./tables.ts";
 
 type Tags = Record<string, string>;
 
@@ -150,7 +150,7 @@ export function groupOperations(deps: Deps) {
       const conditions = [
         isIn(call),
         sql`name > ${after}`,
-        ...(prefix === undefined ? [] : [startsWith(prefix)]),
+        ...(prefix === undefined ? [] : [beginsWith("name", prefix)]),
         // What loses nothing when the pattern is taken out does not hold it.
         ...(pattern === undefined || pattern === "" ? [] : [sql`replace(name, ${pattern}, '') <> name`]),
         ...(logGroupClass === undefined ? [] : [sql`class = ${logGroupClass}`]),

@@ -3,7 +3,7 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageToken, type Listing } from "../../kit/tokens.ts";
-import { join, raw, sql, type Sql } from "../../store/sql.ts";
+import { beginsWith, join, raw, sql, type Sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { badToken, invalid, noGroup, noStream, notYet } from "./faults.ts";
 import { pageBytesMax, pageEventsMax } from "./limits.ts";
@@ -18,7 +18,6 @@ import {
   type EventRow,
   type GroupRow,
   type StreamRow,
-  startsWith,
 } from "./tables.ts";
 
 /** A place between two events, or before the first. */
@@ -117,7 +116,7 @@ export function readingOperations({ store }: Deps) {
     const which =
       logStreamNamePrefix === undefined
         ? sql`name in (${join(logStreamNames ?? [])})`
-        : startsWith(logStreamNamePrefix);
+        : beginsWith("name", logStreamNamePrefix);
     const rows = await tx.all<StreamRow>(sql`select ${streams.columns} from ${streams.name}
       where ${isIn(group)} and group_uid = ${group.uid} and ${which} limit ${streamsMax + 1}`);
     if (rows.length > streamsMax) throw notYet(`FilterLogEvents over more than ${streamsMax} streams by prefix`);

@@ -2,12 +2,12 @@
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
-import { join, raw, sql } from "../../store/sql.ts";
+import { beginsWith, join, raw, sql } from "../../store/sql.ts";
 import { insert, upsert } from "../../store/tables.ts";
 import { badToken, fault, invalid, noGroup, noStream } from "./faults.ts";
 import { describePageMax } from "./limits.ts";
 import { groupArn, groupName } from "./names.ts";
-import { findGroup, findStream, isIn, purges, streams, type GroupRow, type StreamRow, startsWith } from "./tables.ts";
+import { findGroup, findStream, isIn, purges, streams, type GroupRow, type StreamRow } from "./tables.ts";
 
 /** A stream without events. */
 export function newStream({ account, region, uid }: GroupRow, name: string, streamUid: string, now: number): StreamRow {
@@ -89,7 +89,7 @@ export function streamOperations({ store, ids, clock }: Deps) {
         const [time = 0, last = ""] = key ?? [];
         const conditions = [
           sql`${isIn(group)} and group_uid = ${group.uid}`,
-          ...(prefix === undefined ? [] : [startsWith(prefix)]),
+          ...(prefix === undefined ? [] : [beginsWith("name", prefix)]),
           ...(key === undefined || byTime ? [] : [sql`name ${beyond} ${last}`]),
           ...(key === undefined || !byTime ? [] : [sql`(last_event_ms, name) ${beyond} (${time}, ${last})`]),
         ];

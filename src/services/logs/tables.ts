@@ -83,12 +83,6 @@ export interface Place {
 
 export const isIn = ({ account, region }: Place) => sql`account = ${account} and region = ${region}`;
 
-/** The last of all characters, in order of bytes. */
-const lastCharacter = "\u{10ffff}";
-
-/** Names that begin with `prefix`, as a range, so that the key finds them. */
-export const startsWith = (prefix: string) => sql`name >= ${prefix} and name < ${prefix.concat(lastCharacter)}`;
-
 export function findGroup(tx: ReadTx, place: Place, name: string): Promise<GroupRow | undefined> {
   return tx.one<GroupRow>(sql`select ${groups.columns} from ${groups.name} where ${isIn(place)} and name = ${name}`);
 }

@@ -3,7 +3,7 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
-import { sql } from "../../store/sql.ts";
+import { beginsWith, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
 import { checkBucketName } from "./limits.ts";
@@ -84,7 +84,7 @@ export function bucketOperations(deps: Deps) {
       const prefix = input.Prefix ?? "";
       const rows = await store.read((tx) =>
         tx.all<Bucket>(sql`select ${buckets.columns} from ${buckets.name} where account = ${call.account}
-          and name > ${after} and substr(name, 1, ${prefix.length}) = ${prefix} order by name limit ${limit + 1}`),
+          and name > ${after} and ${beginsWith("name", prefix)} order by name limit ${limit + 1}`),
       );
       const { page, nextToken } = pageOf(listing, rows, limit, (bucket) => [bucket.name]);
       return {

@@ -62,7 +62,9 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
       return await handler(input as never, call);
     } catch (error) {
       failure = asError(error);
-      if (!isFault(error)) log.error("an operation broke", { ...labels, requestId: call.requestId, error: failure });
+      const gone = call.signal.aborted && error === call.signal.reason;
+      if (!isFault(error) && !gone)
+        log.error("an operation broke", { ...labels, requestId: call.requestId, error: failure });
       throw error;
     } finally {
       const durationMs = clock.monotonicMs() - startedMs;

@@ -117,6 +117,14 @@ export function invocationRunner(deps: LambdaDeps) {
         const text = "Lambda could not unzip the deployment package.";
         throw fault("InvalidZipFileException", text, {}, { cause: error });
       }
+      if (error instanceof Error && error.name === "ComputeFull") {
+        metrics.counter("lambda_throttles", { function: row.name }).add();
+        const Reason = "ConcurrentInvocationLimitExceeded";
+        throw fault("TooManyRequestsException", "Rate Exceeded.", { Reason }, { cause: error });
+      }
+      if (error instanceof Error && error.name === "ComputeClosed") {
+        throw fault("ServiceException", "The node is ending.", { Type: "Service" }, { cause: error });
+      }
       throw error;
     } finally {
       slot.release();

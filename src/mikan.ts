@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { createAdmin } from "./api/admin.ts";
 import { createEndpoint } from "./api/endpoint.ts";
 import { createFunctionLogs } from "./api/function-logs.ts";
+import { knownSecrets } from "./api/identity.ts";
 import { systemClock, type Clock } from "./base/clock.ts";
 import { asError, Fault } from "./base/errors.ts";
 import type { HttpHandler } from "./base/http.ts";
@@ -18,6 +19,7 @@ import { createDispatcher } from "./kit/dispatch.ts";
 import type { Resource } from "./kit/resource.ts";
 import { kitSchema } from "./kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "./kit/service.ts";
+import { createSessions } from "./kit/sessions.ts";
 import { sweepClientTokens } from "./kit/tokens.ts";
 import { services } from "./services/index.ts";
 import { openStore } from "./store/open.ts";
@@ -170,6 +172,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     ending.push(() => store.close());
     await store.migrate([kitSchema, ...services.map(schemaOf)]);
 
+    const sessions = createSessions();
     const spans = createSpans();
     const dispatcher = createDispatcher({ clock, log, metrics, spans });
     const functionLogs = createFunctionLogs({ clock, ids, log, metrics, publicUrl, dispatcher });
@@ -220,6 +223,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         delivery,
         edge,
         compute,
+        sessions,
         cacheDir: join(workspace.directory, "cache", definition.name),
         publicUrl,
         resourceType: (type) => resources.get(type),
@@ -245,9 +249,10 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         clock,
         ids,
         hosts: ["localhost", ...(options.hostNames ?? [])],
-        ...(options.rootKey === undefined ? {} : { verify: { secretOf: secretsOf(options.rootKey) } }),
+        ...(options.rootKey === undefined ? {} : { verify: { secretOf: knownSecrets(options.rootKey, sessions) } }),
       }),
       dispatcher,
+      sessions,
       safety: { hosts: options.hostNames ?? [], verified: options.rootKey !== undefined },
       admin: createAdmin({
         version,
@@ -288,9 +293,4 @@ function upkeepJob(store: Store, clock: Clock, running: readonly Service[]): Job
       return { more: await store.tx((tx) => sweepClientTokens(tx, now)) };
     },
   };
-}
-
-function secretsOf(rootKey: NonNullable<MikanOptions["rootKey"]>) {
-  return async (accessKeyId: string) =>
-    accessKeyId === rootKey.accessKeyId ? { secret: rootKey.secretAccessKey } : undefined;
 }

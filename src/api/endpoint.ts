@@ -5,6 +5,7 @@ import { headerOf, jsonResponse, type HttpHandler, type HttpRequest, type HttpRe
 import type { Ids } from "../base/ids.ts";
 import type { Call } from "../kit/call.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
+import type { Sessions } from "../kit/sessions.ts";
 import type { Log } from "../telemetry/log.ts";
 import { newTrace, parseTrace } from "../telemetry/trace.ts";
 import { WireRefusal, type DecodedCall, type Wire } from "../wire/wire.ts";
@@ -17,6 +18,7 @@ export interface EndpointDeps {
   log: Log;
   wire: Wire;
   dispatcher: Dispatcher;
+  sessions: Sessions;
   safety: SafetyOptions;
   /** Answers `/_mikan/*`. */
   admin: HttpHandler;
@@ -25,12 +27,21 @@ export interface EndpointDeps {
 /** A call from outside ends after this long; Lambda's longest invocation, and a little. */
 const callMsMax = 16 * 60_000;
 
-export function createEndpoint({ clock, ids, log, wire, dispatcher, safety, admin }: EndpointDeps): HttpHandler {
+export function createEndpoint({
+  clock,
+  ids,
+  log,
+  wire,
+  dispatcher,
+  sessions,
+  safety,
+  admin,
+}: EndpointDeps): HttpHandler {
   const callOf = (request: HttpRequest, decoded: DecodedCall): Call => {
     const { credentials, requestId } = decoded;
     if (credentials === undefined)
       throw new Fault("MissingAuthenticationToken", "Request is missing Authentication Token");
-    const principal = principalOf(credentials);
+    const principal = principalOf(credentials, sessions);
     const traceHeader = headerOf(request.headers, "x-amzn-trace-id");
     const now = clock.now();
     return {

@@ -13,6 +13,7 @@ import type { Call } from "./call.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Peers } from "./peers.ts";
 import type { Resource } from "./resource.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** Everything a service may use. Handed in once, when the node starts. */
 export interface Deps {
@@ -26,6 +27,8 @@ export interface Deps {
   delivery: Delivery;
   edge: Edge;
   compute: Compute;
+  /** Keys for code that calls the APIs as a role. */
+  sessions: Pick<Sessions, "issue">;
   /** Directory for what can be made again from the store: unpacked code. Per service. */
   cacheDir: string;
   /** Where clients reach the APIs. */

@@ -8,8 +8,11 @@ import { clockSkewMs, presignedSecondsMax, signingKeysMax } from "./limits.ts";
 import type { Incoming } from "./message.ts";
 import { algorithm, basicTimestamp, msOfTimestamp, type Signature } from "./sigv4.ts";
 
-/** What a key signs with; undefined for a key that nobody has. */
-export type SecretOf = (accessKeyId: string) => Promise<{ secret: string; sessionToken?: string } | undefined>;
+/** What a key signs with; undefined for a key that nobody has. The session token is the one that came with it. */
+export type SecretOf = (
+  accessKeyId: string,
+  sessionToken: string | undefined,
+) => Promise<{ secret: string; sessionToken?: string } | undefined>;
 
 export interface Verifier {
   /** Looks at all but the body, so that nobody without a key makes the node read one. Throws a fault. */
@@ -28,7 +31,7 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
     async begin(incoming, signature) {
       checkTime(signature, clock.now());
       checkSignedHeaders(incoming, signature);
-      const known = await secretOf(signature.accessKeyId);
+      const known = await secretOf(signature.accessKeyId, signature.sessionToken);
       if (known === undefined) {
         const members = { AWSAccessKeyId: signature.accessKeyId };
         throw new Fault("InvalidClientTokenId", unknownKey(signature), members);

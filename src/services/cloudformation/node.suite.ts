@@ -11,6 +11,7 @@ import type { InputOf, OutputOf } from "../../kit/handlers.ts";
 import type { Json, Resource, ResourceRequest } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "../../kit/service.ts";
+import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { silentLog } from "../../telemetry/log.ts";
@@ -232,6 +233,7 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
     delivery: { enqueue: () => Promise.reject(new Error("no delivery here")) },
     edge: new Proxy({} as Deps["edge"], absent),
     compute: new Proxy({} as Deps["compute"], absent),
+    sessions: createSessions(),
     cacheDir: home.directory,
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: (type) => types.get(type),

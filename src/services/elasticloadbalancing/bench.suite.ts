@@ -9,6 +9,7 @@ import { createDispatcher } from "../../kit/dispatch.ts";
 import type { Peers } from "../../kit/peers.ts";
 import type { Deps, Service } from "../../kit/service.ts";
 import { schemaOf } from "../../kit/service.ts";
+import { createSessions } from "../../kit/sessions.ts";
 import { createSqliteStore } from "../../store/sqlite/sqlite.ts";
 import { createLog } from "../../telemetry/log.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
@@ -145,6 +146,7 @@ export async function createBench() {
     get compute(): never {
       return unused();
     },
+    sessions: createSessions(),
     cacheDir: "",
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: unused,

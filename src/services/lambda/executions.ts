@@ -2,6 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { asError } from "../../base/errors.ts";
 import type { Compute, FunctionSpec, Invocation, InvocationResult } from "../../compute/ports.ts";
+import type { Sessions } from "../../kit/sessions.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { logGroupOf } from "./configuration.ts";
 import { arnOf } from "./names.ts";
@@ -27,6 +28,7 @@ export interface ExecutionDeps {
   log: Log;
   compute: Compute;
   unpacked: UnpackedCode;
+  sessions: Pick<Sessions, "issue">;
   publicUrl: () => string;
 }
 
@@ -43,7 +45,7 @@ export const codeOf = (row: VersionRow): StoredCode => ({
 
 const specId = (row: VersionRow) => `${arnOf({ ...row, qualifier: row.version })}:${row.build_id}`;
 
-export function createExecutions({ clock, log, compute, unpacked, publicUrl }: ExecutionDeps): Executions {
+export function createExecutions({ clock, log, compute, unpacked, sessions, publicUrl }: ExecutionDeps): Executions {
   const specs = new Map<string, SpecUse>();
 
   const specOf = (row: VersionRow, codeDir: string): FunctionSpec => ({
@@ -57,8 +59,10 @@ export function createExecutions({ clock, log, compute, unpacked, publicUrl }: E
     region: row.region,
     account: row.account,
     endpointUrl: publicUrl(),
-    // Stand-ins until roles give functions keys of their own: on an open node the key's digits are the account.
-    credentials: { accessKeyId: row.account, secretAccessKey: "mikan", sessionToken: "mikan" },
+    // Asked for when an environment starts, not with every invocation. AWS names the session after the function, too.
+    get credentials() {
+      return sessions.issue({ kind: "role", account: row.account, roleArn: row.settings.role, session: row.name });
+    },
     memoryMiB: row.settings.memoryMiB,
     timeoutMs: row.settings.timeoutSeconds * 1_000,
     logGroup: logGroupOf(row),

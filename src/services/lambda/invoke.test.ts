@@ -8,11 +8,13 @@ import {
   account,
   arn,
   createFunction,
-  faultOf,
-  startTestNode,
-  withNode,
   type FakeCompute,
+  faultOf,
+  role,
+  sessions,
+  startTestNode,
   type TestNode,
+  withNode,
 } from "./node.suite.ts";
 
 const key = { FunctionName: "tiles" };
@@ -41,7 +43,7 @@ describe("a request", () => {
         region: "us-east-1",
         account,
         endpointUrl: "http://127.0.0.1:4566",
-        credentials: { accessKeyId: account, secretAccessKey: "mikan", sessionToken: "mikan" },
+        credentials: sessions.issue({ kind: "role", account, roleArn: role, session: "tiles" }),
         memoryMiB: 128,
         timeoutMs: 7_000,
         logGroup: "/aws/lambda/tiles",

@@ -15,6 +15,7 @@ import type { PeerOf } from "../../kit/handlers.ts";
 import type { Resource } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Service } from "../../kit/service.ts";
+import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
 import { silentLog } from "../../telemetry/log.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
@@ -25,6 +26,8 @@ import { lambda } from "./service.ts";
 export const account = "000000000000";
 export const region = "us-east-1";
 export const role = `arn:aws:iam::${account}:role/functions`;
+/** What functions get their keys from. */
+export const sessions = createSessions();
 export const arn = (resource: string) => `arn:aws:lambda:${region}:${account}:function:${resource}`;
 
 /** A zip of `files`, by path. */
@@ -129,6 +132,7 @@ export async function startTestNode(options: NodeOptions): Promise<TestNode> {
     delivery,
     edge: noEdge,
     compute,
+    sessions,
     cacheDir,
     publicUrl,
     resourceType: (type) => resources.get(type),

@@ -19,6 +19,7 @@ import { createDispatcher } from "./kit/dispatch.ts";
 import type { Resource } from "./kit/resource.ts";
 import { kitSchema } from "./kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "./kit/service.ts";
+import { openSecrets } from "./kit/secrets.ts";
 import { createSessions } from "./kit/sessions.ts";
 import { sweepClientTokens } from "./kit/tokens.ts";
 import { services } from "./services/index.ts";
@@ -43,6 +44,11 @@ export interface MikanOptions {
   edgeWorkers?: number;
   /** Switches SigV4 verification on, with this key as the first that is known. */
   rootKey?: { accessKeyId: string; secretAccessKey: string };
+  /**
+   * The base64 of 32 random bytes, under which secrets are encrypted at rest. Default: the environment's
+   * `MIKAN_MASTER_KEY`, else a `master.key` that the node makes in its data directory. On PostgreSQL it must be given.
+   */
+  masterKey?: string;
   clock?: Clock;
   ids?: Ids;
   log?: Log;
@@ -108,7 +114,7 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
     clock,
     log,
   });
-  url = `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`;
+  url = `http://${addressable(host)}:${server.port}`;
 
   // Several nodes may be asked to empty themselves at once; one after another, each is as new.
   const reset = async () => {
@@ -142,6 +148,13 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
   };
 }
 
+/** The name in a URL by which clients on this machine reach a node that listens on `host`. */
+function addressable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 /** Directories that can be made again; beside the data where it has a directory, else temporary. */
 async function openWorkspace(data: string | undefined): Promise<{ directory: string; remove: () => Promise<void> }> {
   if (data !== undefined && !data.startsWith("postgres")) {
@@ -171,6 +184,11 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     const store = await openStore({ data, ephemeral, clock, log, metrics });
     ending.push(() => store.close());
     await store.migrate([kitSchema, ...services.map(schemaOf)]);
+    const secrets = await openSecrets({
+      given: options.masterKey ?? process.env["MIKAN_MASTER_KEY"],
+      directory: data === workspace.directory ? data : undefined,
+      ephemeral,
+    });
 
     const sessions = createSessions();
     const spans = createSpans();
@@ -224,6 +242,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         edge,
         compute,
         sessions,
+        secrets,
         cacheDir: join(workspace.directory, "cache", definition.name),
         publicUrl,
         resourceType: (type) => resources.get(type),
@@ -241,6 +260,10 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     delivery.attach(scheduler.start(delivery.job));
     scheduler.start(upkeepJob(store, clock, running));
 
+    const hostNames = [
+      ...(options.hostNames ?? []),
+      ...(options.host === undefined ? [] : [addressable(options.host)]),
+    ];
     const handler = createEndpoint({
       clock,
       ids,
@@ -248,12 +271,12 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
       wire: createWire({
         clock,
         ids,
-        hosts: ["localhost", ...(options.hostNames ?? [])],
+        hosts: ["localhost", ...hostNames],
         ...(options.rootKey === undefined ? {} : { verify: { secretOf: knownSecrets(options.rootKey, sessions) } }),
       }),
       dispatcher,
       sessions,
-      safety: { hosts: options.hostNames ?? [], verified: options.rootKey !== undefined },
+      safety: { hosts: hostNames, verified: options.rootKey !== undefined },
       admin: createAdmin({
         version,
         engine: store.engine,

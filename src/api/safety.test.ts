@@ -52,6 +52,17 @@ describe("the front door", () => {
     expect(statusOf({ target: "/_mikan/status", method: "GET", fields: [] })).toBeUndefined();
   });
 
+  it("shows its state, and changes it, on its own machine only", () => {
+    const client = { address: "192.0.2.7", port: 50_000 };
+    const intent = ["X-Mikan-Intent", "reset"];
+    expect(statusOf({ target: "/_mikan/status", method: "GET", client })).toBe(403);
+    expect(statusOf({ target: "/_mikan/reset", fields: intent, client })).toBe(403);
+    expect(statusOf({ target: "/_mikan/health?x", method: "GET", client })).toBeUndefined();
+    expect(
+      statusOf({ target: "/_mikan/status", method: "GET", client: { address: "::ffff:127.0.0.1", port: 1 } }),
+    ).toBeUndefined();
+  });
+
   it("wants the JSON protocols' own content type", () => {
     const target = ["X-Amz-Target", "AmazonSQS.SendMessage"];
     expect(statusOf({ fields: [...target, "Content-Type", "text/plain"] })).toBe(400);

@@ -19,6 +19,10 @@ export interface Refusal {
 /** Header that a change under `/_mikan/` must carry; a page cannot add one to a foreign request unasked. */
 export const intentHeader = "x-mikan-intent";
 
+const loopbackAddress = /^(127(\.\d{1,3}){3}|::1|::ffff:127(\.\d{1,3}){3})$/;
+/** For those who ask whether the node is there: nothing of what it holds. */
+const openPath = "/_mikan/health";
+
 const loopbackHost = /^(127(\.\d{1,3}){3}|localhost|\[::1\]|.+\.localhost)$/;
 
 /** `host[:port]` without the port. */
@@ -46,9 +50,7 @@ export function refusalOf(request: HttpRequest, { hosts, verified }: SafetyOptio
     return { status: 403, message: "Requests made by a page of another origin are refused." };
   }
   if (request.target.startsWith("/_mikan/")) {
-    const changes = request.method !== "GET" && request.method !== "HEAD";
-    const meant = headerOf(request.headers, intentHeader) !== undefined;
-    return changes && !meant ? { status: 403, message: `A change needs the header ${intentHeader}.` } : undefined;
+    return adminRefusal(request);
   }
   if (headerOf(request.headers, "x-amz-target") !== undefined) {
     const type = headerOf(request.headers, "content-type") ?? "";
@@ -61,6 +63,17 @@ export function refusalOf(request: HttpRequest, { hosts, verified }: SafetyOptio
     }
   }
   return verified ? undefined : presignedRefusal(request);
+}
+
+/** Nothing here is signed, so a node that listens beyond loopback shows and changes it on its own machine only. */
+function adminRefusal(request: HttpRequest): Refusal | undefined {
+  const path = request.target.split("?", 1)[0];
+  if (path !== openPath && !loopbackAddress.test(request.client.address)) {
+    return { status: 403, message: `${path} is answered on the node's own machine only.` };
+  }
+  const changes = request.method !== "GET" && request.method !== "HEAD";
+  const meant = headerOf(request.headers, intentHeader) !== undefined;
+  return changes && !meant ? { status: 403, message: `A change needs the header ${intentHeader}.` } : undefined;
 }
 
 /** An open node believes any key, so a link could act for anybody: there, only objects are served by presigned queries. */

@@ -1,8 +1,12 @@
 #!/usr/bin/env node
 /** The command `mikan`: finds the command named, runs it, and turns its failures into one line. */
+import { enableCompileCache } from "node:module";
 import { asError } from "../base/errors.ts";
 import { version } from "../version.ts";
 import { say, UserError, type Command } from "./command.ts";
+
+// Commands are loaded after this, and compiled once for a machine: a node is ready some 30 ms earlier.
+enableCompileCache();
 
 /** Loaded when asked for: `mikan env` need not load a node. */
 const commands: Record<string, () => Promise<Command>> = {

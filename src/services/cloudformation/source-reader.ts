@@ -5,7 +5,6 @@ import { asError, Fault } from "../../base/errors.ts";
 import { createAdmission } from "../../kit/admission.ts";
 import { fault, invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
-import { parseSource } from "./source.ts";
 import type { ReadAnswer, ReadRequest } from "./source-worker.ts";
 
 export interface SourceReader {
@@ -58,7 +57,10 @@ export function createSourceReader(clock: Clock): SourceReader {
   return {
     async read(text) {
       const short = text.length <= yamlLengthInline || text.trimStart().startsWith("{");
-      return short ? parseSource(text) : admission.run(() => readInThread(text));
+      if (!short) return admission.run(() => readInThread(text));
+      // Loaded with the first template: the reader of YAML is a quarter of what a node would load to start.
+      const { parseSource } = await import("./source.ts");
+      return parseSource(text);
     },
     stop: end,
   };

@@ -19,6 +19,7 @@ import { createDispatcher } from "./kit/dispatch.ts";
 import type { Resource } from "./kit/resource.ts";
 import { kitSchema } from "./kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "./kit/service.ts";
+import { openSecrets } from "./kit/secrets.ts";
 import { createSessions } from "./kit/sessions.ts";
 import { sweepClientTokens } from "./kit/tokens.ts";
 import { services } from "./services/index.ts";
@@ -43,6 +44,11 @@ export interface MikanOptions {
   edgeWorkers?: number;
   /** Switches SigV4 verification on, with this key as the first that is known. */
   rootKey?: { accessKeyId: string; secretAccessKey: string };
+  /**
+   * The base64 of 32 random bytes, under which secrets are encrypted at rest. Default: the environment's
+   * `MIKAN_MASTER_KEY`, else a `master.key` that the node makes in its data directory. On PostgreSQL it must be given.
+   */
+  masterKey?: string;
   clock?: Clock;
   ids?: Ids;
   log?: Log;
@@ -178,6 +184,11 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     const store = await openStore({ data, ephemeral, clock, log, metrics });
     ending.push(() => store.close());
     await store.migrate([kitSchema, ...services.map(schemaOf)]);
+    const secrets = await openSecrets({
+      given: options.masterKey ?? process.env["MIKAN_MASTER_KEY"],
+      directory: data === workspace.directory ? data : undefined,
+      ephemeral,
+    });
 
     const sessions = createSessions();
     const spans = createSpans();
@@ -231,6 +242,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         edge,
         compute,
         sessions,
+        secrets,
         cacheDir: join(workspace.directory, "cache", definition.name),
         publicUrl,
         resourceType: (type) => resources.get(type),

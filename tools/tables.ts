@@ -27,10 +27,18 @@ const sources: readonly (SdkSource & { model: string; modelVersion: string })[] 
     modelVersion: "2015-12-01",
   },
   { service: "iam", client: "client-iam", model: "iam", modelVersion: "2010-05-08" },
+  { service: "kms", client: "client-kms", model: "kms", modelVersion: "2014-11-01" },
   { service: "lambda", client: "client-lambda", model: "lambda", modelVersion: "2015-03-31" },
   { service: "logs", client: "client-cloudwatch-logs", model: "logs", modelVersion: "2014-03-28" },
   { service: "s3", client: "client-s3", model: "s3", modelVersion: "2006-03-01" },
+  {
+    service: "secretsmanager",
+    client: "client-secrets-manager",
+    model: "secretsmanager",
+    modelVersion: "2017-10-17",
+  },
   { service: "sqs", client: "client-sqs", model: "sqs", modelVersion: "2012-11-05" },
+  { service: "ssm", client: "client-ssm", model: "ssm", modelVersion: "2014-11-06" },
   { service: "sts", client: "client-sts", model: "sts", modelVersion: "2011-06-15" },
 ];
 

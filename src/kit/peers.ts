@@ -5,8 +5,11 @@ export interface Peers {
   cloudformation: PeerOf<typeof import("@aws-sdk/client-cloudformation")>;
   elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")>;
   iam: PeerOf<typeof import("@aws-sdk/client-iam")>;
+  kms: PeerOf<typeof import("@aws-sdk/client-kms")>;
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;
   logs: PeerOf<typeof import("@aws-sdk/client-cloudwatch-logs")>;
   s3: PeerOf<typeof import("@aws-sdk/client-s3")>;
+  secretsmanager: PeerOf<typeof import("@aws-sdk/client-secrets-manager")>;
+  ssm: PeerOf<typeof import("@aws-sdk/client-ssm")>;
   sts: PeerOf<typeof import("@aws-sdk/client-sts")>;
 }

@@ -13,6 +13,7 @@ import type { Call } from "./call.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Peers } from "./peers.ts";
 import type { Resource } from "./resource.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** Everything a service may use. Handed in once, when the node starts. */
@@ -29,6 +30,8 @@ export interface Deps {
   compute: Compute;
   /** Keys for code that calls the APIs as a role. */
   sessions: Pick<Sessions, "issue">;
+  /** Seals what must not stand in the store as it is. */
+  secrets: Secrets;
   /** Directory for what can be made again from the store: unpacked code. Per service. */
   cacheDir: string;
   /** Where clients reach the APIs. */

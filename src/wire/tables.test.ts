@@ -17,10 +17,13 @@ test("a table for each service", () => {
     "ec2",
     "elasticloadbalancing",
     "iam",
+    "kms",
     "lambda",
     "logs",
     "s3",
+    "secretsmanager",
     "sqs",
+    "ssm",
     "sts",
   ]);
   expect(wire.operationNames("sqs")).toHaveLength(23);

@@ -77,8 +77,11 @@ const structureTraits: ReadonlySet<string> = new Set<keyof StructureTraits>([
   "httpError",
   "awsQueryError",
 ]);
-/** Traits that say nothing to a server of ours: checked by the client, or known from elsewhere. */
-const ignoredTraits = new Set(["idempotent", "endpoint", "hostLabel", "streaming", "eventPayload"]);
+/**
+ * Traits that say nothing to a server of ours: checked by the client, or known from elsewhere. `sensitive` is kept where
+ * it stands at a member; a structure as a whole is never repeated in a message.
+ */
+const ignoredTraits = new Set(["idempotent", "endpoint", "hostLabel", "streaming", "eventPayload", "sensitive"]);
 
 const protocols: Readonly<Record<string, ProtocolName>> = {
   AwsJson1_0Protocol: "awsJson1_0",

@@ -11,6 +11,7 @@ import type { InputOf, OutputOf } from "../../kit/handlers.ts";
 import type { Json, Resource, ResourceRequest } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "../../kit/service.ts";
+import { secretsUnder } from "../../kit/secrets.ts";
 import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
@@ -234,6 +235,7 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
     edge: new Proxy({} as Deps["edge"], absent),
     compute: new Proxy({} as Deps["compute"], absent),
     sessions: createSessions(),
+    secrets: secretsUnder(new Uint8Array(32)),
     cacheDir: home.directory,
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: (type) => types.get(type),

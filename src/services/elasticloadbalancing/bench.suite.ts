@@ -9,6 +9,7 @@ import { createDispatcher } from "../../kit/dispatch.ts";
 import type { Peers } from "../../kit/peers.ts";
 import type { Deps, Service } from "../../kit/service.ts";
 import { schemaOf } from "../../kit/service.ts";
+import { secretsUnder } from "../../kit/secrets.ts";
 import { createSessions } from "../../kit/sessions.ts";
 import { createSqliteStore } from "../../store/sqlite/sqlite.ts";
 import { createLog } from "../../telemetry/log.ts";
@@ -147,6 +148,7 @@ export async function createBench() {
       return unused();
     },
     sessions: createSessions(),
+    secrets: secretsUnder(new Uint8Array(32)),
     cacheDir: "",
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: unused,

@@ -15,6 +15,7 @@ import type { PeerOf } from "../../kit/handlers.ts";
 import type { Resource } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Service } from "../../kit/service.ts";
+import { secretsUnder } from "../../kit/secrets.ts";
 import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
 import { silentLog } from "../../telemetry/log.ts";
@@ -133,6 +134,7 @@ export async function startTestNode(options: NodeOptions): Promise<TestNode> {
     edge: noEdge,
     compute,
     sessions,
+    secrets: secretsUnder(new Uint8Array(32)),
     cacheDir,
     publicUrl,
     resourceType: (type) => resources.get(type),

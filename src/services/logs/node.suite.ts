@@ -11,6 +11,7 @@ import { createDispatcher } from "../../kit/dispatch.ts";
 import type { PeerOf } from "../../kit/handlers.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "../../kit/service.ts";
+import { secretsUnder } from "../../kit/secrets.ts";
 import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
@@ -64,6 +65,7 @@ export async function withNode<T>(body: (node: TestNode) => Promise<T>): Promise
       edge: nothing("the edge"),
       compute: nothing("compute"),
       sessions: createSessions(),
+      secrets: secretsUnder(new Uint8Array(32)),
       cacheDir: join(directory, "cache"),
       publicUrl,
       resourceType: () => undefined,

@@ -8,6 +8,7 @@ import { type Bounds, Engine } from "./engine.ts";
 import type { Compute, FunctionLogLine } from "./ports.ts";
 import { type ProcessDeps, createProcessDriver } from "./process/environment.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
+import { createPythons } from "./process/python.ts";
 import type { ServeHttp } from "./process/runtime-api.ts";
 import { endSurvivors } from "./process/survivors.ts";
 import { createWarden } from "./process/warden.ts";
@@ -21,7 +22,7 @@ export interface ComputeOptions extends Bounds {
   ids?: Ids;
   /** Called for every line of every function, in order within an environment; must not throw or wait. */
   onLogLine(line: FunctionLogLine): void;
-  /** Serves the Runtime API; without it only Node.js functions run. */
+  /** Serves the Runtime API; without it only functions in Node.js and Python run. */
   serveHttp?: ServeHttp;
 }
 
@@ -45,7 +46,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     ids,
     log,
     warden,
-    nodeRuntime: nodeRuntimeIn(directory),
+    interpreters: { nodeRuntime: nodeRuntimeIn(directory), pythonOf: createPythons(log) },
     onLogLine,
     ...(serveHttp === undefined ? {} : { serveHttp }),
   };

@@ -12,7 +12,7 @@ import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from
 import { type Child, type StartError, startChild } from "./child.ts";
 import { type Ending, mayStartBetter, verdictOf } from "./ending.ts";
 import { createFramedLink } from "./framed-link.ts";
-import { type Launch, launchOf } from "./launch.ts";
+import { type Interpreters, type Launch, launchOf } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
 import { residentKiBOf } from "./memory.ts";
@@ -27,8 +27,7 @@ export interface ProcessDeps {
   ids: Ids;
   log: Log;
   warden: Warden;
-  /** The path of Mikan's runtime for Node.js. */
-  nodeRuntime: () => Promise<string>;
+  interpreters: Interpreters;
   onLogLine(line: FunctionLogLine): void;
   /** Absent: runtimes that need the Runtime API cannot start. */
   serveHttp?: ServeHttp;
@@ -91,7 +90,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   async #start(): Promise<void> {
     const tmp = join(this.#directory, "tmp");
     await mkdir(tmp, { recursive: true });
-    const launch = await launchOf(this.#spec, this.#deps.nodeRuntime);
+    const launch = await launchOf(this.#spec, this.#deps.interpreters);
     const variables = variablesOf(this.#spec, { tmp, logStream: this.#log.stream });
     if (launch.kind === "runtime-api") {
       const { serveHttp } = this.#deps;

@@ -1,6 +1,7 @@
 /**
- * The framed channel between the node and its own Node.js runtime: kind, number, two lengths, meta (JSON text) and a
- * payload that is carried as it is. Both sides import this file; it imports nothing of the house.
+ * The framed channel between the node and its own runtimes: kind, number, two lengths, meta (JSON text) and a
+ * payload that is carried as it is. The node and the Node.js runtime import this file, and the Python runtime says the
+ * same (runtime-python/main.py); it imports nothing of the house.
  */
 
 export const frameKind = {

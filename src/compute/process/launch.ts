@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
+import { type Python, pythonProgram } from "./python.ts";
 
 export type Launch =
   | { kind: "framed"; command: string; args: readonly string[] }
@@ -58,11 +59,31 @@ async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
   return { kind: "impossible", reason: `Couldn't find valid bootstrap(s): [${places.join(" ")}]` };
 }
 
-/** `nodeRuntime` gives the path of Mikan's runtime for Node.js. */
-export async function launchOf(spec: FunctionSpec, nodeRuntime: () => Promise<string>): Promise<Launch> {
+/**
+ * `-B`: bytecode is not written beside the code, which is not the environment's to change. UTF-8 as on AWS, where the
+ * locale is `en_US.UTF-8`; this machine may have no such locale.
+ */
+const pythonFlags = ["-B", "-X", "utf8"];
+
+export interface Interpreters {
+  /** The path of Mikan's runtime for Node.js. */
+  nodeRuntime(): Promise<string>;
+  /** What runs `python3.12` here. */
+  pythonOf(runtime: string): Promise<Python>;
+}
+
+async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf"]): Promise<Launch> {
+  const python = await pythonOf(spec.runtime);
+  if ("hint" in python) return { kind: "unavailable", hint: python.hint };
+  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram] };
+}
+
+export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): Promise<Launch> {
   const runtime = runtimeKind(spec.runtime);
   if (runtime.kind === "unavailable") return runtime;
   if (runtime.kind === "bootstrap") return bootstrapOf(spec);
-  const args = [...heapFlags(spec), await nodeRuntime(), runtime.callbacks ? "callbacks" : "modern"];
+  if (runtime.kind === "python") return pythonLaunch(spec, interpreters.pythonOf);
+  const generation = runtime.callbacks ? "callbacks" : "modern";
+  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation];
   return { kind: "framed", command: process.execPath, args };
 }

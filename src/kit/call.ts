@@ -5,8 +5,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Ids } from "../base/ids.ts";
 
 export type Principal =
-  | { kind: "user"; account: string; accessKeyId: string }
-  | { kind: "role"; account: string; roleArn: string; session: string }
+  /** Without an `arn`: the account itself, its root user. `id` is IAM's, `AIDA...`. */
+  | { kind: "user"; account: string; accessKeyId: string; arn?: string; id?: string }
+  /** `roleId` is IAM's, `AROA...`; functions' keys have none. */
+  | { kind: "role"; account: string; roleArn: string; session: string; roleId?: string }
   /** An AWS service acting on somebody's behalf; resource policies decide what it may do. */
   | { kind: "service"; service: string; sourceArn?: string; sourceAccount?: string };
 

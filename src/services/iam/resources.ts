@@ -1,14 +1,11 @@
 /** IAM's CloudFormation types. */
 import { isFault } from "../../base/errors.ts";
-import { globalRegion } from "../../kit/call.ts";
-import { faults } from "../../kit/faults.ts";
 import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
-import { sql } from "../../store/sql.ts";
-import { roleArn, roleCreation, roleOperations } from "./roles.ts";
-import { roles, type Tag } from "./tables.ts";
-
-const fault = faults<typeof import("@aws-sdk/client-iam")>();
+import { attachmentOperations } from "./attachments.ts";
+import { fault } from "./entities.ts";
+import { removeRole, roleArn, roleCreation } from "./roles.ts";
+import { findNamed, roles, type Tag } from "./tables.ts";
 
 const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
 /** A policy in a template is an object, or already text. */
@@ -72,17 +69,17 @@ export function roleResource(deps: Deps): Resource {
     },
     async delete({ physicalId }, call) {
       // CloudFormation takes the role's own policies with it, which DeleteRole would refuse.
-      await deps.store.tx((tx) =>
-        tx.run(sql`delete from ${roles.name}
-          where account = ${call.account} and region = ${globalRegion} and name = ${physicalId}`),
-      );
+      await deps.store.tx(async (tx) => {
+        const role = await findNamed(tx, roles, call.account, physicalId);
+        if (role !== undefined) await removeRole(tx, role);
+      });
     },
   };
 }
 
 /** `AWS::IAM::Policy`: an inline policy of the roles it names. */
 export function policyResource(deps: Deps): Resource {
-  const { PutRolePolicy, DeleteRolePolicy } = roleOperations(deps);
+  const { PutRolePolicy, DeleteRolePolicy } = attachmentOperations(deps);
   return {
     type: "AWS::IAM::Policy",
     properties: ["Groups", "PolicyDocument", "PolicyName", "Roles", "Users"],

@@ -1,32 +1,20 @@
-/** Roles: created, read, changed and deleted; stored, and not yet enforced. */
-import { formatArn } from "../../base/arn.ts";
+/** Roles: created, read, changed and deleted. What they may do is stored, and not yet enforced; who may assume them is. */
 import { globalRegion, type Call } from "../../kit/call.ts";
-import { faults } from "../../kit/faults.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
-import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
-import type { Tx } from "../../store/store.ts";
+import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
-import { checkPolicy } from "./policies.ts";
-import { findRole, roles, rolesAfter, type Role, type Tag } from "./tables.ts";
+import { admitAttached, admitDeletion, attachAll, detachAll } from "./attachments.ts";
+import { checkInlinePolicy, checkInlineSize, checkTrustPolicy } from "./documents.ts";
+import { admitName, arnOf, encoded, fault, mergeTags, noSuch, pageOfNames, pageOfTable } from "./entities.ts";
+import { rolesMax, sessionSecondsDefault } from "./limits.ts";
+import { countOf, findNamed, instanceProfiles, isRow, roles, type Role, type Tag } from "./tables.ts";
+import { refuseBoundary } from "./users.ts";
 
-const fault = faults<typeof import("@aws-sdk/client-iam")>();
+export const roleArn = (role: Pick<Role, "account" | "path" | "name">) => arnOf("role", role);
 
-const sessionSecondsDefault = 3600;
-const pageSizeDefault = 100;
-/** Source: IAM and STS quotas. */
-const attachedMax = 20;
-const tagsMax = 50;
-
-export function roleArn({ account, path, name }: Pick<Role, "account" | "path" | "name">): string {
-  return formatArn({ service: "iam", region: "", account, resource: `role${path}${name}` });
-}
-
-/** IAM answers policy documents URL-encoded (RFC 3986). */
-const encoded = (document: string) => encodeURIComponent(document);
-
-function described(role: Role) {
+export function describedRole(role: Role) {
   return {
     Path: role.path,
     RoleName: role.name,
@@ -40,18 +28,10 @@ function described(role: Role) {
   };
 }
 
-const notFound = (name: string) => fault("NoSuchEntityException", `The role with name ${name} cannot be found.`);
-
-async function existing(tx: Tx, call: Call, name: string): Promise<Role> {
-  const role = await findRole(tx, call.account, name);
-  if (role === undefined) throw notFound(name);
+export async function existingRole(tx: ReadTx, account: string, name: string): Promise<Role> {
+  const role = await findNamed(tx, roles, account, name);
+  if (role === undefined) throw noSuch("role", name);
   return role;
-}
-
-function mergeTags(present: readonly Tag[], added: readonly { Key: string; Value: string }[]): Tag[] {
-  const merged = new Map([...present, ...added].map((tag) => [tag.Key, tag.Value]));
-  if (merged.size > tagsMax) throw fault("LimitExceededException", `Cannot exceed quota for TagsPerRole: ${tagsMax}`);
-  return [...merged].map(([Key, Value]) => ({ Key, Value }));
 }
 
 export interface NewRole {
@@ -69,8 +49,10 @@ export interface NewRole {
 /** Creates a role; a second call with the same token gives the role that the first one made. */
 export function roleCreation({ store, ids, clock }: Deps) {
   return async (role: NewRole, call: Call): Promise<Role> => {
-    checkPolicy(role.trustPolicy);
-    Object.values(role.inline ?? {}).forEach(checkPolicy);
+    checkTrustPolicy(role.trustPolicy);
+    Object.values(role.inline ?? {}).forEach(checkInlinePolicy);
+    checkInlineSize("role", role.name, role.inline ?? {});
+    admitAttached("role", role.attached ?? []);
     const row: Role = {
       account: call.account,
       region: globalRegion,
@@ -83,19 +65,27 @@ export function roleCreation({ store, ids, clock }: Deps) {
       session_seconds_max: role.sessionSecondsMax ?? sessionSecondsDefault,
       inline: role.inline ?? {},
       attached: role.attached ?? [],
-      tags: mergeTags([], role.tags ?? []),
+      tags: mergeTags("Role", [], role.tags ?? []),
       token: role.token ?? null,
     };
     return store.tx(async (tx) => {
-      const present = await findRole(tx, call.account, role.name);
+      const present = await findNamed(tx, roles, call.account, role.name);
       if (present !== undefined && present.token !== null && present.token === row.token) return present;
-      if (present !== undefined) {
-        throw fault("EntityAlreadyExistsException", `Role with name ${role.name} already exists.`);
-      }
+      const { account, name } = row;
+      await admitName(tx, roles, { title: "Role", quota: "RolesPerAccount", max: rolesMax, account, name });
+      await attachAll(tx, account, row.attached);
       await tx.run(insert(roles, row));
       return row;
     });
   };
+}
+
+/** Removes a role with all that hangs on it, as CloudFormation does. */
+export async function removeRole(tx: Tx, role: Role): Promise<void> {
+  await detachAll(tx, role);
+  await tx.run(sql`update ${instanceProfiles.name} set role_name = null
+    where account = ${role.account} and region = ${role.region} and role_name = ${role.name}`);
+  await tx.run(sql`delete from ${roles.name} where ${isRow(role)}`);
 }
 
 export function roleOperations(deps: Deps) {
@@ -103,21 +93,15 @@ export function roleOperations(deps: Deps) {
   const create = roleCreation(deps);
   const change = (call: Call, name: string, changes: (role: Role) => Partial<Role>) =>
     store.tx(async (tx) => {
-      const role = await existing(tx, call, name);
-      await tx.run(sql`update ${roles.name} set ${assign(roles, changes(role))}
-        where account = ${role.account} and region = ${role.region} and name = ${role.name}`);
+      const role = await existingRole(tx, call.account, name);
+      await tx.run(sql`update ${roles.name} set ${assign(roles, changes(role))} where ${isRow(role)}`);
       return {};
     });
-
-  const read = (call: Call, name: string) =>
-    store.read(async (tx) => {
-      const role = await findRole(tx, call.account, name);
-      if (role === undefined) throw notFound(name);
-      return role;
-    });
+  const read = (call: Call, name: string) => store.read((tx) => existingRole(tx, call.account, name));
 
   return {
     async CreateRole(input, call) {
+      refuseBoundary(input.PermissionsBoundary);
       const role = await create(
         {
           name: input.RoleName,
@@ -129,33 +113,29 @@ export function roleOperations(deps: Deps) {
         },
         call,
       );
-      return { Role: described(role) };
+      return { Role: describedRole(role) };
     },
 
     async GetRole(input, call) {
-      return { Role: described(await read(call, input.RoleName)) };
+      return { Role: describedRole(await read(call, input.RoleName)) };
     },
 
     async ListRoles(input, call) {
-      const listing = { operation: "ListRoles", filters: input.PathPrefix, call };
-      const refusal = () => fault("ValidationError", `Invalid Marker.`);
-      const after = String(pageKey(listing, input.Marker, refusal)?.[0] ?? "");
-      const limit = input.MaxItems ?? pageSizeDefault;
-      const rows = await store.read((tx) => rolesAfter(tx, call.account, input.PathPrefix ?? "/", after, limit + 1));
-      const { page, nextToken } = pageOf(listing, rows, limit, (role) => [role.name]);
-      const more = nextToken === undefined ? { IsTruncated: false } : { IsTruncated: true, Marker: nextToken };
-      return { Roles: page.map(described), ...more };
+      const { page, paged } = await pageOfTable(store, roles, { operation: "ListRoles", input, call });
+      return { Roles: page.map(describedRole), ...paged };
     },
 
     DeleteRole: (input, call) =>
       store.tx(async (tx) => {
-        const role = await existing(tx, call, input.RoleName);
-        if (role.attached.length > 0 || Object.keys(role.inline).length > 0) {
-          const what = role.attached.length > 0 ? "detach" : "delete";
-          throw fault("DeleteConflictException", `Cannot delete entity, must ${what} all policies first.`);
+        const role = await existingRole(tx, call.account, input.RoleName);
+        if ((await countOf(tx, instanceProfiles, call.account, sql`role_name = ${role.name}`)) > 0) {
+          throw fault(
+            "DeleteConflictException",
+            "Cannot delete entity, must remove roles from instance profile first.",
+          );
         }
-        await tx.run(sql`delete from ${roles.name}
-          where account = ${role.account} and region = ${role.region} and name = ${role.name}`);
+        admitDeletion(role);
+        await tx.run(sql`delete from ${roles.name} where ${isRow(role)}`);
         return {};
       }),
 
@@ -165,75 +145,27 @@ export function roleOperations(deps: Deps) {
         session_seconds_max: input.MaxSessionDuration ?? role.session_seconds_max,
       })),
 
+    async UpdateRoleDescription(input, call) {
+      await change(call, input.RoleName, () => ({ description: input.Description }));
+      return { Role: describedRole(await read(call, input.RoleName)) };
+    },
+
     async UpdateAssumeRolePolicy(input, call) {
-      checkPolicy(input.PolicyDocument);
+      checkTrustPolicy(input.PolicyDocument);
       return change(call, input.RoleName, () => ({ trust_policy: input.PolicyDocument }));
     },
 
-    async PutRolePolicy(input, call) {
-      checkPolicy(input.PolicyDocument);
-      return change(call, input.RoleName, (role) => ({
-        inline: { ...role.inline, [input.PolicyName]: input.PolicyDocument },
-      }));
-    },
-
-    async GetRolePolicy(input, call) {
-      const { inline } = await read(call, input.RoleName);
-      const document = inline[input.PolicyName];
-      if (document === undefined) throw missingPolicy(input.PolicyName);
-      return { RoleName: input.RoleName, PolicyName: input.PolicyName, PolicyDocument: encoded(document) };
-    },
-
-    async ListRolePolicies(input, call) {
-      const { inline } = await read(call, input.RoleName);
-      return { PolicyNames: Object.keys(inline).toSorted(), IsTruncated: false };
-    },
-
-    DeleteRolePolicy: (input, call) =>
-      change(call, input.RoleName, (role) => {
-        const { [input.PolicyName]: gone, ...inline } = role.inline;
-        if (gone === undefined) throw missingPolicy(input.PolicyName);
-        return { inline };
-      }),
-
-    AttachRolePolicy: (input, call) =>
-      change(call, input.RoleName, (role) => {
-        const attached = [...new Set([...role.attached, input.PolicyArn])];
-        if (attached.length > attachedMax) {
-          throw fault("LimitExceededException", `Cannot exceed quota for PoliciesPerRole: ${attachedMax}`);
-        }
-        return { attached };
-      }),
-
-    DetachRolePolicy: (input, call) =>
-      change(call, input.RoleName, (role) => {
-        if (!role.attached.includes(input.PolicyArn)) {
-          throw fault("NoSuchEntityException", `Policy ${input.PolicyArn} was not found.`);
-        }
-        return { attached: role.attached.filter((arn) => arn !== input.PolicyArn) };
-      }),
-
-    async ListAttachedRolePolicies(input, call) {
-      const { attached } = await read(call, input.RoleName);
-      const named = attached.map((PolicyArn) => ({
-        PolicyArn,
-        PolicyName: PolicyArn.slice(PolicyArn.lastIndexOf("/") + 1),
-      }));
-      return { AttachedPolicies: named, IsTruncated: false };
-    },
-
-    TagRole: (input, call) => change(call, input.RoleName, (role) => ({ tags: mergeTags(role.tags, input.Tags) })),
+    TagRole: (input, call) =>
+      change(call, input.RoleName, (role) => ({ tags: mergeTags("Role", role.tags, input.Tags) })),
 
     UntagRole: (input, call) =>
       change(call, input.RoleName, (role) => ({ tags: role.tags.filter((tag) => !input.TagKeys.includes(tag.Key)) })),
 
     async ListRoleTags(input, call) {
       const { tags } = await read(call, input.RoleName);
-      return { Tags: tags, IsTruncated: false };
+      const listing = { operation: "ListRoleTags", filters: input.RoleName, input, call };
+      const { page, paged } = await pageOfNames(listing, tags, ({ Key }) => Key);
+      return { Tags: [...page], ...paged };
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-iam")>;
-}
-
-function missingPolicy(name: string) {
-  return fault("NoSuchEntityException", `The role policy with name ${name} cannot be found.`);
 }

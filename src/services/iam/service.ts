@@ -1,11 +1,26 @@
-/** IAM: roles and their policies are kept, so that templates which make them work; nothing is enforced by them yet. */
+/** IAM: users, groups, roles and their policies. Who may assume a role is enforced; what they may do then is not yet. */
 import { defineService } from "../../kit/service.ts";
+import { attachmentOperations } from "./attachments.ts";
+import { groupOperations } from "./groups.ts";
+import { instanceProfileOperations } from "./instance-profiles.ts";
+import { policyOperations } from "./policies.ts";
 import { policyResource, roleResource } from "./resources.ts";
 import { roleOperations } from "./roles.ts";
 import { migrations } from "./tables.ts";
+import { userOperations } from "./users.ts";
 
 export const iam = defineService({
   name: "iam",
   migrations,
-  create: (deps) => ({ operations: roleOperations(deps), resources: [roleResource(deps), policyResource(deps)] }),
+  create: (deps) => ({
+    operations: {
+      ...userOperations(deps),
+      ...groupOperations(deps),
+      ...roleOperations(deps),
+      ...attachmentOperations(deps),
+      ...policyOperations(deps),
+      ...instanceProfileOperations(deps),
+    },
+    resources: [roleResource(deps), policyResource(deps)],
+  }),
 });

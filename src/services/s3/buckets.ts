@@ -8,7 +8,7 @@ import type { ReadTx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
 import { checkBucketName } from "./limits.ts";
 import { fault } from "./faults.ts";
-import { buckets, findBucket, inBucket, objects, type Bucket } from "./tables.ts";
+import { buckets, extents, findBucket, inBucket, parts, settings, uploads, versions, type Bucket } from "./tables.ts";
 
 const bucketsPageMax = 10_000;
 const legacyRegion = "us-east-1";
@@ -98,9 +98,16 @@ export function bucketOperations(deps: Deps) {
     DeleteBucket: (input, call) =>
       store.tx(async (tx) => {
         const bucket = await ownBucket(tx, input.Bucket, call);
-        const some = await tx.one(sql`select key from ${objects.name} where ${inBucket(bucket)} limit 1`);
+        const some = await tx.one(sql`select key from ${versions.name} where ${inBucket(bucket)} limit 1`);
         if (some !== undefined) throw fault("BucketNotEmpty", "The bucket you tried to delete is not empty");
-        await tx.run(sql`delete from ${buckets.name} where name = ${bucket.name}`);
+        // Uploads under way do not keep a bucket; with it they are forgotten.
+        const { account, region, name } = bucket;
+        for (const of of [extents, parts]) {
+          await tx.run(sql`delete from ${of.name} where account = ${account} and region = ${region}
+            and content in (select upload_id from ${uploads.name} where ${inBucket(bucket)})`);
+        }
+        for (const of of [uploads, settings]) await tx.run(sql`delete from ${of.name} where ${inBucket(bucket)}`);
+        await tx.run(sql`delete from ${buckets.name} where name = ${name}`);
         return {};
       }),
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;

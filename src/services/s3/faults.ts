@@ -3,17 +3,38 @@ import { faults } from "../../kit/faults.ts";
 
 /** Source: S3 API reference, "Error responses". */
 type Listed =
+  | "AccessControlListNotSupported"
   | "BadDigest"
+  | "BadRequest"
   | "BucketNotEmpty"
   | "EntityTooLarge"
+  | "EntityTooSmall"
   | "IllegalLocationConstraintException"
   | "InvalidArgument"
   | "InvalidBucketName"
+  | "InvalidPart"
+  | "InvalidPartNumber"
+  | "InvalidPartOrder"
+  | "InvalidPolicyDocument"
   | "InvalidRange"
+  | "InvalidRequest"
+  | "InvalidTag"
   | "KeyTooLongError"
   | "MalformedXML"
+  | "MalformedPolicy"
   | "MetadataTooLarge"
+  | "MethodNotAllowed"
+  | "NoSuchBucketPolicy"
+  | "NoSuchCORSConfiguration"
+  | "NoSuchLifecycleConfiguration"
+  | "NoSuchPublicAccessBlockConfiguration"
+  | "NoSuchTagSet"
+  | "NoSuchUpload"
+  | "NoSuchVersion"
+  | "NoSuchWebsiteConfiguration"
   | "NotModified"
-  | "PreconditionFailed";
+  | "OwnershipControlsNotFoundError"
+  | "PreconditionFailed"
+  | "ServerSideEncryptionConfigurationNotFoundError";
 
 export const fault = faults<typeof import("@aws-sdk/client-s3"), Listed>();

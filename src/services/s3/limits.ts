@@ -32,3 +32,26 @@ export function checkMetadata(metadata: Readonly<Record<string, string>>): void 
     throw fault("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size");
   }
 }
+
+/** Parts but the last are at least this long. Source: S3 user guide, "Amazon S3 multipart upload limits". */
+export const partBytesMin = 5 * 2 ** 20;
+export const partNumberMax = 10_000;
+
+export function checkPartNumber(number: number): void {
+  if (number >= 1 && number <= partNumberMax) return;
+  throw fault("InvalidArgument", `Part number must be an integer between 1 and ${partNumberMax}, inclusive`, {
+    ArgumentName: "partNumber",
+    ArgumentValue: String(number),
+  });
+}
+
+/** Entries of a page: as many as are asked for, at most a thousand. */
+export function pageLimit(asked: number | undefined, name: string): number {
+  if (asked !== undefined && asked < 0) {
+    throw fault("InvalidArgument", `Argument ${name} must be an integer between 0 and 2147483647`, {
+      ArgumentName: name,
+      ArgumentValue: String(asked),
+    });
+  }
+  return Math.min(asked ?? listKeysMax, listKeysMax);
+}

@@ -7,7 +7,8 @@ import type { ReadTx } from "../../store/store.ts";
 import { ownBucket, ownerId } from "./buckets.ts";
 import { fault } from "./faults.ts";
 import { listKeysMax } from "./limits.ts";
-import { objectsFrom, type Bucket, type StoredObject } from "./tables.ts";
+import { storageClassOf } from "./attributes-of.ts";
+import { objectsFrom, type Bucket, type Version } from "./tables.ts";
 
 interface Query {
   prefix: string;
@@ -18,14 +19,14 @@ interface Query {
 }
 
 interface Listing {
-  contents: StoredObject[];
+  contents: Version[];
   commonPrefixes: string[];
   /** The last key or prefix of this page, when there is more. */
   next: string | undefined;
 }
 
 /** The smallest text that comes after every text beginning with `prefix`, by bytes. */
-function afterPrefix(prefix: string): string {
+export function afterPrefix(prefix: string): string {
   return `${prefix}\u{10ffff}`;
 }
 
@@ -68,18 +69,21 @@ async function listKeys(tx: ReadTx, bucket: Bucket, { prefix, delimiter, after, 
 }
 
 /** Keys as the client asked for them: `url` survives XML's forbidden characters. */
-function encoder(type: string | undefined): (key: string) => string {
+export function encoder(type: string | undefined): (key: string) => string {
   if (type === undefined) return (key) => key;
   return (key) => encodeURIComponent(key).replaceAll("%2F", "/").replaceAll("%20", "+");
 }
 
-function described(object: StoredObject, encode: (key: string) => string) {
+function described(object: Version, encode: (key: string) => string) {
   return {
     Key: encode(object.key),
     LastModified: new Date(object.modified_ms),
     ETag: `"${object.etag}"`,
     Size: object.size_bytes,
-    StorageClass: "STANDARD" as const,
+    StorageClass: storageClassOf(object),
+    ...(object.checksum === null
+      ? {}
+      : { ChecksumAlgorithm: [object.checksum.algorithm], ChecksumType: object.checksum.type }),
   };
 }
 

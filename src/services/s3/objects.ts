@@ -2,131 +2,141 @@
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
-import { BodyTooLarge, type Body } from "../../base/http.ts";
-import { sql } from "../../store/sql.ts";
-import type { StoredBlob } from "../../store/store.ts";
-import { upsert } from "../../store/tables.ts";
+import { described, preparedColumns, preparedOf } from "./attributes-of.ts";
 import { ownBucket } from "./buckets.ts";
-import { checkRead, checkWrite, rangeOf, type Conditions } from "./conditions.ts";
+import { checksumMembers, givenChecksum, type ObjectChecksum } from "./checksums.ts";
+import { checkRead, checkWrite, rangeOf, type Conditions, type Range } from "./conditions.ts";
+import { cut, piecesOf, putBody, readPieces, type Piece } from "./content.ts";
 import { fault } from "./faults.ts";
-import { checkKey, checkMetadata, deleteKeysMax, objectBytesMax } from "./limits.ts";
-import { findObject, inBucket, objects, type StoredObject } from "./tables.ts";
+import { checkKey, objectBytesMax } from "./limits.ts";
+import type { Events } from "./notifications.ts";
+import { findPart } from "./parts.ts";
+import { newestVersion, placeVersion, readableVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
+import type { Version } from "./tables.ts";
 
-/** System headers that are kept and given back as they came. */
-const keptHeaders = ["CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage"] as const;
-
-/** Settings that would change what happens to the object, and that are not run. */
-const refusedSettings = [
-  "SSECustomerKey",
-  "SSEKMSKeyId",
-  "ObjectLockMode",
-  "ObjectLockRetainUntilDate",
-  "WebsiteRedirectLocation",
-  "Tagging",
-] as const;
-
-function headersOf(input: Partial<Record<(typeof keptHeaders)[number], string | undefined>>): Record<string, string> {
-  return Object.fromEntries(keptHeaders.flatMap((name) => (input[name] === undefined ? [] : [[name, input[name]]])));
+interface ReadInput extends Conditions {
+  Bucket: string;
+  Key: string;
+  VersionId?: string | undefined;
+  Range?: string | undefined;
+  PartNumber?: number | undefined;
+  ChecksumMode?: string | undefined;
 }
 
-function described(object: StoredObject) {
+interface Found {
+  version: Version;
+  versionId: { VersionId?: string };
+  pieces: Piece[];
+  /** The part of it that is asked for; undefined for the whole. */
+  range: Range | undefined;
+  checksum: ObjectChecksum | null;
+}
+
+/** Fields of the answer that the request may set itself. */
+const overrides = {
+  ResponseCacheControl: "CacheControl",
+  ResponseContentDisposition: "ContentDisposition",
+  ResponseContentEncoding: "ContentEncoding",
+  ResponseContentLanguage: "ContentLanguage",
+  ResponseContentType: "ContentType",
+  ResponseExpires: "Expires",
+} as const;
+type Overrides = { [N in keyof typeof overrides]?: string | Date | undefined };
+
+function overridden(input: Overrides): Record<string, string | Date> {
+  return Object.fromEntries(
+    Object.entries(overrides).flatMap(([from, to]) => {
+      const value = input[from as keyof Overrides];
+      return value === undefined ? [] : [[to, value]];
+    }),
+  );
+}
+
+function answerOf({ version, versionId, range, checksum }: Found, input: Overrides) {
+  const { start, end } = range ?? { start: 0, end: version.size_bytes };
   return {
-    ETag: `"${object.etag}"`,
-    LastModified: new Date(object.modified_ms),
-    ContentType: object.content_type,
-    AcceptRanges: "bytes",
-    Metadata: object.metadata,
-    ...object.headers,
+    ...described(version),
+    ...versionId,
+    ContentLength: end - start,
+    ...(range === undefined ? {} : { ContentRange: `bytes ${start}-${end - 1}/${version.size_bytes}` }),
+    ...(version.parts_count === null ? {} : { PartsCount: version.parts_count }),
+    ...checksumMembers(checksum),
+    ...overridden(input),
   };
 }
 
-export function objectOperations({ store, clock }: Deps) {
-  const putBlob = async (body: Body): Promise<StoredBlob> => {
-    try {
-      return await store.blobs.put(body ?? new Uint8Array(0), objectBytesMax);
-    } catch (cause) {
-      if (!(cause instanceof BodyTooLarge)) throw cause;
-      throw fault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", {}, { cause });
-    }
-  };
-
-  const find = (input: { Bucket: string; Key: string } & Conditions, call: Call) =>
+export function objectOperations({ store, clock, ids }: Deps, events: Events) {
+  const find = (input: ReadInput, call: Call): Promise<Found> =>
     store.read(async (tx) => {
-      const object = await findObject(tx, await ownBucket(tx, input.Bucket, call), input.Key);
-      if (object === undefined) throw fault("NoSuchKey", "The specified key does not exist.", { Key: input.Key });
-      checkRead(input, object);
-      return object;
-    });
-
-  const remove = (bucketName: string, keys: readonly string[], call: Call) =>
-    store.tx(async (tx) => {
-      const bucket = await ownBucket(tx, bucketName, call);
-      for (const key of keys) await tx.run(sql`delete from ${objects.name} where ${inBucket(bucket)} and key = ${key}`);
+      const bucket = await ownBucket(tx, input.Bucket, call);
+      const version = await readableVersion(tx, bucket, input);
+      checkRead(input, version);
+      if (input.PartNumber !== undefined && input.Range !== undefined) {
+        throw fault("InvalidRequest", "Cannot specify both Range header and partNumber query parameter");
+      }
+      const part = input.PartNumber === undefined ? undefined : await findPart(tx, version, input.PartNumber);
+      const range = part?.range ?? rangeOf(input.Range, version.size_bytes);
+      const checksum = part === undefined ? (range === undefined ? version.checksum : null) : part.checksum;
+      return {
+        version,
+        versionId: await versionIdIn(tx, bucket, version),
+        pieces: await piecesOf(tx, version),
+        // An empty object has no range that could be told.
+        range: range !== undefined && range.end > range.start ? range : undefined,
+        checksum: input.ChecksumMode === "ENABLED" ? checksum : null,
+      };
     });
 
   return {
     async PutObject(input, call) {
-      const refused = refusedSettings.find((name) => input[name] !== undefined);
-      if (refused !== undefined) throw fault("NotImplemented", `Mikan does not implement ${refused} of PutObject yet.`);
       checkKey(input.Key);
-      checkMetadata(input.Metadata ?? {});
+      const prepared = preparedOf(input, "PutObject");
       // The bucket is looked at before a byte is taken, and again when the object is named.
       await store.read((tx) => ownBucket(tx, input.Bucket, call));
-      const blob = await putBlob(input.Body);
+      const blob = await putBody(store, input.Body, objectBytesMax);
+      const checksum = givenChecksum(input);
       const modifiedMs = clock.now();
-      await store.tx(async (tx) => {
+      const random = ids.hex(versionRandomBytes);
+      const versionId = await store.tx(async (tx) => {
         const bucket = await ownBucket(tx, input.Bucket, call);
-        checkWrite(input, await findObject(tx, bucket, input.Key));
-        const row: StoredObject = {
-          account: bucket.account,
-          region: bucket.region,
-          bucket: bucket.name,
-          key: input.Key,
+        if (input.IfMatch !== undefined || input.IfNoneMatch !== undefined) {
+          checkWrite(input, visible(await newestVersion(tx, bucket, input.Key)));
+        }
+        const fresh = {
+          ...preparedColumns(prepared),
+          delete_marker: false,
           blob_id: blob.id,
+          content: null,
           size_bytes: blob.sizeBytes,
           etag: blob.md5Hex,
           modified_ms: modifiedMs,
-          content_type: input.ContentType ?? "binary/octet-stream",
-          headers: headersOf(input),
-          metadata: input.Metadata ?? {},
+          checksum,
+          parts_count: null,
         };
-        await tx.run(upsert(objects, row));
+        const version = await placeVersion(tx, bucket, input.Key, fresh, random);
+        await events.happened(tx, bucket, "ObjectCreated:Put", version, call);
+        return versionIdIn(tx, bucket, version);
       });
-      return { ETag: `"${blob.md5Hex}"` };
+      return {
+        ETag: `"${blob.md5Hex}"`,
+        ServerSideEncryption: "AES256",
+        ...versionId,
+        ...checksumMembers(checksum),
+      };
     },
 
     async GetObject(input, call) {
-      const object = await find(input, call);
-      const range = rangeOf(input.Range, object.size_bytes);
-      const { start, end } = range ?? { start: 0, end: object.size_bytes };
+      const found = await find(input, call);
+      const { version, pieces, range } = found;
+      const wanted = range === undefined ? pieces : cut(pieces, range.start, range.end);
       return {
-        ...described(object),
-        ContentLength: end - start,
-        ...(range === undefined ? {} : { ContentRange: `bytes ${start}-${end - 1}/${object.size_bytes}` }),
-        Body: end === start ? new Uint8Array(0) : store.blobs.read(object.blob_id, start, end),
+        ...answerOf(found, input),
+        Body: version.size_bytes === 0 ? new Uint8Array(0) : readPieces(store, wanted),
       };
     },
 
     async HeadObject(input, call) {
-      const object = await find(input, call);
-      return { ...described(object), ContentLength: object.size_bytes };
-    },
-
-    async DeleteObject(input, call) {
-      await remove(input.Bucket, [input.Key], call);
-      return {};
-    },
-
-    async DeleteObjects(input, call) {
-      const keys = input.Delete.Objects.map(({ Key }) => Key);
-      if (keys.length === 0 || keys.length > deleteKeysMax) {
-        throw fault(
-          "MalformedXML",
-          "The XML you provided was not well-formed or did not validate against our published schema",
-        );
-      }
-      await remove(input.Bucket, keys, call);
-      return input.Delete.Quiet === true ? {} : { Deleted: keys.map((Key) => ({ Key })) };
+      return answerOf(await find(input, call), input);
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
 }

@@ -1,19 +1,33 @@
-/** S3, as far as packaging and deploying need it: buckets, objects in one piece, listings. */
+/** S3: buckets, objects in one piece or in parts, versions, listings, and what a bucket can be told to do. */
 import { defineService } from "../../kit/service.ts";
-import { sql } from "../../store/sql.ts";
 import { bucketOperations } from "./buckets.ts";
+import { completionOperations } from "./completion.ts";
+import { deletionOperations } from "./deletion.ts";
 import { listingOperations } from "./listing.ts";
+import { createEvents } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
 import { bucketResource } from "./resources.ts";
-import { migrations, objects } from "./tables.ts";
+import { migrations, namesBlob } from "./tables.ts";
+import { uploadListingOperations } from "./upload-listing.ts";
+import { uploadOperations } from "./uploads.ts";
 
 export const s3 = defineService({
   name: "s3",
   migrations,
-  create: (deps) => ({
-    operations: { ...bucketOperations(deps), ...objectOperations(deps), ...listingOperations(deps) },
-    resources: [bucketResource(deps)],
-    namesBlob: async (id) =>
-      (await deps.store.read((tx) => tx.one(sql`select key from ${objects.name} where blob_id = ${id}`))) !== undefined,
-  }),
+  create(deps) {
+    const events = createEvents();
+    return {
+      operations: {
+        ...bucketOperations(deps),
+        ...objectOperations(deps, events),
+        ...deletionOperations(deps, events),
+        ...listingOperations(deps),
+        ...uploadOperations(deps),
+        ...uploadListingOperations(deps),
+        ...completionOperations(deps, events),
+      },
+      resources: [bucketResource(deps)],
+      namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),
+    };
+  },
 });

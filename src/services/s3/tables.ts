@@ -1,7 +1,9 @@
-/** Buckets and objects. A bucket's name is taken for all accounts; its rows are its owner's. */
+/** Buckets, the versions of their objects, and uploads under way. A bucket's name is taken for all accounts; its rows are its owner's. */
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { c, table, type Migration, type Row } from "../../store/tables.ts";
+import type { ObjectChecksum } from "./checksums.ts";
+import type { SettingName, Settings } from "./settings-of.ts";
 
 export const buckets = table(
   "s3_buckets",
@@ -18,7 +20,8 @@ export const buckets = table(
 );
 export type Bucket = Row<typeof buckets>;
 
-export const objects = table(
+/** Objects as the first version of these tables had them; moved to `s3_versions`. */
+const objects = table(
   "s3_objects",
   {
     account: c.id,
@@ -27,6 +30,36 @@ export const objects = table(
     key: c.id,
     blob_id: c.id,
     size_bytes: c.int,
+    etag: c.id,
+    modified_ms: c.time,
+    content_type: c.text,
+    headers: c.json<Record<string, string>>(),
+    metadata: c.json<Record<string, string>>(),
+  },
+  { key: ["account", "region", "bucket", "key"], indexes: [{ columns: ["blob_id"] }] },
+);
+
+/** Every version of every object, delete markers too; in a bucket that was never versioned each key has one, `null`. */
+export const versions = table(
+  "s3_versions",
+  {
+    account: c.id,
+    region: c.id,
+    bucket: c.id,
+    key: c.id,
+    /** Smaller for each newer version of the key, so that the newest comes first. */
+    rank: c.int,
+    /** `null`, or text that begins with the rank (versions.ts). */
+    version_id: c.id,
+    /** It is the newest, and no delete marker: what listings and plain reads see. */
+    listed: c.bool,
+    delete_marker: c.bool,
+    /** When a newer version came; null for the newest. */
+    superseded_ms: c.nullable(c.time),
+    /** The bytes, when they are one whole blob; else null, and `content` names their extents. */
+    blob_id: c.nullable(c.id),
+    content: c.nullable(c.id),
+    size_bytes: c.int,
     /** Without its quotes. */
     etag: c.id,
     modified_ms: c.time,
@@ -34,31 +67,155 @@ export const objects = table(
     /** System headers kept as they came (Cache-Control ...), by the name of their member. */
     headers: c.json<Record<string, string>>(),
     metadata: c.json<Record<string, string>>(),
+    tags: c.nullable(c.json<Record<string, string>>()),
+    checksum: c.nullable(c.json<ObjectChecksum>()),
+    /** Of a multipart upload; null for an object put in one piece. */
+    parts_count: c.nullable(c.int),
   },
-  { key: ["account", "region", "bucket", "key"], indexes: [{ columns: ["blob_id"] }] },
+  {
+    key: ["account", "region", "bucket", "key", "rank"],
+    indexes: [
+      { columns: ["account", "region", "bucket", "listed", "key"] },
+      { columns: ["blob_id"] },
+      { columns: ["content"] },
+    ],
+  },
 );
-export type StoredObject = Row<typeof objects>;
+export type Version = Row<typeof versions>;
 
-export const migrations: readonly Migration[] = [{ version: 1, create: [buckets, objects] }];
+/** Pieces of blobs that make up a content, in order: joining parts copies no byte, and neither does copying a part. */
+export const extents = table(
+  "s3_extents",
+  {
+    account: c.id,
+    region: c.id,
+    /** The upload's id. */
+    content: c.id,
+    part_number: c.int,
+    /** Within the part. */
+    position: c.int,
+    blob_id: c.id,
+    start_bytes: c.int,
+    length_bytes: c.int,
+  },
+  { key: ["account", "region", "content", "part_number", "position"], indexes: [{ columns: ["blob_id"] }] },
+);
+export type Extent = Row<typeof extents>;
+
+/** Parts of an upload under way, and of the object that it became. */
+export const parts = table(
+  "s3_parts",
+  {
+    account: c.id,
+    region: c.id,
+    content: c.id,
+    part_number: c.int,
+    size_bytes: c.int,
+    etag: c.id,
+    checksum: c.nullable(c.json<ObjectChecksum>()),
+    modified_ms: c.time,
+  },
+  { key: ["account", "region", "content", "part_number"] },
+);
+export type Part = Row<typeof parts>;
+
+/** What an upload's object will have besides bytes. */
+export interface Prepared {
+  contentType: string;
+  headers: Record<string, string>;
+  metadata: Record<string, string>;
+  tags: Record<string, string> | null;
+}
+
+export const uploads = table(
+  "s3_uploads",
+  {
+    account: c.id,
+    region: c.id,
+    bucket: c.id,
+    key: c.id,
+    upload_id: c.id,
+    created_ms: c.time,
+    prepared: c.json<Prepared>(),
+    checksum: c.nullable(c.json<Omit<ObjectChecksum, "value">>()),
+    /** The answer of CompleteMultipartUpload once it has run: a client that asks again gets the same. */
+    completed: c.nullable(c.json<{ etag: string; versionId: string | null; checksum: ObjectChecksum | null }>()),
+  },
+  { key: ["account", "region", "bucket", "key", "upload_id"], indexes: [{ columns: ["created_ms"] }] },
+);
+export type Upload = Row<typeof uploads>;
+
+/** A bucket's configurations, each as its Put operation gave it. */
+export const settings = table(
+  "s3_settings",
+  { account: c.id, region: c.id, bucket: c.id, name: c.id, value: c.json<unknown>(), modified_ms: c.time },
+  { key: ["account", "region", "bucket", "name"], indexes: [{ columns: ["name"] }] },
+);
+
+export const migrations: readonly Migration[] = [
+  { version: 1, create: [buckets, objects] },
+  {
+    version: 2,
+    create: [versions, extents, parts, uploads, settings],
+    run: [
+      sql`insert into s3_versions (account, region, bucket, key, rank, version_id, listed, delete_marker, superseded_ms,
+            blob_id, content, size_bytes, etag, modified_ms, content_type, headers, metadata, tags, checksum, parts_count)
+          select account, region, bucket, key, 9007199254740991 - modified_ms * 1000, 'null', true, false, null,
+            blob_id, null, size_bytes, etag, modified_ms, content_type, headers, metadata, null, null, null
+          from s3_objects`,
+      sql`delete from s3_objects`,
+    ],
+  },
+];
 
 export function findBucket(tx: ReadTx, name: string): Promise<Bucket | undefined> {
   return tx.one<Bucket>(sql`select ${buckets.columns} from ${buckets.name} where name = ${name}`);
 }
 
-/** The condition that picks a bucket's objects. */
+/** The condition that picks what is in a bucket. */
 export function inBucket({ account, region, name }: Bucket) {
   return sql`account = ${account} and region = ${region} and bucket = ${name}`;
 }
 
-export function findObject(tx: ReadTx, bucket: Bucket, key: string): Promise<StoredObject | undefined> {
-  return tx.one<StoredObject>(
-    sql`select ${objects.columns} from ${objects.name} where ${inBucket(bucket)} and key = ${key}`,
-  );
+/** The condition that picks an object's versions. */
+export function ofKey(bucket: Bucket, key: string) {
+  return sql`${inBucket(bucket)} and key = ${key}`;
+}
+
+export interface ContentRef {
+  account: string;
+  region: string;
+  content: string;
+}
+
+/** The condition that picks the extents or parts of a content. */
+export function ofContent({ account, region, content }: ContentRef) {
+  return sql`account = ${account} and region = ${region} and content = ${content}`;
 }
 
 /** Objects at or after `from` (after it when `exclusive`), in byte order of their keys. */
 export function objectsFrom(tx: ReadTx, bucket: Bucket, from: string, exclusive: boolean, limit: number) {
   const comparison = exclusive ? sql`key > ${from}` : sql`key >= ${from}`;
-  return tx.all<StoredObject>(sql`select ${objects.columns} from ${objects.name}
-    where ${inBucket(bucket)} and ${comparison} order by key limit ${limit}`);
+  return tx.all<Version>(sql`select ${versions.columns} from ${versions.name}
+    where ${inBucket(bucket)} and listed = ${true} and ${comparison} order by key limit ${limit}`);
+}
+
+export async function namesBlob(tx: ReadTx, id: string): Promise<boolean> {
+  const named = await tx.one(sql`select blob_id from ${versions.name} where blob_id = ${id} limit 1`);
+  return (
+    named !== undefined ||
+    (await tx.one(sql`select blob_id from ${extents.name} where blob_id = ${id} limit 1`)) !== undefined
+  );
+}
+
+/** A configuration of the bucket, or undefined. */
+export async function settingOf<N extends SettingName>(
+  tx: ReadTx,
+  bucket: Bucket,
+  name: N,
+): Promise<Settings[N] | undefined> {
+  const row = await tx.one<{ value: Settings[N] }>(
+    sql`select value from ${settings.name} where ${inBucket(bucket)} and name = ${name}`,
+  );
+  return row?.value;
 }

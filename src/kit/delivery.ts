@@ -171,7 +171,7 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     const code = error instanceof Fault ? error.code : "InternalFailure";
     const throttled = policy.throttles?.includes(code) ?? false;
     const attempts = row.attempts + (throttled ? 0 : 1);
-    const delayMs = throttled ? throttleDelayMs(row.throttled) : policy.retryDelaysMs[row.attempts];
+    const delayMs = throttled ? throttleDelayMs(row.throttled, ids) : policy.retryDelaysMs[row.attempts];
     const now = clock.now();
     if (delayMs !== undefined && now + delayMs <= row.created_ms + policy.maxAgeMs) {
       const next = { due_ms: now + delayMs, attempts, throttled: row.throttled + (throttled ? 1 : 0) };
@@ -268,8 +268,9 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
   };
 }
 
-function throttleDelayMs(throttled: number): number {
-  // Jitter needs no seed: it only has to differ between deliveries.
-  const ceiling = Math.min(throttleBackoffMsMax, throttleBackoffMsMin * 2 ** Math.min(throttled, 20));
-  return ceiling / 2 + ((performance.now() * 1_000) % (ceiling / 2));
+/** Doubling with each throttle, and half of it by chance, so that those who were refused together do not return together. */
+function throttleDelayMs(throttled: number, ids: Ids): number {
+  const ceilingMs = Math.min(throttleBackoffMsMax, throttleBackoffMsMin * 2 ** Math.min(throttled, 20));
+  const chance = Number.parseInt(ids.hex(4), 16) / 2 ** 32;
+  return Math.round((ceilingMs / 2) * (1 + chance));
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { authorize, matchesGlob, type PolicyDocument } from "./authorize.ts";
+import { authorize, decide, matchesGlob, type PolicyDocument } from "./authorize.ts";
 import type { Principal } from "./call.ts";
+import { conditionsHold } from "./conditions.ts";
 
 const arn = "arn:aws:lambda:us-east-1:000000000000:function:map";
 const balancer: Principal = { kind: "service", service: "elasticloadbalancing.amazonaws.com" };
@@ -46,6 +47,46 @@ describe("authorize", () => {
     expect(ask(balancer, from("StringEquals"), context)).toBe(false);
     expect(ask(balancer, from("ArnLike"))).toBe(false);
     expect(ask(balancer, from("IpAddress"), context)).toBe(false);
+  });
+
+  it("knows users, roles and sessions by their ARNs, and all of an account by its root", () => {
+    const account = "000000000000";
+    const ann: Principal = { kind: "user", account, accessKeyId: "AKIA", arn: `arn:aws:iam::${account}:user/eng/ann` };
+    const work: Principal = { kind: "role", account, roleArn: `arn:aws:iam::${account}:role/x/work`, session: "s" };
+    const says = (principal: Principal, AWS: string) =>
+      decide({ principal, action: "lambda:InvokeFunction", arn, context: {}, policy: allow({ Principal: { AWS } }) });
+    expect(says(ann, `arn:aws:iam::${account}:user/eng/ann`)).toBe("allow");
+    expect(says(ann, `arn:aws:iam::${account}:user/bob`)).toBe("silent");
+    expect(says(work, `arn:aws:iam::${account}:role/x/work`)).toBe("allow");
+    expect(says(work, `arn:aws:sts::${account}:assumed-role/work/s`)).toBe("allow");
+    expect(says(work, `arn:aws:sts::${account}:assumed-role/work/t`)).toBe("silent");
+    expect(says(ann, account)).toBe("allow");
+    expect(says(ann, "arn:aws:iam::999999999999:root")).toBe("silent");
+  });
+
+  it.each<[string, Record<string, string | string[]>, Record<string, string | string[]>, boolean | undefined]>([
+    ["StringEquals", { k: ["a", "b"] }, { K: "b" }, true],
+    ["StringEquals", { k: "a" }, {}, false],
+    ["StringEqualsIfExists", { k: "a" }, {}, true],
+    ["StringNotEquals", { k: "a" }, {}, true],
+    ["StringNotEquals", { k: ["a", "b"] }, { k: "b" }, false],
+    ["StringNotLike", { k: "a*" }, { k: "b" }, true],
+    ["Bool", { k: "true" }, { k: "True" }, true],
+    ["Null", { k: "true" }, {}, true],
+    ["Null", { k: "false" }, {}, false],
+    ["NumericLessThan", { k: "10" }, { k: "9" }, true],
+    ["DateGreaterThan", { k: "2026-01-01T00:00:00Z" }, { k: "1735689599" }, false],
+    ["ForAllValues:StringEquals", { k: ["a", "b"] }, { k: ["a", "c"] }, false],
+    ["ForAnyValue:StringEquals", { k: ["a", "b"] }, { k: ["a", "c"] }, true],
+    ["ForAllValues:StringEquals", { k: "a" }, {}, true],
+    ["IpAddress", { k: "10.0.0.0/8" }, { k: "10.1.1.1" }, undefined],
+  ])("condition %s %j on %j is %s", (operator, wanted, given, result) => {
+    expect(conditionsHold({ [operator]: wanted }, given)).toBe(result);
+  });
+
+  it("heeds a Deny whose condition it cannot evaluate", () => {
+    const Condition = { IpAddress: { "aws:SourceIp": "10.0.0.0/8" } };
+    expect(ask(user, allow({ Effect: "Deny", Principal: "*", Condition }))).toBe(false);
   });
 
   it("lets a Deny win, also over users", () => {

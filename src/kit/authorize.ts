@@ -1,5 +1,10 @@
 /** May this principal do that? Allow-all for users and roles until IAM lands; service principals need a resource policy. */
 import type { Principal } from "./call.ts";
+import { conditionsHold, matchesGlob, type ConditionContext, type Conditions } from "./conditions.ts";
+import { principalArn, type Caller } from "./principals.ts";
+
+export { matchesGlob } from "./conditions.ts";
+export type { ConditionContext } from "./conditions.ts";
 
 export interface PolicyDocument {
   Version?: string;
@@ -13,11 +18,8 @@ export interface PolicyStatement {
   Principal: "*" | { Service?: string | readonly string[]; AWS?: string | readonly string[] };
   Action: string | readonly string[];
   Resource: string | readonly string[];
-  Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+  Condition?: Conditions;
 }
-
-/** Condition keys of the request: `AWS:SourceArn`, `AWS:SourceAccount`. Names compare without case. */
-export type ConditionContext = Readonly<Record<string, string | undefined>>;
 
 export interface AuthorizeRequest {
   principal: Principal;
@@ -28,17 +30,29 @@ export interface AuthorizeRequest {
   policy: PolicyDocument | undefined;
 }
 
-/** True when the request is allowed. A matching Deny wins. */
-export function authorize({ principal, action, arn, context, policy }: AuthorizeRequest): boolean {
-  const matching = (policy?.Statement ?? []).filter(
-    (statement) =>
+/** What a resource policy says of a request: a matching Deny wins; `silent` when no statement matches. */
+export type Decision = "allow" | "deny" | "silent";
+
+export function decide({ principal, action, arn, context, policy }: AuthorizeRequest): Decision {
+  let decision: Decision = "silent";
+  for (const statement of policy?.Statement ?? []) {
+    const matches =
       matchesPrincipal(statement, principal) &&
       listOf(statement.Action).some((pattern) => matchesGlob(pattern.toLowerCase(), action.toLowerCase())) &&
-      listOf(statement.Resource).some((pattern) => matchesGlob(pattern, arn)) &&
-      matchesConditions(statement.Condition, context),
-  );
-  if (matching.some((statement) => statement.Effect === "Deny")) return false;
-  return principal.kind !== "service" || matching.some((statement) => statement.Effect === "Allow");
+      listOf(statement.Resource).some((pattern) => matchesGlob(pattern, arn));
+    if (!matches) continue;
+    const held = conditionsHold(statement.Condition, context);
+    // A condition that cannot be evaluated must neither widen a permission nor lift a prohibition.
+    if (statement.Effect === "Deny" && held !== false) return "deny";
+    if (statement.Effect === "Allow" && held === true) decision = "allow";
+  }
+  return decision;
+}
+
+/** True when the request is allowed: users and roles need no policy to say so, services do. */
+export function authorize(request: AuthorizeRequest): boolean {
+  const decision = decide(request);
+  return decision === "allow" || (decision === "silent" && request.principal.kind !== "service");
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {
@@ -49,55 +63,12 @@ function listOf(value: string | readonly string[] | undefined): readonly string[
 function matchesPrincipal({ Principal: allowed }: PolicyStatement, principal: Principal): boolean {
   if (allowed === "*") return true;
   if (principal.kind === "service") return listOf(allowed.Service).includes(principal.service);
-  const names = listOf(allowed.AWS);
-  return (
-    names.includes("*") || names.includes(principal.account) || names.includes(`arn:aws:iam::${principal.account}:root`)
-  );
+  const names = new Set(listOf(allowed.AWS));
+  const { account } = principal;
+  return ["*", account, `arn:aws:iam::${account}:root`, ...ownArns(principal)].some((name) => names.has(name));
 }
 
-/** Condition operators that are evaluated. One that is not known matches nothing, so it never widens a permission. */
-const operators: Record<string, (pattern: string, value: string) => boolean> = {
-  stringequals: (pattern, value) => pattern === value,
-  stringlike: matchesGlob,
-  arnequals: matchesGlob,
-  arnlike: matchesGlob,
-};
-
-function matchesConditions(conditions: PolicyStatement["Condition"], context: ConditionContext): boolean {
-  const values = new Map(Object.entries(context).map(([key, value]) => [key.toLowerCase(), value]));
-  return Object.entries(conditions ?? {}).every(([operator, keys]) => {
-    const matches = operators[operator.toLowerCase()];
-    return Object.entries(keys).every(([key, patterns]) => {
-      const value = values.get(key.toLowerCase());
-      return (
-        matches !== undefined && value !== undefined && listOf(patterns).some((pattern) => matches(pattern, value))
-      );
-    });
-  });
-}
-
-/** `*` is any run of characters, `?` one. Linear in the text for each star. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  let at = 0;
-  let star = -1;
-  let retry = 0;
-  let i = 0;
-  while (i < text.length) {
-    if (at < pattern.length && (pattern[at] === "?" || pattern[at] === text[i]) && pattern[at] !== "*") {
-      at += 1;
-      i += 1;
-    } else if (pattern[at] === "*") {
-      star = at;
-      retry = i;
-      at += 1;
-    } else if (star >= 0) {
-      at = star + 1;
-      retry += 1;
-      i = retry;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[at] === "*") at += 1;
-  return at === pattern.length;
+/** A session is meant by its own ARN, and by that of its role. */
+function ownArns(principal: Caller): readonly string[] {
+  return principal.kind === "role" ? [principal.roleArn, principalArn(principal)] : [principalArn(principal)];
 }

@@ -59,7 +59,6 @@ function checkDocument(document: string, purpose: Purpose): void {
   }
   if (!("Statement" in policy)) throw malformed("Missing required field Statement");
   const statements = listOf(policy["Statement"]);
-  if (statements.length === 0) throw malformed("Syntax errors in policy.");
   const ids = new Set<unknown>();
   for (const statement of statements) {
     if (!isObject(statement)) throw malformed("Syntax errors in policy.");
@@ -124,7 +123,7 @@ function checkTrust(statement: Fields, actions: readonly string[]): void {
     checkKnown(principal, principalTypes);
     for (const names of Object.values(principal)) textsOf(names);
   }
-  if (!actions.every((action) => action === "*" || /^sts:/i.test(action))) {
+  if ("NotAction" in statement || !actions.every((action) => action === "*" || /^sts:/i.test(action))) {
     throw malformed("AssumeRole policy may only specify STS AssumeRole actions.");
   }
 }

@@ -138,7 +138,8 @@ test("inline policies are given back as they came, and checked in IAM's words", 
     [{ Statement: [{ ...statement, Principal: "*" }] }, "Policy document should not specify a principal."],
     [{ Statement: [{ ...statement, Resource: "bucket" }] }, 'Resource bucket must be in ARN format or "*".'],
     [{ Version: "2020-01-01", Statement: [statement] }, "valid version string"],
-    [{ Statement: [] }, "Syntax errors in policy."],
+    [{ Statement: [{ ...statement, Resources: "*" }] }, "Syntax errors in policy."],
+    [{ Version: "2012-10-17" }, "Missing required field Statement"],
   ];
   for (const [policy, message] of wrong) {
     await expect(put(JSON.stringify(policy))).rejects.toMatchObject({

@@ -7,9 +7,11 @@ type Listed =
   | "BadDigest"
   | "BadRequest"
   | "BucketNotEmpty"
+  | "ConditionalRequestConflict"
   | "EntityTooLarge"
   | "EntityTooSmall"
   | "IllegalLocationConstraintException"
+  | "IllegalVersioningConfigurationException"
   | "InvalidArgument"
   | "InvalidBucketName"
   | "InvalidPart"
@@ -33,8 +35,9 @@ type Listed =
   | "NoSuchVersion"
   | "NoSuchWebsiteConfiguration"
   | "NotModified"
+  | "ObjectLockConfigurationNotFoundError"
   | "OwnershipControlsNotFoundError"
   | "PreconditionFailed"
-  | "ServerSideEncryptionConfigurationNotFoundError";
+  | "ReplicationConfigurationNotFoundError";
 
 export const fault = faults<typeof import("@aws-sdk/client-s3"), Listed>();

@@ -1,15 +1,20 @@
 /** S3: buckets, objects in one piece or in parts, versions, listings, and what a bucket can be told to do. */
 import { defineService } from "../../kit/service.ts";
+import { attributeOperations } from "./attributes.ts";
 import { bucketOperations } from "./buckets.ts";
 import { completionOperations } from "./completion.ts";
+import { configurationOperations } from "./configurations.ts";
+import { copyOperations } from "./copies.ts";
 import { deletionOperations } from "./deletion.ts";
 import { listingOperations } from "./listing.ts";
 import { createEvents } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
 import { bucketResource } from "./resources.ts";
 import { migrations, namesBlob } from "./tables.ts";
+import { taggingOperations } from "./tagging.ts";
 import { uploadListingOperations } from "./upload-listing.ts";
 import { uploadOperations } from "./uploads.ts";
+import { versionListingOperations } from "./version-listing.ts";
 
 export const s3 = defineService({
   name: "s3",
@@ -25,6 +30,11 @@ export const s3 = defineService({
         ...uploadOperations(deps),
         ...uploadListingOperations(deps),
         ...completionOperations(deps, events),
+        ...copyOperations(deps, events),
+        ...attributeOperations(deps),
+        ...versionListingOperations(deps),
+        ...taggingOperations(deps, events),
+        ...configurationOperations(deps),
       },
       resources: [bucketResource(deps)],
       namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),

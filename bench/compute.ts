@@ -1,4 +1,5 @@
-/** Warm invocations per second over the framed channel and over the Runtime API, and cold starts. `node bench/compute.ts` */
+/** Warm invocations per second over the framed channel (Node.js, Python) and over the Runtime API, and cold starts. `node bench/compute.ts` */
+import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,9 +16,13 @@ const rounds = 7;
 const roundMs = 1_000;
 const coldStarts = 11;
 
+const hasPython = spawnSync("python3", ["-c", ""]).status === 0;
+
 const event = Buffer.from(JSON.stringify({ path: "/map/14/8625/5974.mvt", headers: { host: "front.elb.localhost" } }));
 
 const handler = `export const handler = async (event) => ({ statusCode: 200, body: event.path });`;
+
+const pythonHandler = `def handler(event, context): return {"statusCode": 200, "body": event["path"]}`;
 
 /** The same function as a runtime of somebody else's would carry it, on connections that are kept. */
 const bootstrap = `#!${process.execPath}
@@ -151,12 +156,14 @@ async function measure(subjects: readonly Subject[]): Promise<ComputeFigures[]> 
   }));
 }
 
-/** Measures both channels, prints a table, and gives its rows. */
+/** Measures every channel, prints a table, and gives its rows. */
 export async function run(): Promise<ComputeFigures[]> {
   const directory = await mkdtemp(join(tmpdir(), "mikan-bench-"));
   const subjects: Subject[] = [];
   try {
     subjects.push(await open(directory, "framed", "nodejs24.x", "index.mjs", handler));
+    if (hasPython) subjects.push(await open(directory, "framed, Python", "python3.12", "index.py", pythonHandler));
+    else process.stdout.write("no python3 here: functions in Python are not measured\n");
     subjects.push(await open(directory, "runtime-api", "provided.al2023", "bootstrap", bootstrap));
     const figures = await measure(subjects);
     const rounded = figures.map(({ channel, perSecond, p50Ms, p99Ms, coldStartMs }) => ({

@@ -29,6 +29,11 @@ export interface ResourceState {
   attributes: Readonly<Record<string, Json>>;
 }
 
+/** A change in place: the request is what the resource is to be; the state and `former` are what it is. */
+export interface ResourceUpdate extends ResourceRequest, ResourceState {
+  former: Pick<ResourceRequest, "properties" | "metadata" | "tags">;
+}
+
 export interface Resource {
   /** `AWS::Lambda::Function`. */
   type: string;
@@ -41,6 +46,13 @@ export interface Resource {
   name?: { property: string; lengthMax: number; lowerCase?: boolean };
   /** Idempotent under `request.token`. Throws a fault whose message becomes the status reason. */
   create(request: ResourceRequest, call: Call): Promise<ResourceState>;
+  /** Properties whose change makes a new resource in the place of the old one. The name's property always does. */
+  replaceOn?: readonly string[];
+  /**
+   * Makes an existing resource as `request.properties` say; without it, every change replaces. Idempotent, and also
+   * called to take a change back that has failed half way: the resource may be anything between the two.
+   */
+  update?(request: ResourceUpdate, call: Call): Promise<ResourceState>;
   /** Idempotent: what is gone already is fine. */
   delete(request: ResourceRequest & ResourceState, call: Call): Promise<void>;
 }

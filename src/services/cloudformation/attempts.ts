@@ -1,19 +1,22 @@
-/** One call of a resource's `create` or `delete`, with its time limit, and what its answer means for the stack. */
-import { asError, isFault } from "../../base/errors.ts";
+/** One call of a resource's `create`, `update` or `delete`, with its time limit, and what its answer means for the stack. */
+import { asError, isFault, must } from "../../base/errors.ts";
 import { serviceCall, type Call } from "../../kit/call.ts";
 import type { Resource, ResourceRequest, ResourceState } from "../../kit/resource.ts";
 import { scopeOf } from "./blueprint.ts";
 import { isDynamic } from "./check.ts";
-import { faultMessage, madeOf, type Drive } from "./underway.ts";
+import { faultMessage, formerOf, madeOf, type Drive } from "./underway.ts";
+import { differenceOf, followsTags, sameJson } from "./difference.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { handlerReason } from "./handler-errors.ts";
 import { evaluate } from "./intrinsics.ts";
 import { stackArn, type Change } from "./journal.ts";
 import { isMap, member, type Json, type JsonObject } from "./json.ts";
 import { resourceMsMax } from "./limits.ts";
+import { physicalName } from "./naming.ts";
 import { ownName, propertyFault } from "./properties.ts";
 import * as step from "./transitions.ts";
-import type { ResourceRow, StackRow } from "./tables.ts";
+import * as updateStep from "./update-transitions.ts";
+import type { FormerRow, ResourceRow, StackRow, StackSettings } from "./tables.ts";
 
 /** The change that an ended call makes, decided in the transaction that writes it. */
 export type Outcome = (row: ResourceRow, stack: StackRow) => Change;
@@ -57,10 +60,75 @@ export async function attemptCreate(drive: Drive, row: ResourceRow): Promise<Out
   return (current, stack) => step.creationEnded(current, stack, answer.value, isCancelled(drive, stack));
 }
 
-/** Creation that has failed elsewhere, or is being deleted, has no use for a resource that comes late. */
+/** What has failed elsewhere, or is being deleted, has no use for a resource that comes late. */
 function isCancelled({ rows }: Drive, stack: StackRow): boolean {
-  if (stack.status !== "CREATE_IN_PROGRESS" || stack.failure !== null) return true;
-  return [...rows.values()].some(({ status }) => status === "CREATE_FAILED");
+  const wanted = stack.status === "CREATE_IN_PROGRESS" || stack.status === "UPDATE_IN_PROGRESS";
+  if (!wanted || stack.failure !== null) return true;
+  return [...rows.values()].some(
+    ({ status, operation }) =>
+      operation === stack.operation && (status === "CREATE_FAILED" || status === "UPDATE_FAILED"),
+  );
+}
+
+/** What an update does to a resource that is there, decided when all it needs is as it will be. */
+export function examine(drive: Drive, row: ResourceRow): "none" | step.Examined {
+  const outcome = prepareResource(drive, row);
+  if ("refusal" in outcome) return { kind: "refused", refusal: outcome.refusal };
+  const { prepared } = outcome;
+  const type = must(drive.deps.resourceType(row.type), row.type);
+  const before = { properties: row.properties ?? {}, metadata: row.metadata ?? {} };
+  const kind = differenceOf(type, before, prepared, tagsChanged(drive));
+  if (kind !== "replace") return kind === "none" ? kind : { kind: "update", prepared };
+  const own = ownName(prepared.properties, type);
+  if (own !== undefined && own === row.physical_name) {
+    const refusal = `CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename ${own} and update the stack again.`;
+    return { kind: "refused", refusal };
+  }
+  const { deps, stack } = drive;
+  const made = physicalName({ stackName: stack.name, logicalId: row.logical_id, rule: type.name }, deps.ids);
+  return { kind: "replace", prepared: { ...prepared, physicalName: own ?? made }, token: deps.ids.uuid() };
+}
+
+function tagsChanged({ stack, counterpart }: Drive): boolean {
+  return counterpart !== undefined && !sameJson(pairs(stack.settings.tags), pairs(counterpart.row.settings.tags));
+}
+
+function pairs(tags: StackSettings["tags"]): JsonObject {
+  return Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]));
+}
+
+/** Goes on with what is written as UPDATE_IN_PROGRESS: a change in place, its restoration, or a replacement. */
+export async function attemptUpdate(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {
+  const former = must(formerOf(drive, row.logical_id), `the former state of ${row.logical_id}`);
+  const replaced = former.kind === "replaced";
+  const answer = await attempt(drive, row, (type, request, call) =>
+    replaced ? type.create(request, call) : update(drive, { row, former, type, request }, call),
+  );
+  if (answer === undefined) return undefined;
+  if ("reason" in answer) return (current, stack) => updateStep.updateFailed(current, stack, answer.reason);
+  const { value } = answer;
+  if (former.kind === "restoring") return (current, stack) => updateStep.restoreEnded(current, former, stack, value);
+  const ended = replaced ? updateStep.replacementEnded : updateStep.updateEnded;
+  return (current, stack) => ended(current, stack, value, isCancelled(drive, stack));
+}
+
+interface UpdateParts {
+  row: ResourceRow;
+  former: FormerRow;
+  type: Resource;
+  request: ResourceRequest;
+}
+
+async function update(drive: Drive, { row, former, type, request }: UpdateParts, call: Call): Promise<ResourceState> {
+  const state = { physicalId: row.physical_id ?? "", attributes: row.attributes ?? {} };
+  const before = requestFor(drive, former.row, drive.counterpart?.row.settings.tags);
+  const same =
+    sameJson(request.properties, before.properties) &&
+    sameJson(request.metadata, before.metadata) &&
+    !(tagsChanged(drive) && followsTags(type));
+  if (same || type.update === undefined) return state;
+  const { properties, metadata, tags } = before;
+  return type.update({ ...request, ...state, former: { properties, metadata, tags } }, call);
 }
 
 export async function attemptDelete(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {
@@ -116,7 +184,7 @@ function callFor({ deps, stack }: Drive, signal: AbortSignal): Call {
   };
 }
 
-function requestFor({ stack }: Drive, row: ResourceRow): ResourceRequest {
+function requestFor({ stack }: Drive, row: ResourceRow, tags = stack.settings.tags): ResourceRequest {
   const mikan = member(row.metadata ?? {}, "Mikan");
   return {
     token: row.token,
@@ -127,7 +195,7 @@ function requestFor({ stack }: Drive, row: ResourceRow): ResourceRequest {
     properties: row.properties ?? {},
     metadata: isMap(mikan) ? mikan : {},
     tags: {
-      ...Object.fromEntries(stack.settings.tags.map(({ Key, Value }) => [Key, Value])),
+      ...Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value])),
       "aws:cloudformation:stack-name": stack.name,
       "aws:cloudformation:stack-id": stackArn(stack),
       "aws:cloudformation:logical-id": row.logical_id,

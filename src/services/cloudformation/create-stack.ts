@@ -38,7 +38,13 @@ export function createStackOperations(deps: Deps, engine: Engine, reader: Source
       checkName(input.StackName);
       const text = await templateText(input, deps, call);
       const source = await reader.read(text);
-      const submitted = submittedTemplate(text, source, input.Parameters ?? [], settings.capabilities, call.region);
+      const submitted = submittedTemplate(
+        text,
+        source,
+        { parameters: input.Parameters ?? [] },
+        settings.capabilities,
+        call.region,
+      );
       checkTemplate(submitted.template, deps.resourceType);
       checkAllowedTypes(submitted, input.ResourceTypes);
       const stack = stackRow(deps, input, call, submitted, settings);
@@ -73,7 +79,7 @@ function tokenUse(input: Input, call: Call, now: number) {
 }
 
 /** Names as AWS checks them. Source: API reference, CreateStack, StackName. */
-function checkName(name: string): void {
+export function checkName(name: string): void {
   const constraint = (rule: string) =>
     invalid(
       `1 validation error detected: Value '${name}' at 'stackName' failed to satisfy constraint: Member must ${rule}`,
@@ -110,7 +116,8 @@ function settingsOf(input: Input): StackSettings {
   };
 }
 
-function tagsOf({ Tags: tags = [] }: Input): StackSettings["tags"] {
+/** The tags of a request, each key once. */
+export function tagsOf({ Tags: tags = [] }: Pick<Input, "Tags">): StackSettings["tags"] {
   if (tags.length > tagsMax) throw invalid(`Number of tags exceeds the maximum allowed, ${tagsMax}`);
   const keys = new Set<string>();
   return tags.map(({ Key, Value }) => {
@@ -123,7 +130,7 @@ function tagsOf({ Tags: tags = [] }: Input): StackSettings["tags"] {
 }
 
 /** `ResourceTypes`: `AWS::*`, `AWS::Lambda::*`, `AWS::Lambda::Function`, `Custom::*`. */
-function checkAllowedTypes({ template }: Submitted, allowed: readonly string[] | undefined): void {
+export function checkAllowedTypes({ template }: Submitted, allowed: readonly string[] | undefined): void {
   if (allowed === undefined || allowed.length === 0) return;
   const allows = (type: string) =>
     allowed.some((rule) => rule === type || (rule.endsWith("::*") && type.startsWith(rule.slice(0, -1))));
@@ -161,19 +168,19 @@ function stackRow(deps: Deps, input: Input, call: Call, submitted: Submitted, se
 }
 
 /** The stack's role when it has one, else whoever called. */
-function actingPrincipal({ roleArn }: StackSettings, call: Call): Call["principal"] {
+export function actingPrincipal({ roleArn }: StackSettings, call: Call): Call["principal"] {
   return roleArn === undefined
     ? call.principal
     : { kind: "role", account: call.account, roleArn, session: "AWSCloudFormation" };
 }
 
-function pseudoOf(stack: StackRow) {
+export function pseudoOf(stack: StackRow) {
   const { account, region, name: stackName } = stack;
   return { account, region, stackName, stackId: stackArn(stack), notificationArns: [] };
 }
 
-/** Every resource has its token, and its name if it needs one, before anything is called. */
-function resourceRows(deps: Deps, stack: StackRow, blueprint: Blueprint): readonly ResourceRow[] {
+/** Rows for all resources. Each has its token, and its name if it needs one, before anything is called. */
+export function resourceRows(deps: Deps, stack: StackRow, blueprint: Blueprint): readonly ResourceRow[] {
   const { account, region, stack: id, name: stackName } = stack;
   return [...blueprint.resources].map(([logicalId, { type }], position) => ({
     account,
@@ -204,6 +211,12 @@ async function admit(tx: Tx, { account, region, name }: StackRow): Promise<void>
   if ((live?.count ?? 0) >= stacksMax) {
     throw fault("LimitExceededException", `Limit for stack has been exceeded: ${stacksMax}`);
   }
+  await admitWork(tx, { account, region });
+}
+
+/** An account has so many stacks under way in a region, and no more. */
+export async function admitWork(tx: Tx, { account, region }: Pick<StackRow, "account" | "region">): Promise<void> {
+  const where = sql`where account = ${account} and region = ${region}`;
   const busy = await tx.one<{ count: number }>(sql`select count(*) as count from ${stackWork.name} ${where}`);
   if ((busy?.count ?? 0) >= stacksInProgressMax) throw fault("Throttling", "Rate exceeded");
 }

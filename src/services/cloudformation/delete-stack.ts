@@ -3,13 +3,24 @@ import type { Handlers, InputOf, Received } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
-import { insert } from "../../store/tables.ts";
+import { insert, upsert } from "../../store/tables.ts";
 import { workFor } from "./create-stack.ts";
 import type { Engine } from "./engine.ts";
 import { invalid } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { findStack } from "./lookup.ts";
-import { ofStack, stackExports, stackImports, stackWork, type StackRow } from "./tables.ts";
+import {
+  counterparts,
+  formerResources,
+  ofStack,
+  readFormers,
+  readResources,
+  stackExports,
+  stackImports,
+  stackWork,
+  type StackRow,
+} from "./tables.ts";
+import { leftovers } from "./update-transitions.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type Input = Received<InputOf<Client, "DeleteStack">>;
@@ -31,9 +42,20 @@ export function deleteStackOperations({ store, clock }: Deps, engine: Engine) {
   } satisfies Handlers<Client>;
 }
 
+const updating = new Set<StackRow["status"]>([
+  "UPDATE_IN_PROGRESS",
+  "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+  "UPDATE_ROLLBACK_IN_PROGRESS",
+  "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+]);
+
 function checkDeletable(stack: StackRow, { RetainResources: retain = [], DeletionMode: mode }: Input): void {
   if (stack.settings.terminationProtection) {
     throw invalid(`Stack [${stack.name}] cannot be deleted while TerminationProtection is enabled`);
+  }
+  // Source: user guide, "Delete a stack": an update is waited for, or cancelled, first.
+  if (updating.has(stack.status)) {
+    throw invalid(`Stack [${stack.name}] cannot be deleted while in status ${stack.status}`);
   }
   if (stack.status === "DELETE_FAILED") return;
   if (retain.length > 0) {
@@ -55,6 +77,7 @@ async function beginDeletion(tx: Tx, stack: StackRow, input: Input, now: number)
     return false;
   }
   await tx.run(sql`delete from ${stackExports.name} where ${ofStack(stack)}`);
+  await forgetUpdate(tx, stack);
   const { RetainResources: retainResources = [], DeletionMode: deletionMode = "STANDARD" } = input;
   const token = input.ClientRequestToken === undefined ? {} : { clientRequestToken: input.ClientRequestToken };
   const settings = { ...stack.settings, retainResources, deletionMode, ...token };
@@ -62,6 +85,16 @@ async function beginDeletion(tx: Tx, stack: StackRow, input: Input, now: number)
   await record(tx, begun, { stack: { settings, operation, deleted_ms: now }, events: [] }, now);
   await hand(tx, { ...stack, operation }, now);
   return true;
+}
+
+/** After a failed rollback of an update, nothing is put back any more; what it replaced goes with the rest. */
+async function forgetUpdate(tx: Tx, stack: StackRow): Promise<void> {
+  const rows = new Map((await readResources(tx, stack)).map((row) => [row.logical_id, row]));
+  for (const { token, former } of leftovers(await readFormers(tx, stack), rows)) {
+    const gone = sql`delete from ${formerResources.name} where ${ofStack(stack)} and token = ${token}`;
+    await tx.run(former === undefined ? gone : upsert(formerResources, former));
+  }
+  await tx.run(sql`delete from ${counterparts.name} where ${ofStack(stack)}`);
 }
 
 /** Gives the stack to the engine, or tells its driver, which reads the stack's row at every step. */

@@ -56,6 +56,10 @@ function optional(reason: string | null) {
   return reason === null ? {} : { StackStatusReason: reason };
 }
 
+function lastUpdated({ settings: { updatedMs } }: StackRow) {
+  return updatedMs === undefined ? {} : { LastUpdatedTime: new Date(updatedMs) };
+}
+
 function described(stack: StackRow): Stack {
   const { settings } = stack;
   return {
@@ -65,6 +69,7 @@ function described(stack: StackRow): Stack {
     ...(stack.parameters.length === 0 ? {} : { Parameters: parametersOf(stack) }),
     CreationTime: new Date(stack.created_ms),
     ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
+    ...lastUpdated(stack),
     RollbackConfiguration: {},
     StackStatus: stack.status,
     ...optional(stack.reason),
@@ -107,6 +112,7 @@ function summarised(stack: StackRow): Summary {
     ...(stack.description === null ? {} : { TemplateDescription: stack.description }),
     CreationTime: new Date(stack.created_ms),
     ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
+    ...lastUpdated(stack),
     StackStatus: stack.status,
     ...optional(stack.reason),
     DriftInformation: { StackDriftStatus: "NOT_CHECKED" },

@@ -7,23 +7,41 @@ import { asError, must } from "../../base/errors.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import { upsert } from "../../store/tables.ts";
-import { attemptCreate, attemptDelete, prepareResource, type Outcome } from "./attempts.ts";
+import { attemptCreate, attemptDelete, attemptUpdate, examine, prepareResource, type Outcome } from "./attempts.ts";
 import { importNames, noSuchExport } from "./blueprint.ts";
 import { finishCreation, finishRemoval } from "./endings.ts";
-import { resourcesAtOnceMax } from "./limits.ts";
-import { nextOf, type Next, type Plan } from "./plan.ts";
-import { stackExports, stackImports, type ExportRow, type WorkRow } from "./tables.ts";
+import type { Change } from "./journal.ts";
+import { nextOf, type Next, type Phase } from "./plan.ts";
+import { phaseOf, planOf, rowAt } from "./planning.ts";
+import { stackExports, stackImports, type ExportRow, type ResourceRow, type StackRow, type WorkRow } from "./tables.ts";
 import * as step from "./transitions.ts";
-import { commit, load, Superseded, type Drive } from "./underway.ts";
+import { commit, formerOf, load, Superseded, type Drive } from "./underway.ts";
+import { finishCleanup, finishRestore, finishUpdate } from "./update-endings.ts";
+import {
+  ofLeftover,
+  replacementBegun,
+  restoreBegun,
+  switchedBack,
+  updateBegun,
+  updateRefused,
+} from "./update-transitions.ts";
 
 /** Resolves when the stack rests. Rejects with {@link Superseded}, the signal's reason, or the store's failure. */
 export async function driveStack(deps: Deps, work: WorkRow, signal: AbortSignal): Promise<void> {
+  while (!(await drivePhase(deps, work, signal)));
+}
+
+/** One phase of a stack, from its rows alone: a phase begins as after a crash. True when the stack rests. */
+async function drivePhase(deps: Deps, work: WorkRow, signal: AbortSignal): Promise<boolean> {
   const ending = new AbortController();
   const drive = await load(deps, work, AbortSignal.any([signal, ending.signal]));
-  if (drive === undefined) return;
+  if (drive === undefined) return true;
+  const phase = phaseOf(drive);
   try {
-    if (drive.stack.status === "CREATE_IN_PROGRESS") await importExports(drive);
-    while (!(await round(drive)));
+    if (phase === "create" || phase === "update" || phase === "restore") await importExports(drive);
+    // What runs when a DeleteStack comes in is waited for here.
+    while (phaseOf(drive) === phase || drive.running.size > 0) if (await round(drive)) return true;
+    return false;
   } finally {
     ending.abort(new Superseded("the stack's driver has ended"));
     await Promise.all(drive.running.values());
@@ -37,7 +55,7 @@ async function importExports(drive: Drive): Promise<void> {
   const imports = new Map<string, string>();
   await commit(drive, async (tx, stack) => {
     imports.clear();
-    if (stack.status !== "CREATE_IN_PROGRESS") return undefined;
+    if (stack.status !== drive.stack.status) return undefined;
     const { account, region, stack: id, name: stackName } = stack;
     for (const name of names) {
       const found = await tx.one<ExportRow>(sql`select ${stackExports.columns} from ${stackExports.name}
@@ -55,54 +73,108 @@ async function importExports(drive: Drive): Promise<void> {
 async function round(drive: Drive): Promise<boolean> {
   if (drive.broken !== undefined) throw drive.broken;
   drive.signal.throwIfAborted();
-  const next = nextOf(planOf(drive));
-  if (next.finished) return planOf(drive).phase === "create" ? finishCreation(drive) : finishRemoval(drive);
-  await begin(drive, next);
-  if (drive.running.size > 0) await untilSomethingEnds(drive);
+  const plan = planOf(drive);
+  const next = nextOf(plan);
+  if (next.finished) return finish(drive, plan.phase);
+  const unchanged = drive.unchanged.size;
+  await begin(drive, next, plan.phase);
+  // What is as it should be lets others begin at once.
+  if (drive.running.size > 0 && drive.unchanged.size === unchanged) await untilSomethingEnds(drive);
   return false;
 }
 
-function planOf({ stack, rows, blueprint, running }: Drive): Plan {
-  return {
-    phase: stack.status === "CREATE_IN_PROGRESS" ? "create" : "remove",
-    failing: stack.failure !== null,
-    slots: resourcesAtOnceMax,
-    resources: [...rows.values()].map((row) => {
-      const { needs = [], deletionPolicy = "Delete" } = blueprint.resources.get(row.logical_id) ?? {};
-      return step.plannedOf(row, stack, { needs, deletionPolicy, running: running.has(row.logical_id) });
-    }),
-  };
+function finish(drive: Drive, phase: Phase): Promise<boolean> {
+  if (phase === "create") return finishCreation(drive);
+  if (phase === "update") return finishUpdate(drive);
+  if (phase === "restore") return finishRestore(drive);
+  return phase === "cleanup" ? finishCleanup(drive) : finishRemoval(drive);
 }
 
-async function begin(drive: Drive, next: Next): Promise<void> {
-  const row = (id: string) => must(drive.rows.get(id), `resource ${id}`);
-  const prepared = next.create.map((id) => ({ row: row(id), outcome: prepareResource(drive, row(id)) }));
+/** What is written for a resource that begins, and the call that follows. */
+interface Beginning {
+  key: string;
+  change(stack: StackRow): Change;
+  attempt?: () => Promise<Outcome | undefined>;
+}
+
+async function begin(drive: Drive, next: Next, phase: Phase): Promise<void> {
+  const at = (key: string) => must(rowAt(drive, key), `resource ${key}`);
+  const removal = (key: string, change: (row: ResourceRow, stack: StackRow) => Change): Beginning => {
+    const { row, leftover } = at(key);
+    return {
+      key,
+      change: (stack) => (leftover === undefined ? change(row, stack) : ofLeftover(change(row, stack), leftover)),
+    };
+  };
+  const beginnings = [
+    ...next.begin.flatMap((key) => forward(drive, at(key).row, phase)),
+    ...next.delete.map((key) => ({
+      ...removal(key, step.deletionBegun),
+      attempt: () => attemptDelete(drive, at(key).row),
+    })),
+    ...next.forget.map((key) => removal(key, step.deletionEnded)),
+    ...next.skip.map((key) => removal(key, (row, stack) => step.deletionSkipped(row, stack))),
+  ];
   const status = drive.stack.status;
-  const begun = await commit(drive, async (_, stack) => {
-    // A DeleteStack came in between: nothing of this is wanted any more.
-    if (stack.status !== status) return undefined;
-    return step.together([
-      ...prepared.map(({ row, outcome }) =>
-        "refusal" in outcome
-          ? step.creationRefused(row, stack, outcome.refusal)
-          : step.creationBegun(row, stack, outcome.prepared),
-      ),
-      ...next.delete.map((id) => step.deletionBegun(row(id), stack)),
-      ...next.forget.map((id) => step.deletionEnded(row(id), stack)),
-      ...next.skip.map((id) => step.deletionSkipped(row(id), stack)),
-    ]);
-  });
+  const begun =
+    beginnings.length === 0 ||
+    (await commit(drive, async (_, stack) =>
+      // A DeleteStack or a CancelUpdateStack came in between: nothing of this is wanted any more.
+      stack.status === status && stack.failure === drive.stack.failure
+        ? step.together(beginnings.map(({ change }) => change(stack)))
+        : undefined,
+    ));
   if (!begun) return;
-  const created = prepared.flatMap(({ row, outcome }) => ("refusal" in outcome ? [] : [row.logical_id]));
-  for (const id of [...next.resumeCreate, ...created]) launch(drive, id, () => attemptCreate(drive, row(id)));
-  for (const id of [...next.resumeDelete, ...next.delete]) launch(drive, id, () => attemptDelete(drive, row(id)));
+  for (const { key, attempt } of beginnings) if (attempt !== undefined) launch(drive, key, attempt);
+  for (const id of next.resume) launch(drive, id, () => resume(drive, at(id).row));
+  for (const key of next.resumeDelete) launch(drive, key, () => attemptDelete(drive, at(key).row));
+}
+
+function resume(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {
+  return row.status === "CREATE_IN_PROGRESS" ? attemptCreate(drive, row) : attemptUpdate(drive, row);
+}
+
+/** How a resource begins to be made, changed or put back. Nothing for one that an update leaves as it is. */
+function forward(drive: Drive, row: ResourceRow, phase: Phase): Beginning[] {
+  const key = row.logical_id;
+  const now = () => must(drive.rows.get(key), `resource ${key}`);
+  if (phase === "restore") {
+    const former = must(formerOf(drive, key), `the former state of ${key}`);
+    if (former.kind === "replaced") return [{ key, change: (stack) => switchedBack(row, former, stack) }];
+    const attempt = () => attemptUpdate(drive, now());
+    return [{ key, change: (stack) => restoreBegun(row, former, stack), attempt }];
+  }
+  if (row.status === null) {
+    const outcome = prepareResource(drive, row);
+    if ("refusal" in outcome) {
+      return [{ key, change: (stack) => step.creationRefused(row, stack, outcome.refusal) }];
+    }
+    const { prepared } = outcome;
+    return [
+      { key, change: (stack) => step.creationBegun(row, stack, prepared), attempt: () => attemptCreate(drive, now()) },
+    ];
+  }
+  const examined = examine(drive, row);
+  if (examined === "none") {
+    drive.unchanged.add(key);
+    return [];
+  }
+  if (examined.kind === "refused") return [{ key, change: (stack) => updateRefused(row, stack, examined.refusal) }];
+  const attempt = () => attemptUpdate(drive, now());
+  return examined.kind === "update"
+    ? [{ key, change: (stack) => updateBegun(row, stack, examined.prepared), attempt }]
+    : [{ key, change: (stack) => replacementBegun(row, stack, examined.prepared, examined.token), attempt }];
 }
 
 function launch(drive: Drive, id: string, attempt: () => Promise<Outcome | undefined>): void {
   const run = async () => {
     const outcome = await attempt();
     if (outcome === undefined) return;
-    await commit(drive, async (_, stack) => outcome(must(drive.rows.get(id), `resource ${id}`), stack));
+    await commit(drive, async (_, stack) => {
+      const { row, leftover } = must(rowAt(drive, id), `resource ${id}`);
+      const change = outcome(row, stack);
+      return leftover === undefined ? change : ofLeftover(change, leftover);
+    });
   };
   const running = run()
     .catch((error: unknown) => {

@@ -58,7 +58,8 @@ async function complete(tx: Tx, stack: StackRow, outputs: readonly StackOutput[]
   return { ...done, stack: { ...done.stack, outputs } };
 }
 
-function outputsOf(drive: Drive): { outputs: readonly StackOutput[] } | { refusal: string } {
+/** The outputs as they come to now, or why there are none. */
+export function outputsOf(drive: Drive): { outputs: readonly StackOutput[] } | { refusal: string } {
   const scope = scopeOf(drive.blueprint, madeOf(drive));
   try {
     const outputs = [...drive.blueprint.outputs].map(([key, { value, description, exportName }]) => {
@@ -129,6 +130,7 @@ async function retire(tx: Tx, stack: StackRow, change: Required<Pick<Change, "st
   return { ...change.stack, deleted_ms: stack.deleted_ms ?? now, purge_ms: now + deletedStackMs };
 }
 
-async function rest(tx: Tx, stack: StackRow): Promise<void> {
+/** Takes the stack out of the engine's hands. */
+export async function rest(tx: Tx, stack: StackRow): Promise<void> {
   await tx.run(sql`delete from ${stackWork.name} where ${ofStack(stack)}`);
 }

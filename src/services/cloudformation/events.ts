@@ -40,7 +40,8 @@ function shown(row: EventRow, stack: StackRow): Event {
     PhysicalResourceId: row.physical_id,
     ResourceType: row.type,
     Timestamp: new Date(row.at_ms),
-    ResourceStatus: row.status,
+    // REVIEW_IN_PROGRESS is told by AWS, and not named in the client's type.
+    ResourceStatus: row.status as Event["ResourceStatus"],
     ...(row.reason === null ? {} : { ResourceStatusReason: row.reason }),
     ...(row.properties === null ? {} : { ResourceProperties: row.properties }),
     ...(row.client_request_token === null ? {} : { ClientRequestToken: row.client_request_token }),

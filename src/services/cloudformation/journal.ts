@@ -2,15 +2,17 @@
 import { createHash } from "node:crypto";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
-import { assign, insert } from "../../store/tables.ts";
+import { assign, insert, upsert } from "../../store/tables.ts";
 import { formatArn } from "../../base/arn.ts";
 import type { ResourceStatus, StackStatus } from "./plan.ts";
 import {
+  formerResources,
   ofStack,
   stackEvents,
   stackResources,
   stacks,
   type EventRow,
+  type FormerRow,
   type ResourceRow,
   type StackKey,
   type StackRow,
@@ -31,10 +33,17 @@ export interface NewEvent {
   properties?: string | undefined;
 }
 
+/** What becomes of the former state of a resource: undefined forgets it. */
+export interface FormerChange {
+  token: string;
+  former: FormerRow | undefined;
+}
+
 /** One step of a stack: what its rows become, and what is told of it. */
 export interface Change {
   stack?: Partial<Omit<StackRow, "account" | "region" | "stack" | "event_count" | "last_event_ms">>;
   resources?: readonly ResourceChange[];
+  formers?: readonly FormerChange[];
   events: readonly NewEvent[];
 }
 
@@ -57,6 +66,10 @@ export async function record(tx: Tx, stack: StackRow, change: Change, now: numbe
     const values = { ...set, updated_ms: now };
     await tx.run(sql`update ${stackResources.name} set ${assign(stackResources, values)}
       where ${ofStack(stack)} and logical_id = ${logicalId}`);
+  }
+  for (const { token, former } of change.formers ?? []) {
+    const gone = sql`delete from ${formerResources.name} where ${ofStack(stack)} and token = ${token}`;
+    await tx.run(former === undefined ? gone : upsert(formerResources, former));
   }
   for (const event of events) await tx.run(insert(stackEvents, event));
   return { ...stack, ...next };

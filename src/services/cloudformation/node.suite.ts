@@ -8,7 +8,7 @@ import { countingIds, type Ids } from "../../base/ids.ts";
 import { createScheduler } from "../../base/scheduler.ts";
 import type { Call } from "../../kit/call.ts";
 import type { InputOf, OutputOf } from "../../kit/handlers.ts";
-import type { Json, Resource, ResourceRequest } from "../../kit/resource.ts";
+import type { Json, JsonObject, Resource, ResourceRequest } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
 import { schemaOf, type Deps, type Service } from "../../kit/service.ts";
 import { secretsUnder } from "../../kit/secrets.ts";
@@ -35,6 +35,8 @@ export interface World {
   waiting: Map<string, () => void>;
   /** Logical ids whose delete fails. */
   undeletable: Set<string>;
+  /** Logical ids whose update fails. */
+  unchangeable: Set<string>;
 }
 
 export function createWorld(): World {
@@ -51,12 +53,16 @@ export function createWorld(): World {
     atOnceMax: 0,
     waiting: new Map(),
     undeletable: new Set(),
+    unchangeable: new Set(),
   };
 }
 
 const properties = ["Name", "Value", "List", "Fails", "Waits", "Tags", "Port", "Bug"];
 
-/** `Test::Thing`: `Fails: reason` refuses, `Waits: true` waits to be let go, `Bug: true` breaks. */
+/**
+ * `Test::Thing`: `Fails: reason` refuses, `Waits: true` waits to be let go, `Bug: true` breaks. Another `Port` makes
+ * another thing.
+ */
 export function thing(world: World, type = "Test::Thing", extra: Partial<Resource> = {}): Resource {
   let running = 0;
   return {
@@ -77,6 +83,18 @@ export function thing(world: World, type = "Test::Thing", extra: Partial<Resourc
       } finally {
         running -= 1;
       }
+    },
+    replaceOn: ["Port"],
+    async update(request) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const { token, logicalId, properties: wanted, physicalId } = request;
+      if (wanted["Waits"] === true) await new Promise<void>((resolve) => world.waiting.set(logicalId, resolve));
+      if (world.unchangeable.has(logicalId)) throw new Fault("Conflict", `${logicalId} cannot be changed`);
+      if (typeof wanted["Fails"] === "string") throw new Fault("InvalidRequest", wanted["Fails"]);
+      const found = must(world.made.get(token), `the thing ${logicalId}`);
+      found.request = request;
+      world.log.push(`update ${logicalId}`);
+      return { physicalId, attributes: attributesOf(physicalId, wanted) };
     },
     async delete({ token, logicalId }) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -100,13 +118,11 @@ function make(world: World, request: ResourceRequest) {
     world.made.set(token, { physicalId: physicalName, request, gone: false });
     world.log.push(`create ${logicalId}`);
   }
-  const attributes: Record<string, Json> = {
-    Arn: `arn:test:${physicalName}`,
-    Value: request.properties["Value"] ?? "",
-    List: request.properties["List"] ?? [],
-    "Nested.Deep": "deep",
-  };
-  return { physicalId: known?.physicalId ?? physicalName, attributes };
+  return { physicalId: known?.physicalId ?? physicalName, attributes: attributesOf(physicalName, request.properties) };
+}
+
+function attributesOf(name: string, { Value = "", List = [] }: JsonObject): Record<string, Json> {
+  return { Arn: `arn:test:${name}`, Value, List, "Nested.Deep": "deep" };
 }
 
 /** When the store stops answering, as it does for a process that is killed. */
@@ -154,6 +170,10 @@ export interface Node {
     Op extends
       | "CreateStack"
       | "DeleteStack"
+      | "UpdateStack"
+      | "CancelUpdateStack"
+      | "ContinueUpdateRollback"
+      | "UpdateTerminationProtection"
       | "DescribeStacks"
       | "ListStacks"
       | "DescribeStackEvents"

@@ -121,8 +121,9 @@ function isNumber(text: string): boolean {
 export function resolveParameters(
   declarations: ReadonlyMap<string, ParameterDeclaration>,
   given: readonly GivenParameter[],
+  previous: ReadonlyMap<string, ParameterValue> = new Map(),
 ): ReadonlyMap<string, ParameterValue> {
-  const values = givenValues(declarations, given);
+  const values = givenValues(declarations, given, previous);
   const missing = [...declarations].filter(([name, { default: text }]) => !values.has(name) && text === undefined);
   if (missing.length > 0) throw invalid(`Parameters: [${missing.map(([name]) => name).join(", ")}] must have values`);
   return new Map(
@@ -137,23 +138,27 @@ export function resolveParameters(
 function givenValues(
   declarations: ReadonlyMap<string, ParameterDeclaration>,
   given: readonly GivenParameter[],
+  previous: ReadonlyMap<string, ParameterValue>,
 ): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  for (const { ParameterKey: key, ParameterValue: value, UsePreviousValue: previous } of given) {
+  for (const { ParameterKey: key, ParameterValue: value, UsePreviousValue: usePrevious } of given) {
     if (key === undefined) throw invalid("Parameters must have a ParameterKey");
     if (values.has(key)) throw invalid(`Duplicate parameter key: ${key}`);
-    if (previous === true) {
-      throw invalid(
-        value === undefined
-          ? `Invalid input for parameter key ${key}. Cannot specify usePreviousValue as true for a parameter key not in the previous template`
-          : `Invalid input for parameter key ${key}. Cannot specify usePreviousValue as true and non empty value for a parameter`,
-      );
-    }
-    if (value !== undefined) values.set(key, value);
+    if (usePrevious === true) values.set(key, previousValue(key, value, previous));
+    else if (value !== undefined) values.set(key, value);
   }
   const unknown = [...values.keys()].filter((key) => !declarations.has(key));
   if (unknown.length > 0) throw invalid(`Parameters: [${unknown.join(", ")}] do not exist in the template`);
   return values;
+}
+
+function previousValue(key: string, value: string | undefined, previous: ReadonlyMap<string, ParameterValue>): string {
+  const refuse = (why: string) =>
+    invalid(`Invalid input for parameter key ${key}. Cannot specify usePreviousValue as true ${why}`);
+  const known = previous.get(key);
+  if (known === undefined) throw refuse("for a parameter key not in the previous template");
+  if (value !== undefined && value !== "") throw refuse("and non empty value for a parameter");
+  return known.text;
 }
 
 function isListType(type: string): boolean {

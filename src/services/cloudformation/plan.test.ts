@@ -11,7 +11,9 @@ function resource(
   rest: Partial<PlannedResource> = {},
 ): PlannedResource {
   const made = status !== null && status !== "CREATE_IN_PROGRESS" && status !== "CREATE_FAILED";
-  return { logicalId, status, needs: [], current: true, made, retained: false, running: false, ...rest };
+  const forward = { done: status === "CREATE_COMPLETE", todo: status === null, failed: status === "CREATE_FAILED" };
+  const plain = { key: logicalId, logicalId, needs: [], current: true, made, retained: false, running: false };
+  return { ...plain, ...forward, status, ...rest };
 }
 const next = (phase: Phase, resources: readonly PlannedResource[], slots = 10, failing = false) =>
   nextOf({ phase, resources, slots, failing });
@@ -25,22 +27,22 @@ describe("creating", () => {
       resource("D", null),
       resource("E", "CREATE_IN_PROGRESS", { running: true }),
     ];
-    expect(next("create", resources)).toMatchObject({ create: ["B", "D"], resumeCreate: [], finished: false });
-    expect(next("create", resources, 2)).toMatchObject({ create: ["B"] });
-    expect(next("create", resources, 1)).toMatchObject({ create: [], finished: false });
+    expect(next("create", resources)).toMatchObject({ begin: ["B", "D"], resume: [], finished: false });
+    expect(next("create", resources, 2)).toMatchObject({ begin: ["B"] });
+    expect(next("create", resources, 1)).toMatchObject({ begin: [], finished: false });
   });
 
   it("issues again what a dead node had begun", () => {
     const resources = [resource("A", "CREATE_IN_PROGRESS"), resource("B", "CREATE_FAILED")];
-    expect(next("create", resources)).toMatchObject({ resumeCreate: ["A"], create: [], finished: false });
+    expect(next("create", resources)).toMatchObject({ resume: ["A"], begin: [], finished: false });
   });
 
   it("begins nothing after a failure, and ends when what runs has ended", () => {
     expect(next("create", [resource("A", "CREATE_FAILED"), resource("B", null)])).toMatchObject({
-      create: [],
+      begin: [],
       finished: true,
     });
-    expect(next("create", [resource("B", null)], 10, true)).toMatchObject({ create: [], finished: true });
+    expect(next("create", [resource("B", null)], 10, true)).toMatchObject({ begin: [], finished: true });
     expect(
       next("create", [resource("A", "CREATE_FAILED"), resource("B", "CREATE_IN_PROGRESS", { running: true })]),
     ).toMatchObject({
@@ -73,7 +75,7 @@ describe("removing", () => {
   it("settles a creation before it deletes what came of it", () => {
     const resources = [resource("A", "CREATE_IN_PROGRESS"), resource("B", "DELETE_IN_PROGRESS")];
     expect(next("remove", resources)).toMatchObject({
-      resumeCreate: ["A"],
+      resume: ["A"],
       resumeDelete: ["B"],
       delete: [],
       finished: false,

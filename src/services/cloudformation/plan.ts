@@ -4,6 +4,9 @@ export type ResourceStatus =
   | "CREATE_IN_PROGRESS"
   | "CREATE_COMPLETE"
   | "CREATE_FAILED"
+  | "UPDATE_IN_PROGRESS"
+  | "UPDATE_COMPLETE"
+  | "UPDATE_FAILED"
   | "DELETE_IN_PROGRESS"
   | "DELETE_COMPLETE"
   | "DELETE_FAILED"
@@ -18,17 +21,36 @@ export type StackStatus =
   | "ROLLBACK_FAILED"
   | "DELETE_IN_PROGRESS"
   | "DELETE_COMPLETE"
-  | "DELETE_FAILED";
+  | "DELETE_FAILED"
+  | "REVIEW_IN_PROGRESS"
+  | "UPDATE_IN_PROGRESS"
+  | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+  | "UPDATE_COMPLETE"
+  | "UPDATE_ROLLBACK_IN_PROGRESS"
+  | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+  | "UPDATE_ROLLBACK_COMPLETE"
+  | "UPDATE_ROLLBACK_FAILED";
 
-/** `create` makes what is missing; `remove` takes away what is there, on a rollback or a deletion. */
-export type Phase = "create" | "remove";
+/**
+ * `create` makes what is missing; `update` makes everything as the new template has it, `restore` as the former one
+ * had it; `cleanup` takes away what an update or its rollback left over; `remove` takes away all there is.
+ */
+export type Phase = "create" | "update" | "restore" | "cleanup" | "remove";
 
 export interface PlannedResource {
+  /** Its logical id; of what was replaced, its token. */
+  key: string;
   logicalId: string;
   /** Null before work on it began. */
   status: ResourceStatus | null;
   /** Logical ids that must exist before it does. */
   needs: readonly string[];
+  /** Of the phases forward: what needs it may begin. */
+  done: boolean;
+  /** Of the phases forward: it is to be begun when what it needs is done. */
+  todo: boolean;
+  /** Of the phases forward: it has failed, and nothing more is begun. */
+  failed: boolean;
   /** Whether the running operation, not an earlier one, set its status. */
   current: boolean;
   /** Whether there is something to delete. */
@@ -50,9 +72,10 @@ export interface Plan {
 
 export interface Next {
   /** Calls that a dead node had begun: issue them again, under their tokens. */
-  resumeCreate: readonly string[];
+  resume: readonly string[];
   resumeDelete: readonly string[];
-  create: readonly string[];
+  /** Forward, with what the phase does. */
+  begin: readonly string[];
   delete: readonly string[];
   /** Failed before anything was made: deleted without a call. */
   forget: readonly string[];
@@ -65,42 +88,43 @@ export interface Next {
 export function nextOf(plan: Plan): Next {
   const { resources, slots } = plan;
   const idle = resources.filter(({ running }) => !running);
-  const resumeCreate = idsOf(idle, (resource) => resource.status === "CREATE_IN_PROGRESS");
-  const resumeDelete = idsOf(idle, (resource) => resource.status === "DELETE_IN_PROGRESS");
-  const busy = resources.length - idle.length + resumeCreate.length + resumeDelete.length;
+  const resume = keysOf(idle, ({ status }) => status === "CREATE_IN_PROGRESS" || status === "UPDATE_IN_PROGRESS");
+  const resumeDelete = keysOf(idle, ({ status }) => status === "DELETE_IN_PROGRESS");
+  const busy = resources.length - idle.length + resume.length + resumeDelete.length;
   const free = Math.max(0, slots - busy);
-  const work = plan.phase === "create" ? creations(plan, free) : removals(plan, free);
-  const begun = work.create.length + work.delete.length + work.forget.length + work.skip.length;
-  return { resumeCreate, resumeDelete, ...work, finished: busy === 0 && begun === 0 };
+  const work = plan.phase === "remove" || plan.phase === "cleanup" ? removals(plan, free) : forward(plan, free);
+  const begun = work.begin.length + work.delete.length + work.forget.length + work.skip.length;
+  return { resume, resumeDelete, ...work, finished: busy === 0 && begun === 0 };
 }
 
-function idsOf(
+function keysOf(
   resources: readonly PlannedResource[],
   which: (resource: PlannedResource) => boolean,
 ): readonly string[] {
-  return resources.filter(which).map(({ logicalId }) => logicalId);
+  return resources.filter(which).map(({ key }) => key);
 }
 
-type Work = Pick<Next, "create" | "delete" | "forget" | "skip">;
-const noWork: Work = { create: [], delete: [], forget: [], skip: [] };
+type Work = Pick<Next, "begin" | "delete" | "forget" | "skip">;
+const noWork: Work = { begin: [], delete: [], forget: [], skip: [] };
 
-function creations({ resources, failing }: Plan, free: number): Work {
+function forward({ resources, failing }: Plan, free: number): Work {
   // After the first failure nothing new begins; what runs is waited for, so that its outcome is known.
-  if (failing || resources.some(({ status }) => status === "CREATE_FAILED")) return noWork;
-  const complete = new Set(idsOf(resources, ({ status }) => status === "CREATE_COMPLETE"));
-  const ready = idsOf(resources, ({ status, needs }) => status === null && needs.every((need) => complete.has(need)));
-  return { ...noWork, create: ready.slice(0, free) };
+  if (failing || resources.some(({ failed }) => failed)) return noWork;
+  const done = new Set(resources.filter((resource) => resource.done).map(({ logicalId }) => logicalId));
+  const ready = keysOf(resources, ({ todo, running, needs }) => todo && !running && needs.every((id) => done.has(id)));
+  return { ...noWork, begin: ready.slice(0, free) };
 }
 
 function removals({ resources }: Plan, free: number): Work {
   const present = resources.filter((resource) => isPresent(resource));
-  const needed = new Set(present.flatMap(({ needs }) => needs));
+  // What was replaced and what replaced it have one logical id, and do not wait for each other.
+  const needed = new Set(present.flatMap(({ needs, logicalId }) => needs.filter((need) => need !== logicalId)));
   const ready = present.filter((resource) => isRemovable(resource) && !needed.has(resource.logicalId));
   return {
-    create: [],
-    skip: idsOf(ready, ({ made, retained }) => made && retained),
-    forget: idsOf(ready, ({ made }) => !made),
-    delete: idsOf(ready, ({ made, retained }) => made && !retained).slice(0, free),
+    begin: [],
+    skip: keysOf(ready, ({ made, retained }) => made && retained),
+    forget: keysOf(ready, ({ made }) => !made),
+    delete: keysOf(ready, ({ made, retained }) => made && !retained).slice(0, free),
   };
 }
 
@@ -108,10 +132,16 @@ function isPresent({ status }: PlannedResource): boolean {
   return status !== null && status !== "DELETE_COMPLETE" && status !== "DELETE_SKIPPED";
 }
 
+const restingStatuses = new Set<ResourceStatus | null>([
+  "CREATE_COMPLETE",
+  "CREATE_FAILED",
+  "UPDATE_COMPLETE",
+  "UPDATE_FAILED",
+]);
+
 function isRemovable({ status, current, running }: PlannedResource): boolean {
   if (running) return false;
-  if (status === "CREATE_COMPLETE" || status === "CREATE_FAILED") return true;
-  return status === "DELETE_FAILED" && !current;
+  return restingStatuses.has(status) || (status === "DELETE_FAILED" && !current);
 }
 
 /** Ids in an order in which each comes after what it needs, or the ids that a circle keeps from it. */

@@ -11,6 +11,8 @@ import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
 import { migrations } from "./tables.ts";
 import { templateOperations } from "./template-operations.ts";
+import { updateControlOperations } from "./update-control.ts";
+import { updateStackOperations } from "./update-stack.ts";
 
 export const cloudformation = defineService({
   name: "cloudformation",
@@ -27,6 +29,8 @@ export const cloudformation = defineService({
         ...exportOperations(deps),
         ...stackResourceOperations(deps),
         ...templateOperations(deps, reader),
+        ...updateStackOperations(deps, engine, reader),
+        ...updateControlOperations(deps, engine),
       },
       workers: [retentionJob(deps)],
       start: () => engine.start(),

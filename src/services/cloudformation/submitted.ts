@@ -40,16 +40,22 @@ export interface Submitted {
   parameters: ReadonlyMap<string, ParameterValue>;
 }
 
+export interface Given {
+  parameters: readonly GivenParameter[];
+  /** Values that `UsePreviousValue` takes. */
+  previous?: ReadonlyMap<string, ParameterValue>;
+}
+
 /** The template ready to be checked and run, with its parameters' values. */
 export function submittedTemplate(
   original: string,
   source: JsonObject,
-  given: readonly GivenParameter[],
+  given: Given,
   capabilities: readonly string[],
   region: string,
 ): Submitted {
   const { transforms, template: outline } = outlineOf(source);
-  const parameters = resolveParameters(outline.parameters, given);
+  const parameters = resolveParameters(outline.parameters, given.parameters, given.previous);
   if (transforms.length === 0)
     return { original, processed: source, transformed: false, template: outline, parameters };
   requireCapability("CAPABILITY_AUTO_EXPAND", capabilities);

@@ -23,6 +23,8 @@ export interface StackSettings {
   retainExceptOnCreate: boolean;
   stackPolicy?: string;
   clientRequestToken?: string;
+  /** When the last update began. */
+  updatedMs?: number;
   /** Of the last DeleteStack. */
   retainResources: readonly string[];
   deletionMode: "STANDARD" | "FORCE_DELETE_STACK";
@@ -125,6 +127,44 @@ export const stackResources = table(
 );
 export type ResourceRow = Row<typeof stackResources>;
 
+/** What an update has changed, as it was before: by its token, which a replacement does not share. */
+export const formerResources = table(
+  "cloudformation_former_resources",
+  {
+    account: c.id,
+    region: c.id,
+    stack: c.id,
+    token: c.id,
+    /**
+     * `updated`: changed in place, and put back on a rollback; `restoring`: being put back, the row is what the update
+     * had made of it; `replaced`: still there beside the new one; `leftover`: to be deleted.
+     */
+    kind: oneOf<"updated" | "restoring" | "replaced" | "leftover">(),
+    row: c.json<ResourceRow>(),
+  },
+  { key: ["account", "region", "stack", "token"] },
+);
+export type FormerRow = Row<typeof formerResources>;
+
+/** The other side of an update under way: what the stack was before; of a rollback, what it was to become. */
+export const counterparts = table(
+  "cloudformation_counterparts",
+  {
+    account: c.id,
+    region: c.id,
+    stack: c.id,
+    original: c.text,
+    processed: c.json<JsonObject>(),
+    transformed: c.bool,
+    description: c.nullable(c.text),
+    parameters: c.json<readonly ParameterValue[]>(),
+    settings: c.json<StackSettings>(),
+  },
+  { key: ["account", "region", "stack"] },
+);
+export type CounterpartRow = Row<typeof counterparts>;
+export type TemplateRow = Row<typeof templates>;
+
 export const stackEvents = table(
   "cloudformation_events",
   {
@@ -172,6 +212,7 @@ export const migrations: readonly Migration[] = [
     version: 1,
     create: [stacks, stackNames, templates, stackResources, stackEvents, stackExports, stackImports, stackWork],
   },
+  { version: 2, create: [formerResources, counterparts] },
 ];
 
 /** Which stack: the start of every key. */
@@ -189,4 +230,18 @@ export function readResources(tx: ReadTx, key: StackKey): Promise<ResourceRow[]>
   return tx.all<ResourceRow>(
     sql`select ${stackResources.columns} from ${stackResources.name} where ${ofStack(key)} order by position`,
   );
+}
+
+export function readFormers(tx: ReadTx, key: StackKey): Promise<FormerRow[]> {
+  return tx.all<FormerRow>(
+    sql`select ${formerResources.columns} from ${formerResources.name} where ${ofStack(key)} order by token`,
+  );
+}
+
+export function readTemplateRow(tx: ReadTx, key: StackKey): Promise<TemplateRow | undefined> {
+  return tx.one<TemplateRow>(sql`select ${templates.columns} from ${templates.name} where ${ofStack(key)}`);
+}
+
+export function readCounterpart(tx: ReadTx, key: StackKey): Promise<CounterpartRow | undefined> {
+  return tx.one<CounterpartRow>(sql`select ${counterparts.columns} from ${counterparts.name} where ${ofStack(key)}`);
 }

@@ -22,6 +22,7 @@ export interface TemplateResource {
   condition?: string;
   metadata: JsonObject;
   deletionPolicy: DeletionPolicy;
+  updateReplacePolicy: DeletionPolicy;
 }
 
 export interface TemplateOutput {
@@ -174,13 +175,13 @@ function readResource(id: string, resource: JsonObject): TemplateResource {
   }
   if (Object.hasOwn(resource, "CreationPolicy")) throw unsupported(`CreationPolicy of resource ${id}`);
   const condition = conditionOf(resource, `resource ${id}`);
-  readPolicy(member(resource, "UpdateReplacePolicy"), "UpdateReplacePolicy", type);
   return {
     type,
     properties: mapOf(resource, "Properties", id),
     metadata: mapOf(resource, "Metadata", id),
     dependsOn: readDependsOn(member(resource, "DependsOn")),
     deletionPolicy: readPolicy(member(resource, "DeletionPolicy"), "DeletionPolicy", type),
+    updateReplacePolicy: readPolicy(member(resource, "UpdateReplacePolicy"), "UpdateReplacePolicy", type),
     ...(condition === undefined ? {} : { condition }),
   };
 }

@@ -3,10 +3,11 @@ import type { ResourceState } from "../../kit/resource.ts";
 import type { Change, NewEvent, ResourceChange } from "./journal.ts";
 import { stackChange } from "./journal.ts";
 import type { JsonObject } from "./json.ts";
-import type { PlannedResource, ResourceStatus } from "./plan.ts";
+import type { ResourceStatus } from "./plan.ts";
 import type { ResourceRow, StackRow } from "./tables.ts";
 
-function told(row: ResourceRow, status: ResourceStatus, rest: Partial<NewEvent> = {}): NewEvent {
+/** An event of a resource. */
+export function told(row: ResourceRow, status: ResourceStatus, rest: Partial<NewEvent> = {}): NewEvent {
   return {
     logicalId: row.logical_id,
     physicalId: row.physical_id ?? "",
@@ -17,7 +18,8 @@ function told(row: ResourceRow, status: ResourceStatus, rest: Partial<NewEvent> 
   };
 }
 
-function moved(row: ResourceRow, stack: StackRow, status: ResourceStatus, reason?: string): ResourceChange {
+/** A resource's next status. */
+export function moved(row: ResourceRow, stack: StackRow, status: ResourceStatus, reason?: string): ResourceChange {
   return { logicalId: row.logical_id, set: { status, reason: reason ?? null, operation: stack.operation } };
 }
 
@@ -25,6 +27,7 @@ function moved(row: ResourceRow, stack: StackRow, status: ResourceStatus, reason
 export function together(changes: readonly Change[]): Change {
   return {
     resources: changes.flatMap(({ resources = [] }) => resources),
+    formers: changes.flatMap(({ formers = [] }) => formers),
     events: changes.flatMap(({ events }) => events),
   };
 }
@@ -36,6 +39,12 @@ export interface Prepared {
   metadata: JsonObject;
   shownProperties: string;
 }
+
+/** What an update does to a resource that is there. */
+export type Examined =
+  | { kind: "refused"; refusal: string }
+  | { kind: "update"; prepared: Prepared }
+  | { kind: "replace"; prepared: Prepared; token: string };
 
 export function creationBegun(row: ResourceRow, stack: StackRow, prepared: Prepared): Change {
   const { logicalId, set } = moved(row, stack, "CREATE_IN_PROGRESS");
@@ -116,26 +125,4 @@ export function removalOver(stack: StackRow, failed: readonly string[]): Change 
   // The space at the end is AWS's.
   const reason = `The following resource(s) failed to delete: [${failed.join(", ")}]. `;
   return stackChange(stack, rollback ? "ROLLBACK_FAILED" : "DELETE_FAILED", reason);
-}
-
-/** A row as the plan sees it. Source of the rules of retention: user guide, "DeletionPolicy attribute". */
-export function plannedOf(
-  row: ResourceRow,
-  stack: StackRow,
-  rest: { needs: readonly string[]; deletionPolicy: string; running: boolean },
-): PlannedResource {
-  const { retainExceptOnCreate, retainResources } = stack.settings;
-  const keeps =
-    stack.status === "ROLLBACK_IN_PROGRESS"
-      ? rest.deletionPolicy === "Retain" && !retainExceptOnCreate
-      : rest.deletionPolicy !== "Delete";
-  return {
-    logicalId: row.logical_id,
-    status: row.status,
-    needs: rest.needs,
-    current: row.operation === stack.operation,
-    made: row.physical_id !== null,
-    retained: keeps || retainResources.includes(row.logical_id),
-    running: rest.running,
-  };
 }

@@ -3,16 +3,19 @@ import { isFault, must } from "../../base/errors.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
-import type { Row } from "../../store/tables.ts";
 import { drawBlueprint, type Blueprint, type Made } from "./blueprint.ts";
 import { record, stackArn, type Change } from "./journal.ts";
 import type { JsonObject } from "./json.ts";
 import {
   ofStack,
+  readCounterpart,
+  readFormers,
   readResources,
   readStack,
+  readTemplateRow,
   stackWork,
-  templates,
+  type CounterpartRow,
+  type FormerRow,
   type ResourceRow,
   type StackRow,
   type WorkRow,
@@ -32,6 +35,12 @@ export interface Drive {
   stack: StackRow;
   rows: Map<string, ResourceRow>;
   blueprint: Blueprint;
+  /** What was before, of an update; what was to be, of its rollback. */
+  counterpart: { row: CounterpartRow; blueprint: Blueprint } | undefined;
+  /** By token. */
+  formers: Map<string, FormerRow>;
+  /** Logical ids of an update that turned out to be as they should. */
+  unchanged: Set<string>;
   imports: ReadonlyMap<string, string>;
   /** Calls under way, by logical id. */
   running: Map<string, Promise<void>>;
@@ -44,19 +53,24 @@ export interface Drive {
 export async function load(deps: Deps, work: WorkRow, signal: AbortSignal): Promise<Drive | undefined> {
   const found = await deps.store.read(async (tx) => {
     const stack = await readStack(tx, work);
-    const template = await tx.one<Row<typeof templates>>(
-      sql`select ${templates.columns} from ${templates.name} where ${ofStack(work)}`,
-    );
-    return { stack, template, rows: await readResources(tx, work) };
+    const template = await readTemplateRow(tx, work);
+    const counterpart = await readCounterpart(tx, work);
+    return { stack, template, counterpart, rows: await readResources(tx, work), formers: await readFormers(tx, work) };
   });
   if (found.stack === undefined || found.template === undefined) return undefined;
-  const { stack, template, rows } = found;
+  const { stack, template, rows, counterpart, formers } = found;
   return {
     deps,
     work,
     stack,
     rows: new Map(rows.map((row) => [row.logical_id, row])),
     blueprint: blueprintOf(stack, template.processed),
+    counterpart:
+      counterpart === undefined
+        ? undefined
+        : { row: counterpart, blueprint: blueprintOf({ ...stack, ...counterpart }, counterpart.processed) },
+    formers: new Map(formers.map((former) => [former.token, former])),
+    unchanged: new Set(),
     imports: new Map(),
     running: new Map(),
     broken: undefined,
@@ -64,7 +78,8 @@ export async function load(deps: Deps, work: WorkRow, signal: AbortSignal): Prom
   };
 }
 
-function blueprintOf(stack: StackRow, processed: JsonObject): Blueprint {
+/** What a stack's row and its template make together. */
+export function blueprintOf(stack: StackRow, processed: JsonObject): Blueprint {
   const { account, region, name: stackName } = stack;
   const parameters = new Map(stack.parameters.map((parameter) => [parameter.key, parameter]));
   const pseudo = { account, region, stackName, stackId: stackArn(stack), notificationArns: [] };
@@ -74,6 +89,16 @@ function blueprintOf(stack: StackRow, processed: JsonObject): Blueprint {
 /** Names of the resources in a status. */
 export function idsIn({ rows }: Drive, status: ResourceRow["status"]): readonly string[] {
   return [...rows.values()].filter((row) => row.status === status).map((row) => row.logical_id);
+}
+
+/** What the running operation has failed to do. */
+export function failedIn(drive: Drive, status: ResourceRow["status"]): readonly string[] {
+  return idsIn(drive, status).filter((id) => drive.rows.get(id)?.operation === drive.stack.operation);
+}
+
+/** The state of a resource from before the update, while it may still be wanted back. */
+export function formerOf({ formers }: Drive, logicalId: string): FormerRow | undefined {
+  return [...formers.values()].find((former) => former.row.logical_id === logicalId && former.kind !== "leftover");
 }
 
 /** What functions in the template may refer to. */
@@ -108,6 +133,10 @@ export async function commit(
   for (const { logicalId, set } of change?.resources ?? []) {
     const row = must(drive.rows.get(logicalId), `resource ${logicalId}`);
     drive.rows.set(logicalId, { ...row, ...set, updated_ms: now });
+  }
+  for (const { token, former } of change?.formers ?? []) {
+    if (former === undefined) drive.formers.delete(token);
+    else drive.formers.set(token, former);
   }
   return change !== undefined;
 }

@@ -4,6 +4,7 @@ import { cloudformation } from "./cloudformation/service.ts";
 import { ec2 } from "./ec2/service.ts";
 import { elasticloadbalancing } from "./elasticloadbalancing/service.ts";
 import { iam } from "./iam/service.ts";
+import { kms } from "./kms/service.ts";
 import { lambda } from "./lambda/service.ts";
 import { logs } from "./logs/service.ts";
 import { s3 } from "./s3/service.ts";
@@ -12,6 +13,7 @@ import { sts } from "./sts/service.ts";
 export const services: readonly ServiceDefinition[] = [
   sts,
   iam,
+  kms,
   ec2,
   s3,
   logs,

@@ -21,6 +21,10 @@ function numberOf(option: string, text: string, min: number, max: number): numbe
 function rootKeyOf(environment: NodeJS.ProcessEnv) {
   const accessKeyId = environment["MIKAN_ROOT_ACCESS_KEY_ID"];
   const secretAccessKey = environment["MIKAN_ROOT_SECRET_ACCESS_KEY"];
+  // Half a key is a mistake; without it the node would believe everybody.
+  if (Boolean(accessKeyId) !== Boolean(secretAccessKey)) {
+    throw new UserError("MIKAN_ROOT_ACCESS_KEY_ID and MIKAN_ROOT_SECRET_ACCESS_KEY belong together; only one is set");
+  }
   return accessKeyId && secretAccessKey ? { rootKey: { accessKeyId, secretAccessKey } } : {};
 }
 
@@ -51,13 +55,13 @@ export const up: Command = {
     if (values.ephemeral && values.data !== undefined) throw new UserError("--data and --ephemeral exclude each other");
     const level = (["debug", "info", "warn", "error"] as const).find((name) => name === values["log-level"]);
     if (level === undefined) throw new UserError(`--log-level must be debug, info, warn or error`);
-    const data = values.ephemeral ? undefined : (values.data ?? dataDefault);
+    const data = values.ephemeral ? undefined : dataOf(values.data ?? dataDefault);
 
-    const ended = new Promise<void>((resolve) => {
-      process.once("SIGINT", () => resolve());
-      process.once("SIGTERM", () => resolve());
+    const ended = new Promise<undefined>((resolve) => {
+      process.once("SIGINT", () => resolve(undefined));
+      process.once("SIGTERM", () => resolve(undefined));
     });
-    const mikan = await startMikan({
+    const starting = startMikan({
       port: numberOf("port", values.port, 0, 65_535),
       host: values.host,
       hostNames: values["host-name"],
@@ -66,6 +70,9 @@ export const up: Command = {
       ...(data === undefined ? {} : { data }),
       ...rootKeyOf(process.env),
     });
+    const mikan = await Promise.race([starting, ended]);
+    // Nothing is promised yet, and a start that hangs, on a database that does not answer, cannot be waited for.
+    if (mikan === undefined) process.exit(1);
     say(
       `Mikan is ready at ${mikan.url} (${data === undefined ? "ephemeral: nothing is kept" : `data in ${withoutPassword(data)}`})`,
     );
@@ -75,6 +82,14 @@ export const up: Command = {
     return 0;
   },
 };
+
+/** A URL of something else would become a directory of that name. */
+function dataOf(data: string): string {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(data) && !/^postgres(ql)?:\/\//.test(data)) {
+    throw new UserError(`--data is a directory or a postgres:// URL, and is ${data}`);
+  }
+  return data;
+}
 
 function withoutPassword(data: string): string {
   return data.replace(/^(postgres(?:ql)?:\/\/[^:@/]+):[^@/]*@/, "$1:***@");

@@ -22,7 +22,8 @@ export interface Clock {
 /** setTimeout's longest delay; longer waits are made of several. */
 const timerMsMax = 2 ** 31 - 1;
 
-function sleepOn(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+/** {@link Clock.sleep}, made of {@link Clock.after}. */
+export function sleepOn(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(signal.reason);

@@ -19,6 +19,8 @@ export interface ScheduledJob {
 
 export interface Scheduler {
   start(job: Job): ScheduledJob;
+  /** Resolves when the runs that are now in progress have ended. */
+  settled(): Promise<void>;
   /** Stops every job and resolves when all have ended. */
   stop(): Promise<void>;
 }
@@ -29,7 +31,7 @@ const backoffMsMax = 30_000;
 
 /** `onError` is told of every failed round; the job goes on after a growing pause. */
 export function createScheduler(clock: Clock, onError: (job: string, error: unknown) => void): Scheduler {
-  const jobs = new Set<ScheduledJob>();
+  const jobs = new Set<RunningJob>();
   return {
     start(job) {
       const scheduled = startJob(clock, job, onError);
@@ -37,9 +39,12 @@ export function createScheduler(clock: Clock, onError: (job: string, error: unkn
         jobs.delete(entry);
         await scheduled.stop();
       };
-      const entry: ScheduledJob = { wake: () => scheduled.wake(), stop };
+      const entry: RunningJob = { ...scheduled, stop };
       jobs.add(entry);
       return entry;
+    },
+    async settled() {
+      await Promise.all([...jobs].map((job) => job.settled()));
     },
     async stop() {
       await Promise.all([...jobs].map((job) => job.stop()));
@@ -47,7 +52,11 @@ export function createScheduler(clock: Clock, onError: (job: string, error: unkn
   };
 }
 
-function startJob(clock: Clock, job: Job, onError: (job: string, error: unknown) => void): ScheduledJob {
+interface RunningJob extends ScheduledJob {
+  settled(): Promise<void>;
+}
+
+function startJob(clock: Clock, job: Job, onError: (job: string, error: unknown) => void): RunningJob {
   const ending = new AbortController();
   let timer: Timer | undefined;
   let running: Promise<void> | undefined;
@@ -84,6 +93,9 @@ function startJob(clock: Clock, job: Job, onError: (job: string, error: unknown)
       if (ending.signal.aborted) return;
       wanted = true;
       if (running === undefined && failures === 0) arm(0);
+    },
+    async settled() {
+      await running;
     },
     async stop() {
       ending.abort(new Error(`${job.name} is stopping`));

@@ -7,7 +7,7 @@ export interface AttributeRule {
   /** Says what is wrong with a value, in AWS's words; undefined when it is allowed. */
   refuse?: (key: string, value: string) => Fault | undefined;
 }
-type Catalogue = Readonly<Record<string, AttributeRule>>;
+export type Catalogue = Readonly<Record<string, AttributeRule>>;
 
 export interface Attribute {
   Key?: string | undefined;

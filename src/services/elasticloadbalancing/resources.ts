@@ -1,7 +1,7 @@
 /** The CloudFormation types of Elastic Load Balancing: made by the same code as the operations, under the step's token. */
 import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
-import type { Resource, ResourceRequest } from "../../kit/resource.ts";
+import type { JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
 import {
   listenerArn,
@@ -11,22 +11,65 @@ import {
   targetGroupArn,
   targetGroupFullName,
 } from "./arns.ts";
+import { attributeOperations } from "./attribute-operations.ts";
+import { listenerAttributes, loadBalancerAttributes, type Catalogue } from "./attributes.ts";
 import { listenerCreation, listenerOperations } from "./listeners.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
 import { needed, readProperties } from "./properties.ts";
-import { listenerShape, loadBalancerShape, ruleShape, targetGroupShape } from "./resource-shapes.ts";
+import { listenerShape, loadBalancerShape, ruleShape, tags, targetGroupShape } from "./resource-shapes.ts";
 import { ruleCreation, ruleOperations } from "./rules.ts";
-import { loadBalancerArnsOf, targetGroupCreation, targetGroupOperations } from "./target-groups.ts";
-import { targetRegistration } from "./targets.ts";
+import { tagOperations } from "./tags.ts";
+import { groupCatalogue, loadBalancerArnsOf, targetGroupCreation, targetGroupOperations } from "./target-groups.ts";
+import { targetOperations, targetRegistration } from "./targets.ts";
 
 const namesOf = (shape: object) => Object.keys(shape).sort();
 
 /** Stack tags first: a tag of the template's own with the same key wins. */
-function withStackTags(own: readonly { Key: string; Value: string }[] | undefined, { tags }: ResourceRequest) {
+function withStackTags(
+  own: readonly { Key: string; Value: string }[] | undefined,
+  { tags }: Pick<ResourceRequest, "tags">,
+) {
   const merged = new Map([...Object.entries(tags), ...(own ?? []).map(({ Key, Value }) => [Key, Value] as const)]);
   return [...merged].map(([Key, Value]) => ({ Key, Value }));
 }
+
+/** Brings the tags of a resource to what template and stack say now. */
+async function changeTags(deps: ElbDeps, request: ResourceUpdate, call: Call): Promise<void> {
+  const { AddTags, RemoveTags } = tagOperations(deps);
+  const tagsOf = (of: Pick<ResourceRequest, "properties" | "tags">) =>
+    withStackTags(readProperties({ Tags: tags }, { Tags: of.properties["Tags"] ?? [] }).Tags, of);
+  const next = tagsOf(request);
+  const kept = new Set(next.map(({ Key }) => Key));
+  const gone = tagsOf(request.former).flatMap(({ Key }) => (kept.has(Key) ? [] : [Key]));
+  const ResourceArns = [request.physicalId];
+  if (gone.length > 0) await RemoveTags({ ResourceArns, TagKeys: gone }, call);
+  // The stack's own are set already, and only AWS may set them.
+  const Tags = next.filter(({ Key }) => !Key.startsWith("aws:"));
+  if (Tags.length > 0) await AddTags({ ResourceArns, Tags }, call);
+}
+
+interface AttributeValue {
+  Key?: string;
+  Value?: string;
+}
+
+/** What the template sets, and the defaults of what it set before and no longer does. */
+function attributeChanges(
+  catalogue: Catalogue,
+  before: readonly AttributeValue[] = [],
+  after: readonly AttributeValue[] = [],
+): { Key: string; Value: string }[] {
+  const reset = before.flatMap(({ Key = "" }) =>
+    after.some((attribute) => attribute.Key === Key) || !Object.hasOwn(catalogue, Key)
+      ? []
+      : [{ Key, Value: catalogue[Key]?.default ?? "" }],
+  );
+  return [...reset, ...after.map(({ Key = "", Value = "" }) => ({ Key, Value }))];
+}
+
+const differs = (before: JsonObject, after: JsonObject, name: string) =>
+  JSON.stringify(before[name]) !== JSON.stringify(after[name]);
 
 /** What is gone already is fine: the stack wanted it gone. */
 async function unlessGone(code: string, deletion: Promise<unknown>): Promise<void> {
@@ -68,6 +111,40 @@ function loadBalancerResource(deps: ElbDeps): Resource {
         },
       };
     },
+    replaceOn: ["Scheme", "Type"],
+    async update(request, call) {
+      const { physicalId: LoadBalancerArn, attributes, properties, former } = request;
+      const next = readProperties(loadBalancerShape, properties);
+      const before = readProperties(loadBalancerShape, former.properties);
+      const { SetSubnets, SetSecurityGroups, SetIpAddressType } = loadBalancerOperations(deps);
+      const { Subnets, SubnetMappings, SecurityGroups = [], IpAddressType = "ipv4" } = next;
+      if (
+        differs(former.properties, properties, "Subnets") ||
+        differs(former.properties, properties, "SubnetMappings")
+      ) {
+        await SetSubnets(
+          {
+            LoadBalancerArn,
+            ...(Subnets === undefined ? {} : { Subnets }),
+            ...(SubnetMappings === undefined ? {} : { SubnetMappings }),
+          },
+          call,
+        );
+      }
+      if (differs(former.properties, properties, "SecurityGroups")) {
+        await SetSecurityGroups({ LoadBalancerArn, SecurityGroups }, call);
+      }
+      if (differs(former.properties, properties, "IpAddressType")) {
+        await SetIpAddressType({ LoadBalancerArn, IpAddressType }, call);
+      }
+      const { LoadBalancerAttributes: set } = next;
+      const Attributes = attributeChanges(loadBalancerAttributes, before.LoadBalancerAttributes, set);
+      if (Attributes.length > 0) {
+        await attributeOperations(deps).ModifyLoadBalancerAttributes({ LoadBalancerArn, Attributes }, call);
+      }
+      await changeTags(deps, request, call);
+      return { physicalId: LoadBalancerArn, attributes: { ...attributes, SecurityGroups } };
+    },
     async delete({ physicalId }, call) {
       await DeleteLoadBalancer({ LoadBalancerArn: physicalId }, call);
     },
@@ -76,7 +153,7 @@ function loadBalancerResource(deps: ElbDeps): Resource {
 
 function listenerResource(deps: ElbDeps): Resource {
   const create = listenerCreation(deps);
-  const { DeleteListener } = listenerOperations(deps);
+  const { DeleteListener, ModifyListener } = listenerOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::Listener",
     properties: namesOf(listenerShape),
@@ -92,6 +169,20 @@ function listenerResource(deps: ElbDeps): Resource {
       const arn = listenerArn(await create({ input, attributes: ListenerAttributes, token }, call));
       return { physicalId: arn, attributes: { ListenerArn: arn } };
     },
+    replaceOn: ["LoadBalancerArn"],
+    async update({ physicalId: ListenerArn, attributes, properties, former }, call) {
+      const { ListenerAttributes, LoadBalancerArn: _, ...rest } = readProperties(listenerShape, properties);
+      const before = readProperties(listenerShape, former.properties);
+      const { Port, ...others } = rest;
+      // Without a port the listener keeps its socket.
+      const port = Port === undefined || Port === before.Port ? {} : { Port };
+      await ModifyListener({ ListenerArn, ...others, ...port }, call);
+      const Attributes = attributeChanges(listenerAttributes, before.ListenerAttributes, ListenerAttributes);
+      if (Attributes.length > 0) {
+        await attributeOperations(deps).ModifyListenerAttributes({ ListenerArn, Attributes }, call);
+      }
+      return { physicalId: ListenerArn, attributes };
+    },
     delete: ({ physicalId }, call) =>
       unlessGone("ListenerNotFoundException", DeleteListener({ ListenerArn: physicalId }, call)),
   };
@@ -99,7 +190,7 @@ function listenerResource(deps: ElbDeps): Resource {
 
 function ruleResource(deps: ElbDeps): Resource {
   const create = ruleCreation(deps);
-  const { DeleteRule } = ruleOperations(deps);
+  const { DeleteRule, ModifyRule, SetRulePriorities } = ruleOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::ListenerRule",
     properties: namesOf(ruleShape),
@@ -117,14 +208,34 @@ function ruleResource(deps: ElbDeps): Resource {
       const arn = ruleArn(await create({ input, token: request.token }, call));
       return { physicalId: arn, attributes: { RuleArn: arn, IsDefault: false } };
     },
+    replaceOn: ["ListenerArn"],
+    async update(request, call) {
+      const { physicalId: RuleArn, attributes, former } = request;
+      const next = readProperties(ruleShape, request.properties);
+      const Priority = needed(next.Priority, "#/Priority");
+      if (Priority !== readProperties(ruleShape, former.properties).Priority) {
+        await SetRulePriorities({ RulePriorities: [{ RuleArn, Priority }] }, call);
+      }
+      const Conditions = needed(next.Conditions, "#/Conditions");
+      await ModifyRule({ RuleArn, Conditions, Actions: needed(next.Actions, "#/Actions") }, call);
+      await changeTags(deps, request, call);
+      return { physicalId: RuleArn, attributes };
+    },
     delete: ({ physicalId }, call) => unlessGone("RuleNotFoundException", DeleteRule({ RuleArn: physicalId }, call)),
   };
+}
+
+/** Of a target group, what ModifyTargetGroup takes. */
+function healthCheckOf(read: ReturnType<typeof readProperties<typeof targetGroupShape>>) {
+  const { Name: _n, Tags: _t, TargetGroupAttributes: _a, Targets: _s, Port: _p, Protocol: _r, ...rest } = read;
+  const { ProtocolVersion: _v, TargetType: _y, VpcId: _c, IpAddressType: _i, TargetControlPort: _o, ...health } = rest;
+  return health;
 }
 
 function targetGroupResource(deps: ElbDeps): Resource {
   const create = targetGroupCreation(deps);
   const register = targetRegistration(deps);
-  const { DeleteTargetGroup } = targetGroupOperations(deps);
+  const { DeleteTargetGroup, ModifyTargetGroup } = targetGroupOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::TargetGroup",
     properties: namesOf(targetGroupShape),
@@ -157,6 +268,26 @@ function targetGroupResource(deps: ElbDeps): Resource {
           TargetGroupName: row.name,
         },
       };
+    },
+    replaceOn: ["IpAddressType", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId"],
+    async update(request, call) {
+      const { physicalId: TargetGroupArn, attributes, former } = request;
+      const next = readProperties(targetGroupShape, request.properties);
+      const before = readProperties(targetGroupShape, former.properties);
+      await ModifyTargetGroup({ TargetGroupArn, ...healthCheckOf(next) }, call);
+      const catalogue = groupCatalogue(next.TargetType === "lambda" ? "lambda" : "ip");
+      const Attributes = attributeChanges(catalogue, before.TargetGroupAttributes, next.TargetGroupAttributes);
+      if (Attributes.length > 0) {
+        await attributeOperations(deps).ModifyTargetGroupAttributes({ TargetGroupArn, Attributes }, call);
+      }
+      const { Targets = [] } = next;
+      const isKept = ({ Id, Port }: { Id: string; Port?: number }) =>
+        Targets.some((target) => target.Id === Id && target.Port === Port);
+      const gone = (before.Targets ?? []).filter((target) => !isKept(target));
+      if (Targets.length > 0) await register(TargetGroupArn, Targets, call);
+      if (gone.length > 0) await targetOperations(deps).DeregisterTargets({ TargetGroupArn, Targets: gone }, call);
+      await changeTags(deps, request, call);
+      return { physicalId: TargetGroupArn, attributes };
     },
     async delete({ physicalId }, call) {
       await DeleteTargetGroup({ TargetGroupArn: physicalId }, call);

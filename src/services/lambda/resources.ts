@@ -1,17 +1,21 @@
 /** Lambda's CloudFormation types. */
 import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
-import type { Json, JsonObject, Resource, ResourceRequest } from "../../kit/resource.ts";
-import { aliasConfiguration, aliasCreation, aliasDeletion } from "./aliases.ts";
+import type { Json, JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
+import { aliasConfiguration, aliasCreation, aliasDeletion, aliasOperations } from "./aliases.ts";
 import type { CodeInput } from "./code.ts";
+import { concurrencyOperations } from "./concurrency.ts";
 import { versionArn } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { invalid, notYet } from "./faults.ts";
 import { functionCreation, functionDeletion } from "./functions.ts";
 import { packInline } from "./inline.ts";
+import { ephemeralMiBDefault, memoryMiBMin, timeoutSecondsDefault } from "./limits.ts";
 import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
 import type { SettingsInput } from "./settings.ts";
+import { tagOperations } from "./tags.ts";
+import { updateOperations } from "./updates.ts";
 import { versionExists, versionPublication } from "./versions.ts";
 
 type Properties = JsonObject;
@@ -42,7 +46,7 @@ function variablesOf(value: Json | undefined): Record<string, string> | undefine
   );
 }
 
-function tagsOf({ properties, tags }: ResourceRequest): Record<string, string> {
+function tagsOf({ properties, tags }: Pick<ResourceRequest, "properties" | "tags">): Record<string, string> {
   const own = Array.isArray(properties["Tags"]) ? (properties["Tags"] as readonly Json[]) : [];
   const pairs = own.filter(isObject).map((tag) => [text(tag["Key"]) ?? "", text(tag["Value"]) ?? ""]);
   return { ...tags, ...(Object.fromEntries(pairs) as Record<string, string>) };
@@ -112,8 +116,66 @@ function refuse(properties: Properties, ...names: string[]): void {
   for (const name of names) if (properties[name] !== undefined) throw notYet(name);
 }
 
+/** What a property that is taken out of the template goes back to. */
+function settingsOrDefaults({ properties, former }: ResourceUpdate): SettingsInput {
+  const given = settingsOf(properties);
+  const had = (name: string) => former.properties[name] !== undefined && properties[name] === undefined;
+  return {
+    ...given,
+    Description: given.Description ?? "",
+    Environment: given.Environment ?? { Variables: {} },
+    MemorySize: given.MemorySize ?? memoryMiBMin,
+    Timeout: given.Timeout ?? timeoutSecondsDefault,
+    ...(had("EphemeralStorage") ? { EphemeralStorage: { Size: ephemeralMiBDefault } } : {}),
+    ...(had("TracingConfig") ? { TracingConfig: { Mode: "PassThrough" } } : {}),
+    ...(had("VpcConfig") ? { VpcConfig: { SubnetIds: [], SecurityGroupIds: [] } } : {}),
+  };
+}
+
+async function changeTags(deps: LambdaDeps, arn: string, request: ResourceUpdate, call: Call): Promise<void> {
+  const { TagResource, UntagResource } = tagOperations(deps);
+  const next = tagsOf(request);
+  const gone = Object.keys(tagsOf(request.former)).filter((key) => !Object.hasOwn(next, key));
+  if (gone.length > 0) await UntagResource({ Resource: arn, TagKeys: gone }, call);
+  if (Object.keys(next).length > 0) await TagResource({ Resource: arn, Tags: next }, call);
+}
+
+function functionUpdate(deps: LambdaDeps) {
+  const { UpdateFunctionCode, UpdateFunctionConfiguration } = updateOperations(deps);
+  const { PutFunctionConcurrency, DeleteFunctionConcurrency } = concurrencyOperations(deps);
+  return async (request: ResourceUpdate, call: Call): Promise<void> => {
+    const { properties, former, physicalId: FunctionName, attributes } = request;
+    if (properties["LoggingConfig"] === undefined && former.properties["LoggingConfig"] !== undefined) {
+      throw notYet("taking LoggingConfig out of a function");
+    }
+    const differs = (name: string) => JSON.stringify(properties[name]) !== JSON.stringify(former.properties[name]);
+    if (differs("Code") || differs("Architectures") || differs("Runtime")) {
+      const { Architectures } = settingsOf(properties);
+      const { S3ObjectStorageMode: mode, ...code } = await codeInput(properties);
+      if (mode !== undefined) throw notYet("S3ObjectStorageMode");
+      const architectures = Architectures === undefined ? {} : { Architectures: [...Architectures] };
+      await UpdateFunctionCode({ FunctionName, ...code, ...architectures }, call);
+    }
+    await UpdateFunctionConfiguration({ FunctionName, ...settingsOrDefaults(request) }, call);
+    const reserved = integer(properties, "ReservedConcurrentExecutions");
+    if (reserved !== undefined) {
+      await PutFunctionConcurrency({ FunctionName, ReservedConcurrentExecutions: reserved }, call);
+    } else if (differs("ReservedConcurrentExecutions")) await DeleteFunctionConcurrency({ FunctionName }, call);
+    await changeTags(deps, text(attributes["Arn"]) ?? FunctionName, request, call);
+  };
+}
+
+/** Properties that are refused by name, on creation and on change. */
+const refusedOfFunction = [
+  "FunctionScalingConfig",
+  "PublishToLatestPublished",
+  "RecursiveLoop",
+  "RuntimeManagementConfig",
+];
+
 export function functionResource(deps: LambdaDeps): Resource {
   const create = functionCreation(deps);
+  const update = functionUpdate(deps);
   const remove = functionDeletion(deps);
   return {
     type: "AWS::Lambda::Function",
@@ -143,13 +205,7 @@ export function functionResource(deps: LambdaDeps): Resource {
     name: { property: "FunctionName", lengthMax: 64 },
     async create(request, call) {
       const { properties, physicalName, token } = request;
-      refuse(
-        properties,
-        "FunctionScalingConfig",
-        "PublishToLatestPublished",
-        "RecursiveLoop",
-        "RuntimeManagementConfig",
-      );
+      refuse(properties, ...refusedOfFunction);
       const ref = ownFunction(physicalName, undefined, call, "CreateFunction");
       const reserved = integer(properties, "ReservedConcurrentExecutions");
       const code = await codeInput(properties);
@@ -159,6 +215,12 @@ export function functionResource(deps: LambdaDeps): Resource {
         call,
       );
       return { physicalId: row.name, attributes: { Arn: unqualifiedArn(row) } };
+    },
+    replaceOn: ["PackageType", "TenancyConfig"],
+    async update(request, call) {
+      refuse(request.properties, ...refusedOfFunction);
+      await update(request, call);
+      return { physicalId: request.physicalId, attributes: request.attributes };
     },
     delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
   };
@@ -239,6 +301,7 @@ export function versionResource(deps: LambdaDeps): Resource {
 /** `AWS::Lambda::Alias`. */
 export function aliasResource(deps: LambdaDeps): Resource {
   const create = aliasCreation(deps);
+  const { UpdateAlias } = aliasOperations(deps);
   const remove = aliasDeletion(deps);
   return {
     type: "AWS::Lambda::Alias",
@@ -260,6 +323,15 @@ export function aliasResource(deps: LambdaDeps): Resource {
       const row = await create(ref, { alias, version, description: text(properties["Description"]), token });
       const { AliasArn } = aliasConfiguration(row);
       return { physicalId: AliasArn, attributes: { AliasArn } };
+    },
+    replaceOn: ["FunctionName", "Name"],
+    async update({ properties, physicalId, attributes }, call) {
+      refuse(properties, "ProvisionedConcurrencyConfig", "RoutingConfig");
+      const { name: FunctionName } = ownFunction(required(properties, "FunctionName"), undefined, call, "UpdateAlias");
+      const input = { FunctionName, Name: required(properties, "Name") };
+      const FunctionVersion = required(properties, "FunctionVersion");
+      await UpdateAlias({ ...input, FunctionVersion, Description: text(properties["Description"]) ?? "" }, call);
+      return { physicalId, attributes };
     },
     async delete({ physicalId }, call) {
       const ref: FunctionRef = ownFunction(physicalId, undefined, call, "DeleteAlias");

@@ -3,7 +3,7 @@ import { isFault } from "../../base/errors.ts";
 import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
 import { invalid, notYet } from "./faults.ts";
-import { groupCreation, groupDeletion } from "./groups.ts";
+import { groupCreation, groupDeletion, groupOperations } from "./groups.ts";
 import { groupArn } from "./names.ts";
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -31,9 +31,16 @@ const refused = [
   "ResourcePolicyDocument",
 ];
 
+function refuse(properties: JsonObject): void {
+  for (const name of refused) if (properties[name] !== undefined) throw notYet(name);
+  const isProtected = properties["DeletionProtectionEnabled"];
+  if (isProtected === true || isProtected === "true") throw notYet("DeletionProtectionEnabled");
+}
+
 export function groupResource(deps: Deps): Resource {
   const create = groupCreation(deps);
   const remove = groupDeletion(deps);
+  const operations = groupOperations(deps);
   return {
     type: "AWS::Logs::LogGroup",
     properties: [
@@ -49,9 +56,7 @@ export function groupResource(deps: Deps): Resource {
     attributes: ["Arn"],
     name: { property: "LogGroupName", lengthMax: 512 },
     async create({ properties, physicalName, token, tags }, call) {
-      for (const name of refused) if (properties[name] !== undefined) throw notYet(name);
-      const isProtected = properties["DeletionProtectionEnabled"];
-      if (isProtected === true || isProtected === "true") throw notYet("DeletionProtectionEnabled");
+      refuse(properties);
       const row = await create(
         {
           name: physicalName,
@@ -64,6 +69,21 @@ export function groupResource(deps: Deps): Resource {
         call,
       );
       return { physicalId: row.name, attributes: { Arn: `${groupArn(row)}:*` } };
+    },
+    replaceOn: ["LogGroupClass"],
+    async update({ physicalId: logGroupName, attributes, properties, tags, former }, call) {
+      refuse(properties);
+      // A new group in its place would lose what is in it.
+      if (properties["KmsKeyId"] !== former.properties["KmsKeyId"]) throw notYet("a change of KmsKeyId");
+      const retentionInDays = daysOf(properties["RetentionInDays"]);
+      if (retentionInDays === undefined) await operations.DeleteRetentionPolicy({ logGroupName }, call);
+      else await operations.PutRetentionPolicy({ logGroupName, retentionInDays }, call);
+      const next = { ...tags, ...tagsOf(properties["Tags"]) };
+      const before = { ...former.tags, ...tagsOf(former.properties["Tags"]) };
+      const gone = Object.keys(before).filter((key) => !Object.hasOwn(next, key));
+      if (gone.length > 0) await operations.UntagLogGroup({ logGroupName, tags: gone }, call);
+      if (Object.keys(next).length > 0) await operations.TagLogGroup({ logGroupName, tags: next }, call);
+      return { physicalId: logGroupName, attributes };
     },
     async delete({ physicalId }, call) {
       await remove(physicalId, call).catch((error: unknown) => {

@@ -26,6 +26,8 @@ export function bucketResource(deps: Deps): Resource {
         },
       };
     },
+    // As on creation, what these properties say is recorded by the stack and by nobody else.
+    update: async ({ physicalId, attributes }) => ({ physicalId, attributes }),
     async delete({ physicalId }, call) {
       await DeleteBucket({ Bucket: physicalId }, call).catch((error: unknown) => {
         if (!isFault(error, "NoSuchBucket")) throw error;

@@ -7,6 +7,7 @@ import { ClientConnection, type ConnectionOwner, type Exchange } from "./h1/conn
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import type { RequestHead } from "./h1/request.ts";
 import type { ScannerPool } from "./h1/scan.ts";
+import { listen } from "./port.ts";
 import type { Wheel } from "./wheel.ts";
 
 /** From a request to what answers it. */
@@ -19,9 +20,16 @@ export interface DoorDeps {
   dispatch: Dispatch;
 }
 
-/** A socket of a listener. Before its first configuration runs it only holds who came. */
+const { connectionsMax } = limitsOf("public");
+
+/**
+ * Listening sockets of one door, where they may share its port. A loop takes one connection from each in a turn, however
+ * many wait: with one socket, clients that all come at once to a busy worker waited seconds to be let in.
+ */
+const socketsShared = 4;
+
+/** The sockets of a listener. Before its first configuration runs it only holds who came. */
 export class Door implements ConnectionOwner {
-  readonly server: Server;
   readonly connections = new Set<ClientConnection>();
   readonly clock: Clock;
   readonly wheel: Wheel;
@@ -30,6 +38,7 @@ export class Door implements ConnectionOwner {
   listener: CompiledListener | undefined;
   whenEmpty: () => void = () => {};
   readonly #dispatch: Dispatch;
+  readonly #servers: Server[] = [];
   readonly #waiting: Socket[] = [];
 
   constructor({ clock, wheel, scanners, dispatch }: DoorDeps) {
@@ -37,8 +46,16 @@ export class Door implements ConnectionOwner {
     this.clock = clock;
     this.wheel = wheel;
     this.scanners = scanners;
-    this.server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.server.maxConnections = limitsOf("public").connectionsMax;
+  }
+
+  /** Binds; `reusePort` where others may bind the port too. Rejects with `PortInUse`. */
+  async open(host: string, port: number, reusePort: boolean, onError: (error: Error) => void): Promise<void> {
+    for (let i = 0; i < (reusePort ? socketsShared : 1); i += 1) {
+      const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+      await listen(server, { host, port, backlog: 4096, reusePort });
+      server.on("error", onError);
+      this.#servers.push(server);
+    }
   }
 
   get limits(): H1Limits {
@@ -67,7 +84,7 @@ export class Door implements ConnectionOwner {
   /** Takes no more connections; each that is here ends with the request it has. */
   stop(): void {
     this.ending = true;
-    this.server.close();
+    for (const server of this.#servers) server.close();
     for (const socket of this.#waiting.splice(0)) socket.destroy();
     for (const connection of this.connections) connection.end();
   }
@@ -78,7 +95,8 @@ export class Door implements ConnectionOwner {
   }
 
   #accept(socket: Socket): void {
-    if (this.listener === undefined) this.#waiting.push(socket);
+    if (this.connections.size + this.#waiting.length >= connectionsMax) socket.destroy();
+    else if (this.listener === undefined) this.#waiting.push(socket);
     else this.connections.add(new ClientConnection(socket, this));
   }
 }

@@ -1,5 +1,4 @@
 /** The data plane of one worker: its sockets, the configuration it runs, and the way from a request to its exchange. */
-import { asError } from "../base/errors.ts";
 import type { Ids } from "../base/ids.ts";
 import { answered, pageOf } from "./answers.ts";
 import { CallExchange, type CallLink } from "./call.ts";
@@ -14,7 +13,6 @@ import { subjectOf, type Subject } from "./match.ts";
 import type { PrepareMessage } from "./messages.ts";
 import { plainAddress } from "./peer.ts";
 import { Upstream } from "./pool.ts";
-import { listen } from "./port.ts";
 import { ProxyExchange } from "./proxy.ts";
 import { tooManyForwarded } from "./rewrite.ts";
 import { createTraceIds } from "./tracing.ts";
@@ -96,15 +94,10 @@ export class DataPlane {
       for (const [place, { config: listener }] of listeners) {
         if (this.#doors.has(place)) continue;
         const door = new Door(this.#doorDeps);
-        await listen(door.server, {
-          host: listener.address,
-          port: listener.port,
-          backlog: 4096,
-          reusePort: this.options.reusePort,
-        });
+        // Known before it is bound: what it has bound when it fails is closed with the rest.
         opened.set(place, door);
-        door.server.on("error", (error) =>
-          this.#deps.log("error", "a listener failed", { place, error: asError(error) }),
+        await door.open(listener.address, listener.port, this.options.reusePort, (error) =>
+          this.#deps.log("error", "a listener failed", { place, error }),
         );
       }
     } catch (error) {

@@ -4,8 +4,8 @@ import { UpstreamConnection } from "./upstream.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Wheel } from "./wheel.ts";
 
-/** Connections at rest to one endpoint in one thread; one more is closed instead. */
-const restingMax = 256;
+/** Connections at rest to one endpoint in one thread; one more is closed instead. As many as may ask at once again. */
+const restingMax = 1024;
 /** A connection rests this long, where the endpoint does not say how long it waits itself. */
 const restMsMax = 55_000;
 /** An endpoint that says it closes after N seconds is left this much earlier, so that no request meets its close. */
@@ -27,6 +27,8 @@ export class Upstream {
   readonly #deps: UpstreamDeps;
   readonly #all = new Set<UpstreamConnection>();
   readonly #resting: UpstreamConnection[] = [];
+  /** Those that do not stand yet, oldest first. */
+  readonly #connecting = new Set<UpstreamConnection>();
   #retired = false;
   #drain: Timer | undefined;
 
@@ -51,6 +53,7 @@ export class Upstream {
   open(connectTimeoutMs: number): UpstreamConnection {
     const connection = new UpstreamConnection(this, this.#deps.readBuffer);
     this.#all.add(connection);
+    this.#connecting.add(connection);
     this.wheel.set(connection.timer, this.#deps.clock.monotonicMs(), connectTimeoutMs);
     return connection;
   }
@@ -62,14 +65,32 @@ export class Upstream {
       connection.socket.destroy();
       return;
     }
+    if (this.#serveWaiting(connection)) return;
     this.wheel.set(connection.timer, this.#deps.clock.monotonicMs(), restMs);
     // Reading goes on: an endpoint that closes is seen at once.
     if (connection.socket.isPaused()) connection.socket.resume();
     this.#resting.push(connection);
   }
 
+  /** A connection stands. */
+  stands(connection: UpstreamConnection): void {
+    this.#connecting.delete(connection);
+  }
+
+  /**
+   * Gives a free connection to the request that has waited longest for one of its own. After a change of routing all
+   * clients ask a new endpoint at once; where its queue of connections runs over, the kernel tries again after seconds.
+   */
+  #serveWaiting(connection: UpstreamConnection): boolean {
+    for (const waiting of this.#connecting) {
+      if (waiting.handOver(connection)) return true;
+    }
+    return false;
+  }
+
   /** A connection is closed. */
   gone(connection: UpstreamConnection): void {
+    this.#connecting.delete(connection);
     this.#all.delete(connection);
     const at = this.#resting.indexOf(connection);
     if (at >= 0) this.#resting.splice(at, 1);

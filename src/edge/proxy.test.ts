@@ -46,13 +46,41 @@ async function deafPort(): Promise<number> {
   stage.later(() => void child.kill("SIGKILL"));
   const [output] = (await once(child.stdout, "data")) as [Buffer];
   const port = Number(output.toString());
-  const fillers = Array.from({ length: 3 }, () => connect(port, "127.0.0.1"));
+  await fillQueue(port);
+  return port;
+}
+
+/** An endpoint that is busy for a while as soon as it has its first request; it says which connection it answers on. */
+async function slowAcceptor(): Promise<{ port: number; blocked: Promise<unknown> }> {
+  const script = `
+    const { writeSync } = require("node:fs");
+    let connections = 0;
+    const server = require("node:net").createServer((socket) => {
+      const answer = "connection " + (connections += 1);
+      socket.on("error", () => {});
+      socket.on("data", () => {
+        if (answer === "connection 1" && !server.blocked) {
+          server.blocked = true;
+          writeSync(1, "blocked");
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+        }
+        socket.write("HTTP/1.1 200 OK\\r\\nContent-Length: " + answer.length + "\\r\\n\\r\\n" + answer);
+      });
+    }).listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => writeSync(1, String(server.address().port)));`;
+  const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  stage.later(() => void child.kill("SIGKILL"));
+  const [output] = (await once(child.stdout, "data")) as [Buffer];
+  return { port: Number(output.toString()), blocked: once(child.stdout, "data") };
+}
+
+/** Fills the queue of a listener of backlog 1, which holds two: resolves when they are in, and more wait outside. */
+async function fillQueue(port: number): Promise<void> {
+  const fillers = Array.from({ length: 4 }, () => connect(port, "127.0.0.1"));
   for (const filler of fillers) {
     filler.on("error", () => filler.destroy());
     stage.later(() => void filler.destroy());
   }
-  await once(fillers[0] as Socket, "connect");
-  return port;
+  await Promise.all(fillers.slice(0, 2).map((filler) => once(filler, "connect")));
 }
 
 describe("responses", () => {
@@ -195,6 +223,19 @@ describe("an endpoint that", () => {
     });
     expect((await stage.client(port).send(get()).response()).status).toBe(504);
     expect(edge.stats()[0]).toMatchObject({ edgeErrors: { "connect-timeout": 1 }, active: 0 });
+  });
+
+  it("is slow to take connections gets the request on one that is free by then", async () => {
+    // The second connection does not stand before the kernel's next try, seconds later; the first is free before that.
+    const { port: upstream, blocked } = await slowAcceptor();
+    const { port, edge } = await before(upstream);
+    const [first, second] = [stage.client(port).send(get()), stage.client(port)];
+    await blocked;
+    await fillQueue(upstream);
+    second.send(get());
+    await eventually(() => edge.stats()[0]?.active === 2);
+    expect((await first.response()).body.toString()).toBe("connection 1");
+    expect((await second.response()).body.toString()).toBe("connection 1");
   });
 
   it("waits for a body that its client does not send: 408", async () => {

@@ -33,6 +33,7 @@ export class ProxyExchange implements Exchange, UpstreamSink {
   readonly #minor: number;
   readonly #chunked: boolean;
   readonly #startedMs: number;
+  readonly movable: boolean;
   #mayRetry: boolean;
   #connection: UpstreamConnection;
   #framing: ClientFraming = "none";
@@ -56,6 +57,7 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     this.#method = head.method;
     this.#minor = head.minor;
     this.#chunked = head.framing === "chunked";
+    this.movable = head.framing === "none";
     this.#mayRetry = head.framing === "none" && idempotent.has(head.method);
     this.#startedMs = listener.plane.clock.monotonicMs();
     this.#connection = upstream.take(cluster.config.connectTimeoutMs);
@@ -139,13 +141,17 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     if (this.#mayRetry && reason === "reset" && this.#connection.uses > 0 && !this.#connection.answering) {
       // A connection that had rested was closed as we wrote: the request may be sent again, once, on a new one.
       this.#mayRetry = false;
-      this.#connection = this.#upstream.open(this.#cluster.config.connectTimeoutMs);
-      this.#sendHead();
-      this.#connection.requestSent();
-      this.#connection.out.flush();
+      this.moved(this.#upstream.open(this.#cluster.config.connectTimeoutMs));
       return;
     }
     this.#fail(reason);
+  }
+
+  moved(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    this.#sendHead();
+    connection.requestSent();
+    connection.out.flush();
   }
 
   clientGone(_: string, refusal?: { status: number }): void {

@@ -24,6 +24,10 @@ export interface UpstreamSink {
   responseFlush(): void;
   /** The endpoint can take more of the request. */
   upstreamDrained(): void;
+  /** Nothing but a head was sent, which may as well go out on another connection. */
+  readonly movable: boolean;
+  /** The request goes on at `connection`, which has taken it. */
+  moved(connection: UpstreamConnection): void;
   /** No proper end will come. */
   upstreamFailed(reason: EdgeErrorReason): void;
 }
@@ -100,6 +104,15 @@ export class UpstreamConnection implements BodySink {
     this.#requestDone = true;
   }
 
+  /** Lets `connection` carry the request that waits for this one to stand; false when it cannot be moved. */
+  handOver(connection: UpstreamConnection): boolean {
+    const sink = this.#sink;
+    if (this.#connected || sink === undefined || !sink.movable) return false;
+    this.abandon();
+    sink.moved(connection);
+    return true;
+  }
+
   /** Gives up the request under way, and the connection with it. The sink hears nothing more. */
   abandon(): void {
     this.#sink = undefined;
@@ -119,6 +132,7 @@ export class UpstreamConnection implements BodySink {
 
   #onConnect(): void {
     this.#connected = true;
+    this.#upstream.stands(this);
     this.#upstream.wheel.set(this.timer, 0, 0);
   }
 

@@ -39,8 +39,8 @@ export interface BatchDeps {
 export interface BatchOptions {
   /** `write`, `read`: in logs and metrics. */
   name: string;
-  /** How a batch begins. */
-  begin: string;
+  begin: () => void;
+  commit: () => void;
   /** Savepoints keep a body that fails from its neighbours; readers change nothing and need none. */
   savepoints: boolean;
 }
@@ -64,11 +64,11 @@ export class Batches {
   #closing = false;
   #closed: (() => void) | undefined;
 
-  constructor(deps: BatchDeps, { name, begin, savepoints }: BatchOptions) {
+  constructor(deps: BatchDeps, { name, begin, commit, savepoints }: BatchOptions) {
     const { connection, metrics } = deps;
     this.#deps = deps;
-    this.#begin = connection.command(begin);
-    this.#commit = connection.command("commit");
+    this.#begin = begin;
+    this.#commit = commit;
     const nothing = () => {};
     const rollback = connection.command("rollback to body");
     this.#savepoint = savepoints ? connection.command("savepoint body") : nothing;

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -86,6 +86,16 @@ describe("a SQLite file", () => {
     // Some bodies shared a commit: that is the point of it.
     expect(bodies.count).toBeLessThan(640);
     expect(turns).toBeGreaterThanOrEqual(bodies.count);
+  });
+
+  it("has a log that is cut, whoever reads between the writes", async () => {
+    const note = "x".repeat(100_000);
+    for (let n = 0; n < 160; n += 1) {
+      await put(store, String(n), note);
+      await store.read((tx) => tx.one(sql`select name from ${items.name} limit 1`));
+    }
+    // 16 MB went through it, and SQLite's checkpoint starts at 4 MB.
+    expect((await stat(join(directory, "mikan.db-wal"))).size).toBeLessThan(8_000_000);
   });
 
   it("that is full mid-batch fails the whole batch and nobody else", async () => {

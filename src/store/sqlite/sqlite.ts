@@ -80,6 +80,36 @@ function openWriter(path: string, durable: boolean): Connection {
 }
 
 /**
+ * How batches begin and commit. What readers see stays open from batch to batch, as opening it costs more than most reads,
+ * and is closed before anything is written: so nothing can be committed that an open one does not show, and the log can
+ * be cut.
+ */
+function takeTurns(writer: Connection, reader: Connection) {
+  const open = reader.command("begin");
+  const close = reader.command("commit");
+  const begin = writer.command("begin immediate");
+  const endReading = () => {
+    if (reader.inTransaction) close();
+  };
+  return {
+    endReading,
+    read: {
+      begin() {
+        if (!reader.inTransaction) open();
+      },
+      commit() {},
+    },
+    write: {
+      begin() {
+        endReading();
+        begin();
+      },
+      commit: writer.command("commit"),
+    },
+  };
+}
+
+/**
  * Opens the store of a data directory, and holds its lock until `close`.
  * Throws `DirectoryLocked` when another node has it, `DataRefused` when a newer Mikan wrote it.
  *
@@ -110,13 +140,14 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
     accept: (call) => beside.accept(call),
   });
   if (!ephemeral) syncDirectory(home);
+  const turns = takeTurns(writer, reader);
   const writes = new Batches(
     { connection: writer, clock, log, metrics },
-    { name: "write", begin: "begin immediate", savepoints: true },
+    { name: "write", ...turns.write, savepoints: true },
   );
   const reads = new Batches(
     { connection: reader, clock, log, metrics },
-    { name: "read", begin: "begin", savepoints: false },
+    { name: "read", ...turns.read, savepoints: false },
   );
   const remove = () => {
     if (ephemeral) rmSync(home, { recursive: true, force: true });
@@ -158,6 +189,7 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
       refuseNesting("migrate");
       await beside.accept(async () => {
         // Alone on the connection: a batch never lasts beyond its turn of the loop.
+        turns.endReading();
         migrate(writer, schemas, clock, log);
         reader.forgetStatements();
       });

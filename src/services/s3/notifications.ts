@@ -1,7 +1,17 @@
-/** What happens in a bucket, told to those who asked for it. */
-import type { Call } from "../../kit/call.ts";
+/** What happens in a bucket, told to the functions that asked for it. Source: S3 user guide, "Event notification types" and "message structure". */
+import { createHash } from "node:crypto";
+import { formatArn, parseArn } from "../../base/arn.ts";
+import { isFault } from "../../base/errors.ts";
+import { serviceCall, type Call } from "../../kit/call.ts";
+import type { DeliveryPolicy } from "../../kit/delivery.ts";
+import type { Handlers, InputOf, Received } from "../../kit/handlers.ts";
+import type { Deps } from "../../kit/service.ts";
 import type { Tx } from "../../store/store.ts";
-import type { Bucket, Version } from "./tables.ts";
+import { fault } from "./faults.ts";
+import { putSetting, readSetting } from "./settings.ts";
+import type { NotificationTarget } from "./settings-of.ts";
+import { settingOf, type Bucket, type Version } from "./tables.ts";
+import { nullVersion } from "./versions.ts";
 
 /** S3's event names, without `s3:`. */
 export type EventName =
@@ -24,6 +34,197 @@ export interface Events {
   happened(tx: Tx, bucket: Bucket, name: EventName, version: Version, cause: Cause): Promise<void>;
 }
 
-export function createEvents(): Events {
-  return { happened: async () => undefined };
+/** A function is only asked to take the event; a day is time enough to bring it back. */
+const policy: DeliveryPolicy = {
+  retryDelaysMs: Array.from({ length: 12 }, (_, attempt) => Math.min(3600_000, 1_000 * 4 ** attempt)),
+  maxAgeMs: 24 * 3600_000,
+  throttles: ["TooManyRequestsException", "ServiceUnavailable"],
+};
+/** Source: S3 user guide, "Amazon S3 Event Notifications": 100 per bucket. */
+const targetsMax = 100;
+
+const bucketArn = (resource: string) => formatArn({ service: "s3", region: "", account: "", resource });
+const principalOf = (bucket: Pick<Bucket, "name" | "account">) => ({
+  kind: "service" as const,
+  service: "s3.amazonaws.com",
+  sourceArn: bucketArn(bucket.name),
+  sourceAccount: bucket.account,
+});
+
+export function createEvents({ clock, delivery }: Pick<Deps, "clock" | "delivery">): Events {
+  return {
+    async happened(tx, bucket, name, version, cause) {
+      const targets = await settingOf(tx, bucket, "notification");
+      for (const target of targets ?? []) {
+        if (!wants(target, name, version.key)) continue;
+        const record = recordOf(bucket, name, version, { cause, target, atMs: clock.now() });
+        const keyHash = createHash("sha256").update(version.key).digest("base64url");
+        const { account, region } = parseArn(target.arn) ?? bucket;
+        await delivery.enqueue(tx, {
+          target: { service: "lambda", operation: "Invoke" },
+          input: {
+            FunctionName: target.arn,
+            InvocationType: "Event",
+            Payload: Buffer.from(JSON.stringify({ Records: [record] })),
+          },
+          policy,
+          key: `${cause.requestId}:${target.id}:${keyHash}:${version.rank}:${name}`,
+          call: { account, region, trace: cause.trace },
+          principal: principalOf(bucket),
+        });
+      }
+    },
+  };
 }
+
+function wants({ events, prefix, suffix }: NotificationTarget, name: EventName, key: string): boolean {
+  if (!key.startsWith(prefix) || !key.endsWith(suffix)) return false;
+  return events.some((event) => {
+    const own = event.replace(/^s3:/, "");
+    return own === name || (own.endsWith(":*") && name.startsWith(own.slice(0, -1)));
+  });
+}
+
+interface Occasion {
+  cause: Cause;
+  target: NotificationTarget;
+  atMs: number;
+}
+
+function recordOf(bucket: Bucket, eventName: EventName, version: Version, { cause, target, atMs }: Occasion) {
+  const removed = eventName.startsWith("ObjectRemoved") || eventName.startsWith("LifecycleExpiration");
+  const { principal } = cause;
+  return {
+    eventVersion: "2.1",
+    eventSource: "aws:s3",
+    awsRegion: bucket.region,
+    eventTime: new Date(atMs).toISOString(),
+    eventName,
+    userIdentity: { principalId: principal.kind === "service" ? principal.service : `AWS:${principal.account}` },
+    requestParameters: { sourceIPAddress: "127.0.0.1" },
+    responseElements: { "x-amz-request-id": cause.requestId, "x-amz-id-2": cause.requestId },
+    s3: {
+      s3SchemaVersion: "1.0",
+      configurationId: target.id,
+      bucket: { name: bucket.name, ownerIdentity: { principalId: bucket.account }, arn: bucketArn(bucket.name) },
+      object: {
+        key: encodeURIComponent(version.key).replaceAll("%2F", "/").replaceAll("%20", "+"),
+        ...(removed ? {} : { size: version.size_bytes, eTag: version.etag }),
+        ...(version.version_id === nullVersion ? {} : { versionId: version.version_id }),
+        // Grows with each version of a key.
+        sequencer: (Number.MAX_SAFE_INTEGER - version.rank).toString(16).toUpperCase().padStart(16, "0"),
+      },
+    },
+  };
+}
+
+type Configuration = Received<
+  InputOf<typeof import("@aws-sdk/client-s3"), "PutBucketNotificationConfiguration">
+>["NotificationConfiguration"];
+
+/** Two rules for the same event must not both take a key. */
+export function checkOverlaps(targets: readonly NotificationTarget[]): void {
+  const meet = (a: string, b: string) => a.startsWith(b) || b.startsWith(a);
+  const meetAtEnd = (a: string, b: string) => a.endsWith(b) || b.endsWith(a);
+  const sameEvent = (a: string, b: string) =>
+    a === b || (a.endsWith(":*") && b.startsWith(a.slice(0, -1))) || (b.endsWith(":*") && a.startsWith(b.slice(0, -1)));
+  for (const [i, one] of targets.entries()) {
+    for (const other of targets.slice(i + 1)) {
+      const events = one.events.some((a) => other.events.some((b) => sameEvent(a, b)));
+      if (!events || !meet(one.prefix, other.prefix) || !meetAtEnd(one.suffix, other.suffix)) continue;
+      throw fault(
+        "InvalidArgument",
+        "Configurations are ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type.",
+      );
+    }
+  }
+}
+
+export function notificationOperations(deps: Deps) {
+  const { ids, peers } = deps;
+
+  const targetsOf = (configuration: Configuration): NotificationTarget[] => {
+    for (const name of ["QueueConfigurations", "TopicConfigurations"] as const) {
+      if ((configuration[name]?.length ?? 0) > 0) throw notYet(name);
+    }
+    if (configuration.EventBridgeConfiguration !== undefined) throw notYet("EventBridgeConfiguration");
+    const targets = (configuration.LambdaFunctionConfigurations ?? []).map((asked): NotificationTarget => {
+      const rules = asked.Filter?.Key?.FilterRules ?? [];
+      const valueOf = (wanted: string) =>
+        rules.filter(({ Name }) => String(Name).toLowerCase() === wanted).map(({ Value }) => Value ?? "");
+      const [prefixes, suffixes] = [valueOf("prefix"), valueOf("suffix")];
+      if (prefixes.length > 1 || suffixes.length > 1 || prefixes.length + suffixes.length < rules.length) {
+        throw fault("InvalidArgument", "filter rule name must be either prefix or suffix, each at most once");
+      }
+      const unknown = asked.Events.find((event) => !/^s3:[A-Za-z]+:(\*|[A-Za-z]+)$|^s3:[A-Za-z]+$/.test(event));
+      if (unknown !== undefined) throw fault("InvalidArgument", "The event is not supported for notifications");
+      return {
+        id: asked.Id ?? ids.uuid(),
+        arn: asked.LambdaFunctionArn,
+        events: asked.Events,
+        prefix: prefixes[0] ?? "",
+        suffix: suffixes[0] ?? "",
+      };
+    });
+    if (targets.length > targetsMax) throw fault("InvalidArgument", `At most ${targetsMax} notifications are allowed.`);
+    checkOverlaps(targets);
+    return targets;
+  };
+
+  /** As AWS does: the function is there, and lets S3 in for this bucket. Asked of Lambda itself, by a dry run. */
+  const validate = async ({ arn }: NotificationTarget, bucketName: string, call: Call) => {
+    const where = parseArn(arn);
+    if (where?.service !== "lambda") throw fault("InvalidArgument", "The ARN could not be parsed");
+    const asS3 = serviceCall(
+      deps,
+      where.account,
+      where.region,
+      principalOf({ name: bucketName, account: call.account }),
+      {
+        trace: call.trace,
+        signal: call.signal,
+        deadline: call.deadline,
+      },
+    );
+    try {
+      await peers.lambda.Invoke({ FunctionName: arn, InvocationType: "DryRun" }, asS3);
+    } catch (cause) {
+      if (!isFault(cause)) throw cause;
+      throw fault(
+        "InvalidArgument",
+        "Unable to validate the following destination configurations",
+        { ArgumentName: arn, ArgumentValue: cause.message },
+        { cause },
+      );
+    }
+  };
+
+  return {
+    async PutBucketNotificationConfiguration(input, call) {
+      const targets = targetsOf(input.NotificationConfiguration);
+      await readSetting(deps, input.Bucket, "notification", call);
+      if (input.SkipDestinationValidation !== true) {
+        for (const target of targets) await validate(target, input.Bucket, call);
+      }
+      await putSetting(deps, input.Bucket, "notification", targets, call);
+      return {};
+    },
+
+    async GetBucketNotificationConfiguration(input, call) {
+      const targets = (await readSetting(deps, input.Bucket, "notification", call)) ?? [];
+      if (targets.length === 0) return {};
+      return {
+        LambdaFunctionConfigurations: targets.map(({ id, arn, events, prefix, suffix }) => {
+          const FilterRules = [
+            ...(prefix === "" ? [] : [{ Name: "prefix" as const, Value: prefix }]),
+            ...(suffix === "" ? [] : [{ Name: "suffix" as const, Value: suffix }]),
+          ];
+          const Filter = FilterRules.length === 0 ? {} : { Filter: { Key: { FilterRules } } };
+          return { Id: id, LambdaFunctionArn: arn, Events: events as "s3:ObjectCreated:*"[], ...Filter };
+        }),
+      };
+    },
+  } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
+}
+
+const notYet = (name: string) => fault("NotImplemented", `Mikan does not implement ${name} of notifications yet.`);

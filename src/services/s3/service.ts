@@ -6,8 +6,9 @@ import { completionOperations } from "./completion.ts";
 import { configurationOperations } from "./configurations.ts";
 import { copyOperations } from "./copies.ts";
 import { deletionOperations } from "./deletion.ts";
+import { lifecycleJob, lifecycleOperations } from "./lifecycle.ts";
 import { listingOperations } from "./listing.ts";
-import { createEvents } from "./notifications.ts";
+import { createEvents, notificationOperations } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
 import { bucketResource } from "./resources.ts";
 import { migrations, namesBlob } from "./tables.ts";
@@ -20,7 +21,7 @@ export const s3 = defineService({
   name: "s3",
   migrations,
   create(deps) {
-    const events = createEvents();
+    const events = createEvents(deps);
     return {
       operations: {
         ...bucketOperations(deps),
@@ -35,7 +36,10 @@ export const s3 = defineService({
         ...versionListingOperations(deps),
         ...taggingOperations(deps, events),
         ...configurationOperations(deps),
+        ...notificationOperations(deps),
+        ...lifecycleOperations(deps),
       },
+      workers: [lifecycleJob(deps, events)],
       resources: [bucketResource(deps)],
       namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),
     };

@@ -1,16 +1,56 @@
 /** The configurations that a bucket can have, by the name they are stored under. */
 import type * as S3 from "@aws-sdk/client-s3";
+import type { Received } from "../../kit/handlers.ts";
+
+/** A function that is told of events. */
+export interface NotificationTarget {
+  id: string;
+  arn: string;
+  /** `s3:ObjectCreated:*`. */
+  events: string[];
+  prefix: string;
+  suffix: string;
+}
+
+export interface CorsRule {
+  ID?: string | undefined;
+  AllowedOrigins: string[];
+  AllowedMethods: string[];
+  AllowedHeaders?: string[] | undefined;
+  ExposeHeaders?: string[] | undefined;
+  MaxAgeSeconds?: number | undefined;
+}
+
+/** Times are whole days; dates are milliseconds. */
+export interface LifecycleRule {
+  id: string;
+  enabled: boolean;
+  filter: {
+    prefix: string;
+    tags: Record<string, string>;
+    sizeAbove: number | null;
+    sizeBelow: number | null;
+    /** How it was written, for the answer. */
+    style: "Prefix" | "Filter" | "And";
+  };
+  expireDays: number | null;
+  expireAtMs: number | null;
+  expireMarkers: boolean;
+  noncurrentDays: number | null;
+  noncurrentKept: number | null;
+  abortDays: number | null;
+}
 
 export interface Settings {
   versioning: { Status: "Enabled" | "Suspended" };
-  cors: S3.CORSConfiguration;
+  cors: CorsRule[];
   tagging: Record<string, string>;
   policy: string;
   publicAccessBlock: S3.PublicAccessBlockConfiguration;
-  ownershipControls: S3.OwnershipControls;
-  encryption: S3.ServerSideEncryptionConfiguration;
-  lifecycle: S3.BucketLifecycleConfiguration;
-  notification: S3.NotificationConfiguration;
-  website: S3.WebsiteConfiguration;
+  ownershipControls: Received<S3.OwnershipControls>;
+  encryption: Received<S3.ServerSideEncryptionConfiguration>;
+  lifecycle: LifecycleRule[];
+  notification: NotificationTarget[];
+  website: Received<S3.WebsiteConfiguration>;
 }
 export type SettingName = keyof Settings;

@@ -14,6 +14,7 @@ import { createScheduler, type Job } from "./base/scheduler.ts";
 import { createCompute } from "./compute/compute.ts";
 import { createEdge } from "./edge/edge.ts";
 import { createHttpServer } from "./edge/server.ts";
+import { firstOf } from "./kit/credentials.ts";
 import { createDelivery } from "./kit/delivery.ts";
 import { createDispatcher } from "./kit/dispatch.ts";
 import type { Resource } from "./kit/resource.ts";
@@ -264,6 +265,11 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
       ...(options.hostNames ?? []),
       ...(options.host === undefined ? [] : [addressable(options.host)]),
     ];
+    const keyOf = firstOf([
+      async ({ accessKeyId, sessionToken }) =>
+        sessionToken === undefined ? undefined : sessions.resolve(accessKeyId, sessionToken),
+      ...running.flatMap((service) => (service.keyOf === undefined ? [] : [service.keyOf])),
+    ]);
     const handler = createEndpoint({
       clock,
       ids,
@@ -272,10 +278,12 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         clock,
         ids,
         hosts: ["localhost", ...hostNames],
-        ...(options.rootKey === undefined ? {} : { verify: { secretOf: knownSecrets(options.rootKey, sessions) } }),
+        ...(options.rootKey === undefined
+          ? {}
+          : { verify: { secretOf: knownSecrets(options.rootKey, { clock, keyOf }) } }),
       }),
       dispatcher,
-      sessions,
+      keyOf,
       safety: { hosts: hostNames, verified: options.rootKey !== undefined },
       admin: createAdmin({
         version,

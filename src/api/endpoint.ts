@@ -4,8 +4,8 @@ import { asError, Fault, isFault } from "../base/errors.ts";
 import { headerOf, jsonResponse, type HttpHandler, type HttpRequest, type HttpResponse } from "../base/http.ts";
 import type { Ids } from "../base/ids.ts";
 import type { Call } from "../kit/call.ts";
+import type { KeyOf } from "../kit/credentials.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
-import type { Sessions } from "../kit/sessions.ts";
 import type { Log } from "../telemetry/log.ts";
 import { newTrace, parseTrace } from "../telemetry/trace.ts";
 import { WireRefusal, type DecodedCall, type Wire } from "../wire/wire.ts";
@@ -18,30 +18,28 @@ export interface EndpointDeps {
   log: Log;
   wire: Wire;
   dispatcher: Dispatcher;
-  sessions: Sessions;
+  /** The keys that the node itself has made. */
+  keyOf: KeyOf;
   safety: SafetyOptions;
   /** Answers `/_mikan/*`. */
   admin: HttpHandler;
 }
 
+const internalText = "The request failed because of an internal error; see the node's log.";
 /** A call from outside ends after this long; Lambda's longest invocation, and a little. */
 const callMsMax = 16 * 60_000;
 
-export function createEndpoint({
-  clock,
-  ids,
-  log,
-  wire,
-  dispatcher,
-  sessions,
-  safety,
-  admin,
-}: EndpointDeps): HttpHandler {
-  const callOf = (request: HttpRequest, decoded: DecodedCall): Call => {
+const faultOf = (error: unknown) =>
+  isFault(error) ? error : new Fault("InternalFailure", internalText, {}, { cause: error });
+
+export function createEndpoint({ clock, ids, log, wire, dispatcher, keyOf, safety, admin }: EndpointDeps): HttpHandler {
+  const callOf = async (request: HttpRequest, decoded: DecodedCall): Promise<Call> => {
     const { credentials, requestId } = decoded;
-    if (credentials === undefined)
-      throw new Fault("MissingAuthenticationToken", "Request is missing Authentication Token");
-    const principal = principalOf(credentials, sessions);
+    if (credentials === undefined) {
+      // Wire lets none through but those that AWS answers without a signature, and Mikan has none of them.
+      throw new Fault("NotImplemented", `Mikan does not implement ${decoded.service}:${decoded.operation} yet.`);
+    }
+    const principal = await principalOf(credentials, { clock, keyOf });
     const traceHeader = headerOf(request.headers, "x-amzn-trace-id");
     const now = clock.now();
     return {
@@ -57,15 +55,18 @@ export function createEndpoint({
   };
 
   const answer = async (request: HttpRequest, decoded: DecodedCall): Promise<HttpResponse> => {
+    let call: Call;
     try {
-      const call = callOf(request, decoded);
+      call = await callOf(request, decoded);
+    } catch (error) {
+      if (!isFault(error)) log.error("it could not be told who calls", { error: asError(error) });
+      return decoded.encodeFault(faultOf(error));
+    }
+    try {
       return decoded.encode(await dispatcher.outside(decoded.service, decoded.operation, decoded.input, call));
     } catch (error) {
-      if (isFault(error)) return decoded.encodeFault(error);
-      log.error("a call was answered InternalFailure", { requestId: decoded.requestId, error: asError(error) });
-      return decoded.encodeFault(
-        new Fault("InternalFailure", "The request failed because of an internal error; see the node's log."),
-      );
+      // The dispatcher has logged what broke in an operation; wire answers it without details.
+      return decoded.encodeFault(faultOf(error));
     }
   };
 

@@ -1,5 +1,5 @@
 /** What must not stand in the store as it is: sealed under the node's master key, which is never in the store. */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from "node:crypto";
 import { chmod, link, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Bug, errorCode } from "../base/errors.ts";
@@ -12,6 +12,11 @@ export interface Secrets {
   seal(plaintext: Uint8Array, context: string): Uint8Array;
   /** @throws Error when the bytes were changed, or sealed with another context or master key. */
   open(sealed: Uint8Array, context: string): Uint8Array;
+  /**
+   * 32 bytes that follow from the master key and `purpose`: the same after a restart and on every node that shares the
+   * key. Undefined on a node that has no master key.
+   */
+  derive(purpose: string): Uint8Array | undefined;
 }
 
 /** AES-256. */
@@ -30,6 +35,7 @@ export function secretsUnder(masterKey: Uint8Array): Secrets {
   const keyId = createHash("sha256").update("mikan master key id").update(masterKey).digest().subarray(0, keyIdBytes);
   const bound = (header: Uint8Array, context: string) => Buffer.concat([header, Buffer.from(context)]);
   return {
+    derive: (purpose) => createHmac("sha256", masterKey).update(`mikan derived key\n${purpose}`).digest(),
     seal(plaintext, context) {
       const header = Buffer.concat([Buffer.from([formatVersion]), keyId, randomBytes(nonceBytes)]);
       const cipher = createCipheriv(cipherName, masterKey, header.subarray(1 + keyIdBytes));
@@ -61,7 +67,7 @@ function withoutKey(): Secrets {
         "start every node with the same MIKAN_MASTER_KEY, the base64 of 32 random bytes.",
     );
   };
-  return { seal: refuse, open: refuse };
+  return { seal: refuse, open: refuse, derive: () => undefined };
 }
 
 /** Reads 32 bytes written as base64, base64url or hex. */

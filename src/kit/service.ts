@@ -10,6 +10,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { PolicyDocument } from "./authorize.ts";
 import type { Call } from "./call.ts";
+import type { KeyOf } from "./credentials.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Peers } from "./peers.ts";
 import type { Resource } from "./resource.ts";
@@ -53,6 +54,8 @@ export interface Service {
   arnsOf?: Readonly<Record<string, (input: never, call: Call) => readonly string[]>>;
   /** The resource policy of one of the service's ARNs. */
   policyOf?(arn: string, call: Call): Promise<PolicyDocument | undefined>;
+  /** Access keys that this service has made. */
+  keyOf?: KeyOf;
   /** Does a row of this service name the blob? What no service names is swept by the node; no service sweeps. */
   namesBlob?(id: string): Promise<boolean>;
   /** After migrations and before the first request: take up what was left, build snapshots. */

@@ -192,6 +192,16 @@ const rows: readonly Row[] = [
     },
   },
   {
+    thrown: ["ExpiredToken"],
+    names: {
+      json: ["ExpiredTokenException", 400],
+      rest: ["ExpiredTokenException", 403],
+      query: ["ExpiredToken", 403],
+      ec2: ["RequestExpired", 400],
+      s3: ["ExpiredToken", 400],
+    },
+  },
+  {
     thrown: ["SignatureDoesNotMatch"],
     names: {
       json: ["InvalidSignatureException", 400],

@@ -12,7 +12,7 @@ import { algorithm, basicTimestamp, msOfTimestamp, type Signature } from "./sigv
 export type SecretOf = (
   accessKeyId: string,
   sessionToken: string | undefined,
-) => Promise<{ secret: string; sessionToken?: string } | undefined>;
+) => Promise<{ secret: string; sessionToken?: string; expired?: boolean } | undefined>;
 
 export interface Verifier {
   /** Looks at all but the body, so that nobody without a key makes the node read one. Throws a fault. */
@@ -39,6 +39,7 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
       if (known.sessionToken !== signature.sessionToken) {
         throw new Fault("InvalidSessionToken", "The security token included in the request is invalid.");
       }
+      if (known.expired === true) throw expiredToken(signature.service);
       const key = keys(known.secret, signature);
       const found = Buffer.from(signature.signature, "hex");
       return (payloadHash) => {
@@ -52,6 +53,13 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
     },
   };
 }
+
+/** The error of temporary keys that have ended. */
+export const expiredToken = (service: string) =>
+  new Fault(
+    "ExpiredToken",
+    service === "s3" ? "The provided token has expired." : "The security token included in the request is expired",
+  );
 
 const unknownKey = ({ service }: Signature) =>
   service === "s3"

@@ -29,7 +29,7 @@ import { signatureOf, type Presented, type Signature } from "./sigv4.ts";
 
 export { WireRefusal } from "./refusal.ts";
 export type { Presented } from "./sigv4.ts";
-export type { SecretOf } from "./sigv4-verify.ts";
+export { expiredToken, type SecretOf } from "./sigv4-verify.ts";
 
 /** A request, understood. */
 export interface DecodedCall {

@@ -1,5 +1,7 @@
 /** IAM: users, groups, roles and their policies. Who may assume a role is enforced; what they may do then is not yet. */
 import { defineService } from "../../kit/service.ts";
+import { accessKeyOperations, accessKeySource } from "./access-keys.ts";
+import { accountOperations } from "./account.ts";
 import { attachmentOperations } from "./attachments.ts";
 import { groupOperations } from "./groups.ts";
 import { instanceProfileOperations } from "./instance-profiles.ts";
@@ -20,7 +22,10 @@ export const iam = defineService({
       ...attachmentOperations(deps),
       ...policyOperations(deps),
       ...instanceProfileOperations(deps),
+      ...accessKeyOperations(deps),
+      ...accountOperations(deps),
     },
     resources: [roleResource(deps), policyResource(deps)],
+    keyOf: accessKeySource(deps),
   }),
 });

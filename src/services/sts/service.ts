@@ -1,23 +1,32 @@
-/** STS, as far as "who am I" goes. */
-import { formatArn } from "../../base/arn.ts";
-import type { Call } from "../../kit/call.ts";
+/** STS: who somebody is, and keys to be somebody else for a while. */
+import { accountIn } from "../../kit/credentials.ts";
+import { faults } from "../../kit/faults.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { defineService } from "../../kit/service.ts";
+import { identityOf } from "./identity.ts";
+import { durableSessions, sessionOperations } from "./sessions.ts";
 
-function identityOf({ principal, account }: Call): { UserId: string; Arn: string; Account: string } {
-  const answer = (UserId: string, service: string, resource: string) => ({
-    UserId,
-    Arn: formatArn({ service, region: "", account, resource }),
-    Account: account,
-  });
-  if (principal.kind === "user") return answer(account, "iam", "root");
-  if (principal.kind === "service") return answer(principal.service, "sts", principal.service);
-  const role = principal.roleArn.slice(principal.roleArn.lastIndexOf("/") + 1);
-  return answer(`${role}:${principal.session}`, "sts", `assumed-role/${role}/${principal.session}`);
-}
+const fault = faults<typeof import("@aws-sdk/client-sts")>();
 
-const operations = {
+const identityOperations = {
   GetCallerIdentity: async (_input, call) => identityOf(call),
+
+  async GetAccessKeyInfo({ AccessKeyId: id }) {
+    const account = accountIn(id);
+    if (account === undefined) throw fault("ValidationError", `${id} is not an access key id that holds an account.`);
+    return { Account: account };
+  },
 } satisfies Handlers<typeof import("@aws-sdk/client-sts")>;
 
-export const sts = defineService({ name: "sts", migrations: [], create: () => ({ operations }) });
+export const sts = defineService({
+  name: "sts",
+  migrations: [],
+  create(deps) {
+    const sessions = durableSessions(deps);
+    return {
+      operations: { ...identityOperations, ...sessionOperations(deps) },
+      keyOf: async ({ accessKeyId, sessionToken }) =>
+        sessionToken === undefined ? undefined : sessions?.resolve(accessKeyId, sessionToken),
+    };
+  },
+});

@@ -10,10 +10,12 @@ import { systemClock, type Clock } from "./base/clock.ts";
 import { asError, Fault } from "./base/errors.ts";
 import type { HttpHandler } from "./base/http.ts";
 import { randomIds, type Ids } from "./base/ids.ts";
+import { MovableClock } from "./base/movable-clock.ts";
 import { createScheduler, type Job } from "./base/scheduler.ts";
 import { createCompute } from "./compute/compute.ts";
 import { createEdge } from "./edge/edge.ts";
 import { createHttpServer } from "./edge/server.ts";
+import type { ClientConfig, Deployed, DeployOptions, NodeClock } from "./embedded.ts";
 import { firstOf } from "./kit/credentials.ts";
 import { createDelivery } from "./kit/delivery.ts";
 import { createDispatcher } from "./kit/dispatch.ts";
@@ -50,27 +52,53 @@ export interface MikanOptions {
    * `MIKAN_MASTER_KEY`, else a `master.key` that the node makes in its data directory. On PostgreSQL it must be given.
    */
   masterKey?: string;
-  clock?: Clock;
+  /** `"fake"`: a test moves the time, with {@link Mikan.clock}. Default: the machine's. */
+  clock?: Clock | "fake";
   ids?: Ids;
   log?: Log;
   /** For tests of what a slow worker does to others: milliseconds that a worker waits before it runs a new routing. */
   edgeSwapDelayMs?: (worker: number) => number;
 }
 
+export type { ClientConfig, Deployed, DeployOptions, NodeClock };
+
 export interface Mikan extends AsyncDisposable {
   /** `http://127.0.0.1:4566` */
   readonly url: string;
   readonly port: number;
+  readonly clock: NodeClock;
+  /**
+   * Settings for any client of the AWS SDK. `accountId`, 12 digits, is the account of its calls; default 000000000000.
+   * S3 needs no `forcePathStyle`: SDKs use paths where the endpoint is an address.
+   *
+   * @throws Error for an account on a node with a root key: that key is all that such a node knows.
+   * @example const sqs = new SQSClient(mikan.clientConfig());
+   */
+  clientConfig(accountId?: string): ClientConfig;
+  /**
+   * Creates a stack, or updates it, with what its template needs packaged; resolves when it is in force.
+   *
+   * @throws Error with the reasons of every resource that failed.
+   * @example const { outputs } = await mikan.deploy({ template: "app.yaml", stack: "app", codeDir: "dist" });
+   */
+  deploy(options: DeployOptions): Promise<Deployed>;
+  /** Empties the node, as new but for its address and its time. Only an ephemeral one; any other rejects. */
+  reset(): Promise<void>;
   /** Lets requests under way end for at most `graceMs`, then ends everything. Safe to call twice. */
   close(graceMs?: number): Promise<void>;
 }
 
 /** Requests under way at `close` get this long. */
 const graceMsDefault = 5_000;
+const regionDefault = "us-east-1";
 const upkeepMs = 10 * 60_000;
 
 interface Engines {
+  /** The services' time, which a test may move. */
   clock: Clock;
+  /** Sockets, processes and transactions take the time that they take. */
+  machine: Clock;
+  aheadMs: () => number;
   ids: Ids;
   log: Log;
   metrics: Metrics;
@@ -80,6 +108,8 @@ interface Engines {
 interface Node {
   handler: HttpHandler;
   stop(graceMs: number): Promise<void>;
+  /** Resolves when no background job runs. */
+  settled(): Promise<void>;
 }
 
 const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -94,13 +124,24 @@ const loopback = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
  * const lambda = new LambdaClient({ endpoint: mikan.url, region: "us-east-1", credentials });
  */
 export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
-  const { host = "127.0.0.1", port = 0, clock = systemClock, ids = randomIds } = options;
+  const { host = "127.0.0.1", port = 0, ids = randomIds } = options;
   if (!loopback.test(host) && options.rootKey === undefined) {
     throw new Error(`Refusing to listen on ${host}: set a root key first, so that signatures are verified.`);
   }
+  const movable = options.clock === "fake" ? new MovableClock() : undefined;
+  const machine = typeof options.clock === "object" ? options.clock : systemClock;
+  const clock = movable ?? machine;
   const log = options.log ?? createLog({ clock, level: "warn" });
   let url = "";
-  const engines: Engines = { clock, ids, log, metrics: createMetrics(), publicUrl: () => url };
+  const engines: Engines = {
+    clock,
+    machine,
+    aheadMs: () => movable?.aheadMs ?? 0,
+    ids,
+    log,
+    metrics: createMetrics(),
+    publicUrl: () => url,
+  };
 
   let node: Promise<Node> | undefined;
   const handler: HttpHandler = async (request) => {
@@ -112,7 +153,7 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
     class: "api",
     address: host,
     port,
-    clock,
+    clock: machine,
     log,
   });
   url = `http://${addressable(host)}:${server.port}`;
@@ -134,6 +175,14 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
     throw error;
   }
 
+  const configOf = (accountId?: string): ClientConfig => {
+    const { rootKey } = options;
+    if (rootKey !== undefined && accountId !== undefined) {
+      throw new Error(`This node verifies signatures: its root key is no key of account ${accountId}.`);
+    }
+    const open = { accessKeyId: accountId ?? "test", secretAccessKey: "test" };
+    return { endpoint: url, region: regionDefault, credentials: rootKey ?? open };
+  };
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number) => {
     await server.close(graceMs);
@@ -142,6 +191,25 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
   return {
     url,
     port: server.port,
+    clock: {
+      now: () => clock.now(),
+      async advance(byMs) {
+        if (movable === undefined)
+          throw new Error('This node runs on the machine\'s time: start it with clock: "fake".');
+        const { advance } = await import("./embedded.ts");
+        await advance(movable, byMs, async () => (await node)?.settled());
+      },
+    },
+    clientConfig: configOf,
+    async deploy(what) {
+      const { deploy } = await import("./embedded.ts");
+      return deploy(configOf(), what);
+    },
+    async reset() {
+      if (options.data !== undefined)
+        throw new Error("This node keeps its data: only an ephemeral one can be emptied.");
+      await reset();
+    },
     close: (graceMs = graceMsDefault) => (closing ??= close(graceMs)),
     async [Symbol.asyncDispose]() {
       await (closing ??= close(0));
@@ -168,7 +236,7 @@ async function openWorkspace(data: string | undefined): Promise<{ directory: str
 }
 
 async function startNode(options: MikanOptions, engines: Engines, reset: () => Promise<void>): Promise<Node> {
-  const { clock, ids, log, metrics, publicUrl } = engines;
+  const { clock, machine, aheadMs, ids, log, metrics, publicUrl } = engines;
   const ending: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of ending.toReversed()) {
@@ -182,7 +250,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     ending.push(workspace.remove);
     const ephemeral = options.data === undefined;
     const data = options.data?.startsWith("postgres") ? options.data : workspace.directory;
-    const store = await openStore({ data, ephemeral, clock, log, metrics });
+    const store = await openStore({ data, ephemeral, clock: machine, log, metrics });
     ending.push(() => store.close());
     await store.migrate([kitSchema, ...services.map(schemaOf)]);
     const secrets = await openSecrets({
@@ -197,11 +265,15 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     const functionLogs = createFunctionLogs({ clock, ids, log, metrics, publicUrl, dispatcher });
     const compute = await createCompute({
       directory: join(workspace.directory, "compute"),
-      clock,
+      clock: machine,
       log,
       metrics,
-      onLogLine: functionLogs.add,
-      serveHttp: (handler, address) => createHttpServer({ handler, class: "runtime", address, port: 0, clock, log }),
+      onLogLine(line) {
+        const ms = aheadMs();
+        functionLogs.add(ms === 0 ? line : { ...line, timeMs: line.timeMs + ms });
+      },
+      serveHttp: (handler, address) =>
+        createHttpServer({ handler, class: "runtime", address, port: 0, clock: machine, log }),
     });
     ending.push(
       () => functionLogs.flush(),
@@ -209,7 +281,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     );
     const edge = createEdge({
       workers: options.edgeWorkers ?? 1,
-      clock,
+      clock: machine,
       log,
       metrics,
       ...(options.edgeSwapDelayMs === undefined ? {} : { testing: { swapDelayMs: options.edgeSwapDelayMs } }),
@@ -275,7 +347,8 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
       ids,
       log,
       wire: createWire({
-        clock,
+        // Clients sign with the time of their machine.
+        clock: machine,
         ids,
         hosts: ["localhost", ...hostNames],
         ...(options.rootKey === undefined
@@ -298,6 +371,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
     });
     return {
       handler,
+      settled: () => scheduler.settled(),
       async stop(allowedMs) {
         graceMs = allowedMs;
         await stop();

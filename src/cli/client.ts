@@ -20,6 +20,8 @@ export interface Client {
 export interface ClientOptions {
   endpoint: string | undefined;
   region?: string;
+  /** Default: those of the environment, else `test`. */
+  credentials?: { accessKeyId: string; secretAccessKey: string };
 }
 
 export const endpointDefault = "http://127.0.0.1:4566";
@@ -54,7 +56,7 @@ export function membersOf(element: XmlElement, name: string): XmlElement[] {
 export function createClient(options: ClientOptions): Client {
   const endpoint = (options.endpoint ?? process.env["AWS_ENDPOINT_URL"] ?? endpointDefault).replace(/\/$/, "");
   const region = options.region ?? process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"] ?? "us-east-1";
-  const credentials = {
+  const credentials = options.credentials ?? {
     accessKeyId: process.env["AWS_ACCESS_KEY_ID"] ?? "test",
     secretAccessKey: process.env["AWS_SECRET_ACCESS_KEY"] ?? "test",
     sessionToken: process.env["AWS_SESSION_TOKEN"],

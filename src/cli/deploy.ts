@@ -2,61 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { isMap, isScalar, parseDocument, type Document } from "yaml";
+import { capabilities, listed, packageTemplate, parameterMembers, upload } from "./artifacts.ts";
 import { createClient, requestToken, textAt, type Client } from "./client.ts";
 import { say, UserError, type Command } from "./command.ts";
-import { packageCode } from "./package-code.ts";
 import { pair, readParameters } from "./parameters.ts";
 import { cloudformationVersion, watchStack } from "./stack.ts";
-
-const artifactBucket = "mikan-artifacts";
-const capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
-
-interface Uploaded {
-  bucket: string;
-  key: string;
-}
-
-async function upload(client: Client, directory: string): Promise<Uploaded> {
-  const { zip, hash, files } = await packageCode(directory);
-  const key = `${hash}.zip`;
-  // Bucket names are shared by all accounts, so the account's own has its number.
-  const identity = await client.query("sts", "2011-06-15", "GetCallerIdentity", {});
-  const bucket = `${artifactBucket}-${textAt(identity, "Account")}`;
-  await client.putObject(bucket, key, zip);
-  say(`Packaged ${directory}: ${files} files, ${Math.ceil(zip.byteLength / 1024)} KiB, as s3://${bucket}/${key}`);
-  return { bucket, key };
-}
-
-/** Replaces every local CodeUri of a template by the S3 address of its zip, as `sam package` does. */
-async function packageTemplate(client: Client, document: Document, directory: string): Promise<boolean> {
-  const resources = document.get("Resources");
-  if (!isMap(resources)) return false;
-  let changed = false;
-  for (const { key, value } of resources.items) {
-    if (!isMap(value) || value.get("Type") !== "AWS::Serverless::Function") continue;
-    const path = ["Resources", isScalar(key) ? key.value : key, "Properties", "CodeUri"];
-    const code = document.getIn(path);
-    if (typeof code !== "string" || /^(s3|https?):\/\//.test(code)) continue;
-    const uploaded = await upload(client, resolve(directory, code));
-    document.setIn(path, `s3://${uploaded.bucket}/${uploaded.key}`);
-    changed = true;
-  }
-  return changed;
-}
 
 async function templateOf(client: Client, file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new UserError(`Cannot read the template ${file}`, { cause });
   });
-  // A template that does not parse goes to CloudFormation as it is, whose error is the one to show.
-  const document = parseDocument(text, { logLevel: "silent" });
-  const packaged = document.errors.length === 0 && (await packageTemplate(client, document, dirname(file)));
-  return packaged ? document.toString() : text;
-}
-
-function listed(name: string, values: readonly string[]): Record<string, string> {
-  return Object.fromEntries(values.map((value, index) => [`${name}.member.${index + 1}`, value]));
+  return packageTemplate(client, text, dirname(file), say);
 }
 
 export const deploy: Command = {
@@ -94,7 +50,7 @@ export const deploy: Command = {
       ...Object.assign({}, ...values.parameter.map(pair)),
     };
     if (values.code !== undefined) {
-      const { bucket, key } = await upload(client, resolve(values.code));
+      const { bucket, key } = await upload(client, resolve(values.code), say);
       Object.assign(parameters, { CodeBucket: bucket, CodeKey: key });
     }
     const result = await client.query("cloudformation", cloudformationVersion, "CreateStack", {
@@ -103,12 +59,7 @@ export const deploy: Command = {
       OnFailure: values["on-failure"],
       ClientRequestToken: requestToken(),
       ...listed("Capabilities", capabilities),
-      ...Object.fromEntries(
-        Object.entries(parameters).flatMap(([key, value], index) => [
-          [`Parameters.member.${index + 1}.ParameterKey`, key],
-          [`Parameters.member.${index + 1}.ParameterValue`, value],
-        ]),
-      ),
+      ...parameterMembers(parameters),
     });
     const end = await watchStack(client, textAt(result, "StackId"));
     if (end.status !== "CREATE_COMPLETE") {

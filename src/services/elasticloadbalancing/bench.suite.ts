@@ -142,7 +142,7 @@ export async function createBench() {
     metrics,
     edge,
     peers: dispatcher.peers,
-    scheduler: { start: unused, stop: async () => {} },
+    scheduler: { start: unused, settled: async () => {}, stop: async () => {} },
     delivery: { enqueue: unused },
     get compute(): never {
       return unused();

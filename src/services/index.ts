@@ -8,12 +8,14 @@ import { kms } from "./kms/service.ts";
 import { lambda } from "./lambda/service.ts";
 import { logs } from "./logs/service.ts";
 import { s3 } from "./s3/service.ts";
+import { ssm } from "./ssm/service.ts";
 import { sts } from "./sts/service.ts";
 
 export const services: readonly ServiceDefinition[] = [
   sts,
   iam,
   kms,
+  ssm,
   ec2,
   s3,
   logs,

@@ -9,7 +9,8 @@ export interface Upstream extends AsyncDisposable {
   readonly requests: number;
 }
 
-export async function startUpstream(listener?: RequestListener): Promise<Upstream> {
+/** `port` 0 takes a free one. */
+export async function startUpstream(listener?: RequestListener, port = 0): Promise<Upstream> {
   let requests = 0;
   const server = createServer((request, response) => {
     requests += 1;
@@ -23,12 +24,12 @@ export async function startUpstream(listener?: RequestListener): Promise<Upstrea
   });
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(port, "127.0.0.1", resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const { port: taken } = server.address() as AddressInfo;
   return {
-    port,
-    origin: `http://127.0.0.1:${port}`,
+    port: taken,
+    origin: `http://127.0.0.1:${taken}`,
     get requests() {
       return requests;
     },

@@ -102,11 +102,11 @@ export function bucketOperations(deps: Deps) {
         if (some !== undefined) throw fault("BucketNotEmpty", "The bucket you tried to delete is not empty");
         // Uploads under way do not keep a bucket; with it they are forgotten.
         const { account, region, name } = bucket;
-        for (const of of [extents, parts]) {
-          await tx.run(sql`delete from ${of.name} where account = ${account} and region = ${region}
+        for (const owned of [extents, parts]) {
+          await tx.run(sql`delete from ${owned.name} where account = ${account} and region = ${region}
             and content in (select upload_id from ${uploads.name} where ${inBucket(bucket)})`);
         }
-        for (const of of [uploads, settings]) await tx.run(sql`delete from ${of.name} where ${inBucket(bucket)}`);
+        for (const of of [uploads, settings]) await tx.run(sql`delete from ${owned.name} where ${inBucket(bucket)}`);
         await tx.run(sql`delete from ${buckets.name} where name = ${name}`);
         return {};
       }),

@@ -55,7 +55,8 @@ function whileWanted<T>(running: Promise<T>, signal: AbortSignal, lost: (error: 
   return new Promise((resolve, reject) => {
     const leave = () => {
       reject(asError(signal.reason));
-      running.catch(lost);
+      // One that had not begun ends with its caller, who knows why.
+      running.catch((error: unknown) => (error === signal.reason ? undefined : lost(error)));
     };
     if (signal.aborted) {
       leave();

@@ -106,7 +106,7 @@ export function bucketOperations(deps: Deps) {
           await tx.run(sql`delete from ${owned.name} where account = ${account} and region = ${region}
             and content in (select upload_id from ${uploads.name} where ${inBucket(bucket)})`);
         }
-        for (const of of [uploads, settings]) await tx.run(sql`delete from ${owned.name} where ${inBucket(bucket)}`);
+        for (const owned of [uploads, settings]) await tx.run(sql`delete from ${owned.name} where ${inBucket(bucket)}`);
         await tx.run(sql`delete from ${buckets.name} where name = ${name}`);
         return {};
       }),

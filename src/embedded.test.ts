@@ -56,6 +56,16 @@ describe("a node in a test's process", () => {
     expect([one.url, await buckets(one), await buckets(other)]).toEqual([url, [], ["yours"]]);
   });
 
+  it("may be one of many at once, each with what is its own", async () => {
+    const listeners = process.listenerCount("exit");
+    const nodes = await Promise.all(Array.from({ length: 20 }, () => startMikan()));
+    await Promise.all(nodes.map((mikan, index) => makeBucket(mikan, `bucket-${index}`)));
+    const seen = await Promise.all(nodes.map(buckets));
+    expect(seen).toEqual(nodes.map((_, index) => [`bucket-${index}`]));
+    expect(process.listenerCount("exit")).toBeLessThanOrEqual(listeners + 2);
+    await Promise.all(nodes.map((mikan) => mikan.close(0)));
+  });
+
   it("that keeps its data cannot be emptied", async () => {
     await using mikan = await startMikan({ data: join(directory, "data") });
     await expect(mikan.reset()).rejects.toThrow("only an ephemeral one can be emptied");

@@ -1,5 +1,5 @@
 /** The embedded store: one file through Node's own SQLite, written by one node at a time. */
-import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
@@ -15,6 +15,7 @@ import type { Store } from "../store.ts";
 import { Batches } from "./batches.ts";
 import { createFileBlobs } from "./blobs.ts";
 import { Connection } from "./connection.ts";
+import { removeAtExit, removeLeftover } from "./leftovers.ts";
 import { lockDirectory, type DirectoryLock } from "./lock.ts";
 import { migrate } from "./migrate.ts";
 import { appendRows, claimRows } from "./rows.ts";
@@ -149,19 +150,14 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
     { connection: reader, clock, log, metrics },
     { name: "read", ...turns.read, savepoints: false },
   );
-  const remove = () => {
-    if (ephemeral) rmSync(home, { recursive: true, force: true });
-  };
-  // Nobody looks into a temporary directory again: a process that ends without closing must not leave it.
-  if (ephemeral) process.once("exit", remove);
+  if (ephemeral) removeAtExit(home);
   let closing: Promise<void> | undefined;
   async function close() {
     await Promise.all([writes.close(), reads.close(), beside.close()]);
     reader.close();
     writer.close();
     lock.release();
-    remove();
-    process.off("exit", remove);
+    if (ephemeral) removeLeftover(home);
   }
 
   return {

@@ -72,7 +72,7 @@ export function admitDeletion({ attached, inline }: Pick<Entity, "attached" | "i
 }
 
 /** The policies of one kind of entity; each operation below is one of these with the kind and its name filled in. */
-function policiesOf({ store }: Deps, kind: Kind) {
+export function policiesOf({ store }: Deps, kind: Kind) {
   const read = (call: Call, name: string) => store.read((tx) => existingEntity(tx, kind, call.account, name));
   const change = (call: Call, name: string, changes: (entity: Entity, tx: Tx) => Promise<Partial<Entity>>) =>
     store.tx(async (tx) => {
@@ -82,6 +82,7 @@ function policiesOf({ store }: Deps, kind: Kind) {
     });
 
   return {
+    kind,
     async put(name: string, policy: { PolicyName: string; PolicyDocument: string }, call: Call) {
       checkInlinePolicy(policy.PolicyDocument);
       return change(call, name, async (entity) => {
@@ -130,6 +131,8 @@ function policiesOf({ store }: Deps, kind: Kind) {
     },
   };
 }
+
+export type EntityPolicies = ReturnType<typeof policiesOf>;
 
 export const attachedPolicy = (PolicyArn: string) => ({ PolicyArn, PolicyName: nameIn(PolicyArn) });
 

@@ -161,7 +161,7 @@ export function policyCreation({ store, ids, clock }: Deps) {
   };
 }
 
-function versionRow(policy: Policy, version: number, document: string, now: number): PolicyVersion {
+export function versionRow(policy: Policy, version: number, document: string, now: number): PolicyVersion {
   const { account, region, name } = policy;
   return { account, region, policy_name: name, version, document, created_ms: now };
 }

@@ -1,65 +1,36 @@
-/** IAM's CloudFormation types. */
-import { isFault } from "../../base/errors.ts";
-import type { Call } from "../../kit/call.ts";
-import type { Json, JsonObject, Resource, ResourceUpdate } from "../../kit/resource.ts";
+/** IAM's CloudFormation types: all of them, and roles and instance profiles here. */
+import type { Json, Resource } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
-import { attachmentOperations } from "./attachments.ts";
-import { fault } from "./entities.ts";
-import { removeRole, roleArn, roleCreation, roleOperations } from "./roles.ts";
+import { sql } from "../../store/sql.ts";
+import { policiesOf } from "./attachments.ts";
+import { existingProfile, profileArn, profileCreation } from "./instance-profiles.ts";
 import { sessionSecondsDefault } from "./limits.ts";
-import { findNamed, roles, type Tag } from "./tables.ts";
+import { inlinePolicyResources, managedPolicyResource } from "./policy-resources.ts";
+import { changePolicies, documentOf, goneTags, inlineOf, tagsOf, textOf, textsOf } from "./properties.ts";
+import { existingRole, removeRole, roleArn, roleCreation, roleOperations } from "./roles.ts";
+import { fault } from "./entities.ts";
+import { assign } from "../../store/tables.ts";
+import { findNamed, instanceProfiles, isRow, roles } from "./tables.ts";
+import { accessKeyResource, groupResource, userResource, userToGroupResource } from "./user-resources.ts";
+import { refuseBoundary } from "./users.ts";
 
-const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
-/** A policy in a template is an object, or already text. */
-const document = (value: Json | undefined) => (typeof value === "string" ? value : JSON.stringify(value ?? {}));
-const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const textsOf = (value: Json | undefined) => listOf(value).filter((item) => typeof item === "string");
-
-function inlineOf(value: Json | undefined): Record<string, string> {
-  const named = listOf(value)
-    .filter(isObject)
-    .map((policy) => [text(policy["PolicyName"]) ?? "", document(policy["PolicyDocument"])]);
-  return Object.fromEntries(named) as Record<string, string>;
+export function resourcesOf(deps: Deps): readonly Resource[] {
+  return [
+    roleResource(deps),
+    instanceProfileResource(deps),
+    userResource(deps),
+    groupResource(deps),
+    userToGroupResource(deps),
+    accessKeyResource(deps),
+    managedPolicyResource(deps),
+    ...inlinePolicyResources(deps),
+  ];
 }
 
-function tagsOf(value: Json | undefined): Tag[] {
-  return listOf(value)
-    .filter(isObject)
-    .map((tag) => ({ Key: text(tag["Key"]) ?? "", Value: text(tag["Value"]) ?? "" }));
-}
-
-/** Keys of the one that the other has not. */
-const missing = (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>) =>
-  Object.keys(before).filter((key) => !Object.hasOwn(after, key));
-
-/** Policies that other resources wrote into the role or attached to it stay. */
-async function changePolicies(deps: Deps, { physicalId: RoleName, properties, former }: ResourceUpdate, call: Call) {
-  const operations = attachmentOperations(deps);
-  const inline = inlineOf(properties["Policies"]);
-  for (const PolicyName of missing(inlineOf(former.properties["Policies"]), inline)) {
-    await unlessGone(operations.DeleteRolePolicy({ RoleName, PolicyName }, call));
-  }
-  for (const [PolicyName, PolicyDocument] of Object.entries(inline)) {
-    await operations.PutRolePolicy({ RoleName, PolicyName, PolicyDocument }, call);
-  }
-  const attached = textsOf(properties["ManagedPolicyArns"]);
-  for (const PolicyArn of textsOf(former.properties["ManagedPolicyArns"])) {
-    if (!attached.includes(PolicyArn)) await unlessGone(operations.DetachRolePolicy({ RoleName, PolicyArn }, call));
-  }
-  for (const PolicyArn of attached) await operations.AttachRolePolicy({ RoleName, PolicyArn }, call);
-}
-
-async function unlessGone(change: Promise<unknown>): Promise<void> {
-  await change.catch((error: unknown) => {
-    if (!isFault(error, "NoSuchEntityException")) throw error;
-  });
-}
-
-export function roleResource(deps: Deps): Resource {
+function roleResource(deps: Deps): Resource {
   const create = roleCreation(deps);
   const operations = roleOperations(deps);
+  const policies = policiesOf(deps, "role");
   return {
     type: "AWS::IAM::Role",
     properties: [
@@ -76,19 +47,18 @@ export function roleResource(deps: Deps): Resource {
     required: ["AssumeRolePolicyDocument"],
     attributes: ["Arn", "RoleId"],
     name: { property: "RoleName", lengthMax: 64 },
-    async create({ properties, physicalName, token, tags }, call) {
-      if (properties["PermissionsBoundary"] !== undefined) {
-        throw fault("ValidationError", "Mikan does not enforce PermissionsBoundary yet, and will not pretend to.");
-      }
+    async create(request, call) {
+      const { properties, physicalName, token } = request;
+      refuseBoundary(textOf(properties["PermissionsBoundary"]));
       const seconds = properties["MaxSessionDuration"];
       const role = await create(
         {
           name: physicalName,
-          path: text(properties["Path"]),
-          trustPolicy: document(properties["AssumeRolePolicyDocument"]),
-          description: text(properties["Description"]),
+          path: textOf(properties["Path"]),
+          trustPolicy: documentOf(properties["AssumeRolePolicyDocument"]),
+          description: textOf(properties["Description"]),
           sessionSecondsMax: seconds === undefined ? undefined : Number(seconds),
-          tags: [...Object.entries(tags).map(([Key, Value]) => ({ Key, Value })), ...tagsOf(properties["Tags"])],
+          tags: tagsOf(request),
           inline: inlineOf(properties["Policies"]),
           attached: textsOf(properties["ManagedPolicyArns"]),
           token,
@@ -99,23 +69,18 @@ export function roleResource(deps: Deps): Resource {
     },
     replaceOn: ["Path"],
     async update(request, call) {
-      const { physicalId: RoleName, attributes, properties, tags, former } = request;
-      if (properties["PermissionsBoundary"] !== undefined) {
-        throw fault("ValidationError", "Mikan does not enforce PermissionsBoundary yet, and will not pretend to.");
-      }
-      const PolicyDocument = document(properties["AssumeRolePolicyDocument"]);
+      const { physicalId: RoleName, attributes, properties, former } = request;
+      refuseBoundary(textOf(properties["PermissionsBoundary"]));
+      const PolicyDocument = documentOf(properties["AssumeRolePolicyDocument"]);
       await operations.UpdateAssumeRolePolicy({ RoleName, PolicyDocument }, call);
       const MaxSessionDuration = Number(properties["MaxSessionDuration"] ?? sessionSecondsDefault);
-      await operations.UpdateRole(
-        { RoleName, Description: text(properties["Description"]) ?? "", MaxSessionDuration },
-        call,
-      );
-      await changePolicies(deps, request, call);
-      const next = [...Object.entries(tags).map(([Key, Value]) => ({ Key, Value })), ...tagsOf(properties["Tags"])];
-      const before = [...Object.keys(former.tags), ...tagsOf(former.properties["Tags"]).map(({ Key }) => Key)];
-      const TagKeys = before.filter((key) => !next.some(({ Key }) => Key === key));
+      const Description = textOf(properties["Description"]) ?? "";
+      await operations.UpdateRole({ RoleName, Description, MaxSessionDuration }, call);
+      await changePolicies(policies, RoleName, { former: former.properties, properties }, call);
+      const TagKeys = goneTags(former, request);
       if (TagKeys.length > 0) await operations.UntagRole({ RoleName, TagKeys }, call);
-      if (next.length > 0) await operations.TagRole({ RoleName, Tags: next }, call);
+      const Tags = tagsOf(request);
+      if (Tags.length > 0) await operations.TagRole({ RoleName, Tags }, call);
       return { physicalId: RoleName, attributes };
     },
     async delete({ physicalId }, call) {
@@ -128,46 +93,42 @@ export function roleResource(deps: Deps): Resource {
   };
 }
 
-/** `AWS::IAM::Policy`: an inline policy of the roles it names. */
-export function policyResource(deps: Deps): Resource {
-  const { PutRolePolicy, DeleteRolePolicy } = attachmentOperations(deps);
+/** The one role of a profile. */
+function roleIn(value: Json | undefined): string {
+  const [role, ...more] = textsOf(value);
+  if (role === undefined || more.length > 0)
+    throw fault("ValidationError", "Roles of an instance profile are one role.");
+  return role;
+}
+
+function instanceProfileResource(deps: Deps): Resource {
+  const create = profileCreation(deps);
   return {
-    type: "AWS::IAM::Policy",
-    properties: ["Groups", "PolicyDocument", "PolicyName", "Roles", "Users"],
-    required: ["PolicyDocument", "PolicyName"],
-    attributes: ["Id"],
-    async create({ properties }, call) {
-      const name = text(properties["PolicyName"]) ?? "";
-      if (listOf(properties["Groups"]).length + listOf(properties["Users"]).length > 0) {
-        throw fault("ValidationError", "Mikan has no IAM users and groups yet; attach the policy to Roles.");
-      }
-      for (const RoleName of textsOf(properties["Roles"])) {
-        await PutRolePolicy(
-          { RoleName, PolicyName: name, PolicyDocument: document(properties["PolicyDocument"]) },
-          call,
-        );
-      }
-      return { physicalId: name, attributes: { Id: name } };
+    type: "AWS::IAM::InstanceProfile",
+    properties: ["InstanceProfileName", "Path", "Roles"],
+    required: ["Roles"],
+    attributes: ["Arn"],
+    name: { property: "InstanceProfileName", lengthMax: 128 },
+    async create({ properties, physicalName, token }, call) {
+      const role = roleIn(properties["Roles"]);
+      const profile = await create({ name: physicalName, path: textOf(properties["Path"]), role, token }, call);
+      return { physicalId: profile.name, attributes: { Arn: profileArn(profile) } };
     },
-    replaceOn: ["PolicyName"],
-    async update({ properties, former, physicalId, attributes }, call) {
-      if (listOf(properties["Groups"]).length + listOf(properties["Users"]).length > 0) {
-        throw fault("ValidationError", "Mikan has no IAM users and groups yet; attach the policy to Roles.");
-      }
-      const names = textsOf(properties["Roles"]);
-      const PolicyDocument = document(properties["PolicyDocument"]);
-      for (const RoleName of names) await PutRolePolicy({ RoleName, PolicyName: physicalId, PolicyDocument }, call);
-      for (const RoleName of textsOf(former.properties["Roles"])) {
-        if (!names.includes(RoleName)) await unlessGone(DeleteRolePolicy({ RoleName, PolicyName: physicalId }, call));
-      }
+    replaceOn: ["Path"],
+    async update({ physicalId, attributes, properties }, call) {
+      const role_name = roleIn(properties["Roles"]);
+      await deps.store.tx(async (tx) => {
+        const profile = await existingProfile(tx, call.account, physicalId);
+        await existingRole(tx, call.account, role_name);
+        await tx.run(sql`update ${instanceProfiles.name} set ${assign(instanceProfiles, { role_name })}
+          where ${isRow(profile)}`);
+      });
       return { physicalId, attributes };
     },
-    async delete({ properties, physicalId }, call) {
-      for (const RoleName of textsOf(properties["Roles"])) {
-        await DeleteRolePolicy({ RoleName, PolicyName: physicalId }, call).catch((error: unknown) => {
-          if (!isFault(error, "NoSuchEntityException")) throw error;
-        });
-      }
+    async delete({ physicalId: name }, call) {
+      await deps.store.tx((tx) =>
+        tx.run(sql`delete from ${instanceProfiles.name} where ${isRow({ account: call.account, name })}`),
+      );
     },
   };
 }

@@ -6,7 +6,7 @@ import { attachmentOperations } from "./attachments.ts";
 import { groupOperations } from "./groups.ts";
 import { instanceProfileOperations } from "./instance-profiles.ts";
 import { policyOperations } from "./policies.ts";
-import { policyResource, roleResource } from "./resources.ts";
+import { resourcesOf } from "./resources.ts";
 import { roleOperations } from "./roles.ts";
 import { migrations } from "./tables.ts";
 import { userOperations } from "./users.ts";
@@ -25,7 +25,7 @@ export const iam = defineService({
       ...accessKeyOperations(deps),
       ...accountOperations(deps),
     },
-    resources: [roleResource(deps), policyResource(deps)],
+    resources: resourcesOf(deps),
     keyOf: accessKeySource(deps),
   }),
 });

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createAdmin } from "./api/admin.ts";
-import { createEndpoint } from "./api/endpoint.ts";
 import { createFunctionLogs } from "./api/function-logs.ts";
+import { createPages } from "./api/pages.ts";
 import { knownSecrets } from "./api/identity.ts";
 import { systemClock, type Clock } from "./base/clock.ts";
 import { asError, Fault } from "./base/errors.ts";
@@ -342,7 +342,7 @@ async function startNode(options: MikanOptions, engines: Engines, reset: () => P
         sessionToken === undefined ? undefined : sessions.resolve(accessKeyId, sessionToken),
       ...running.flatMap((service) => (service.keyOf === undefined ? [] : [service.keyOf])),
     ]);
-    const handler = createEndpoint({
+    const handler = createPages({
       clock,
       ids,
       log,

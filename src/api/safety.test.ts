@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { HttpRequest } from "../base/http.ts";
-import { refusalOf } from "./safety.ts";
+import { refusalOf, type SafetyOptions } from "./safety.ts";
 
 function request(changes: Partial<HttpRequest> & { fields?: string[] }): HttpRequest {
   const { fields = ["Authorization", "AWS4-HMAC-SHA256 Credential=test"], ...rest } = changes;
@@ -19,7 +19,7 @@ function request(changes: Partial<HttpRequest> & { fields?: string[] }): HttpReq
 }
 
 const open = { hosts: ["mikan.internal"], verified: false };
-const statusOf = (changes: Parameters<typeof request>[0], options = open) =>
+const statusOf = (changes: Parameters<typeof request>[0], options: SafetyOptions = open) =>
   refusalOf(request(changes), options)?.status;
 const presigned = "?X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0";
 
@@ -44,6 +44,19 @@ describe("the front door", () => {
     expect(statusOf({ fields: ["Sec-Fetch-Site", "cross-site"] })).toBe(403);
     expect(statusOf({ fields: ["Sec-Fetch-Site", "same-site"] })).toBe(403);
     expect(statusOf({ fields: ["Origin", "http://127.0.0.1:4566", "Sec-Fetch-Site", "same-origin"] })).toBeUndefined();
+  });
+
+  it("lets a page in whose origin was granted, by that origin, and never to the node's own paths", () => {
+    const options = { ...open, grantedOrigin: "https://app.example" };
+    const fields = ["Origin", "https://app.example", "Sec-Fetch-Site", "cross-site", "Authorization", "x"];
+    expect(statusOf({ fields }, options)).toBeUndefined();
+    expect(statusOf({ fields: ["Origin", "https://evil.example"] }, options)).toBe(403);
+    expect(statusOf({ fields: ["Sec-Fetch-Site", "cross-site"] }, options)).toBe(403);
+    expect(statusOf({ fields, method: "GET", target: "/_mikan/status" }, options)).toBe(403);
+    expect(statusOf({ fields, host: "evil.example" }, options)).toBe(403);
+    const lambda = presigned.replace("s3", "lambda");
+    const link = { fields: fields.slice(0, 4), method: "GET", target: `/b/k${lambda}` };
+    expect(statusOf(link, options)).toBe(403);
   });
 
   it("wants an intent for changes of its own", () => {

@@ -9,6 +9,8 @@ export interface SafetyOptions {
   hosts: readonly string[];
   /** SigV4 is verified, so a presigned query proves who made it. */
   verified: boolean;
+  /** A foreign origin that a bucket's CORS rules have let in; whoever sets it narrows what the request can reach. */
+  grantedOrigin?: string;
 }
 
 export interface Refusal {
@@ -30,25 +32,35 @@ function nameOf(host: string): string {
   return host.replace(/:\d+$/, "");
 }
 
-function foreignOrigin(request: HttpRequest): boolean {
+/** The request was made by a page that this node did not serve itself. */
+export function isForeign(request: HttpRequest): boolean {
   const origin = headerOf(request.headers, "origin");
   if (origin !== undefined && origin.toLowerCase() !== `${request.scheme}://${request.host}`) return true;
   const site = headerOf(request.headers, "sec-fetch-site");
   return site !== undefined && site !== "same-origin" && site !== "none";
 }
 
-/** Why the request is refused, or undefined when it may go on. */
-export function refusalOf(request: HttpRequest, { hosts, verified }: SafetyOptions): Refusal | undefined {
+/** Refuses names that this node does not go by: a page may have pointed its own name at this address. */
+export function hostRefusal(request: HttpRequest, { hosts }: SafetyOptions): Refusal | undefined {
   const name = nameOf(request.host);
-  if (!loopbackHost.test(name) && !hosts.includes(name)) {
-    return {
-      status: 403,
-      message: `This node does not answer to the host ${name}. Start it with --host-name ${name} if it should.`,
-    };
-  }
-  if (foreignOrigin(request)) {
-    return { status: 403, message: "Requests made by a page of another origin are refused." };
-  }
+  if (loopbackHost.test(name) || hosts.includes(name)) return undefined;
+  return {
+    status: 403,
+    message: `This node does not answer to the host ${name}. Start it with --host-name ${name} if it should.`,
+  };
+}
+
+function originRefusal(request: HttpRequest, { grantedOrigin }: SafetyOptions): Refusal | undefined {
+  if (!isForeign(request)) return undefined;
+  const granted = grantedOrigin !== undefined && headerOf(request.headers, "origin") === grantedOrigin;
+  if (granted && !request.target.startsWith("/_mikan/")) return undefined;
+  return { status: 403, message: "Requests made by a page of another origin are refused." };
+}
+
+/** Why the request is refused, or undefined when it may go on. */
+export function refusalOf(request: HttpRequest, options: SafetyOptions): Refusal | undefined {
+  const refusal = hostRefusal(request, options) ?? originRefusal(request, options);
+  if (refusal !== undefined) return refusal;
   if (request.target.startsWith("/_mikan/")) {
     return adminRefusal(request);
   }
@@ -62,7 +74,7 @@ export function refusalOf(request: HttpRequest, { hosts, verified }: SafetyOptio
       };
     }
   }
-  return verified ? undefined : presignedRefusal(request);
+  return options.verified ? undefined : presignedRefusal(request);
 }
 
 /** Nothing here is signed, so a node that listens beyond loopback shows and changes it on its own machine only. */

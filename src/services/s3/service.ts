@@ -5,6 +5,7 @@ import { bucketOperations } from "./buckets.ts";
 import { completionOperations } from "./completion.ts";
 import { configurationOperations } from "./configurations.ts";
 import { copyOperations } from "./copies.ts";
+import { corsMatching, corsOperations } from "./cors.ts";
 import { deletionOperations } from "./deletion.ts";
 import { lifecycleJob, lifecycleOperations } from "./lifecycle.ts";
 import { listingOperations } from "./listing.ts";
@@ -16,6 +17,7 @@ import { taggingOperations } from "./tagging.ts";
 import { uploadListingOperations } from "./upload-listing.ts";
 import { uploadOperations } from "./uploads.ts";
 import { versionListingOperations } from "./version-listing.ts";
+import { websiteOperations, websiteVisits } from "./website.ts";
 
 export const s3 = defineService({
   name: "s3",
@@ -38,7 +40,10 @@ export const s3 = defineService({
         ...configurationOperations(deps),
         ...notificationOperations(deps),
         ...lifecycleOperations(deps),
+        ...corsOperations(deps),
+        ...websiteOperations(deps),
       },
+      internal: { ...corsMatching(deps), ...websiteVisits(deps) },
       workers: [lifecycleJob(deps, events)],
       resources: [bucketResource(deps)],
       namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),

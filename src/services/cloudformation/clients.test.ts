@@ -5,17 +5,23 @@ import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  ExecuteChangeSetCommand,
   InsufficientCapabilitiesException,
+  ListChangeSetsCommand,
   ListStackResourcesCommand,
   UpdateStackCommand,
   waitUntilStackCreateComplete,
   waitUntilStackDeleteComplete,
+  waitUntilStackUpdateComplete,
 } from "@aws-sdk/client-cloudformation";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import yazl from "yazl";
@@ -260,3 +266,50 @@ except cf.exceptions.ClientError as error:
     });
   });
 });
+
+describe.skipIf(!hasCli)(
+  hasCli ? "aws cloudformation deploy" : "AWS CLI IS NOT INSTALLED: deploy is not tested",
+  () => {
+    it("creates, changes, and has nothing to do", async () => {
+      const directory = await mkdtemp(join(tmpdir(), "mikan-deploy-"));
+      const file = join(directory, "template.yaml");
+      const deploy = async (retention: number, ...more: string[]) => {
+        const overrides = ["--parameter-overrides", `Days=${retention}`, "--tags", "team=map"];
+        const { stdout, stderr } = await run(
+          "aws",
+          ["cloudformation", "deploy", "--stack-name", "deployed", "--template-file", file, ...overrides, ...more],
+          { env: environment() },
+        );
+        return stdout + stderr;
+      };
+      try {
+        await writeFile(
+          file,
+          `Parameters: { Days: { Type: Number } }
+Resources:
+  Group: { Type: "AWS::Logs::LogGroup", Properties: { RetentionInDays: !Ref Days } }
+Outputs: { Name: { Value: !Ref Group } }
+`,
+        );
+        expect(await deploy(3)).toContain("Successfully created/updated stack - deployed");
+        const made = await stackNamed("deployed");
+        expect(made).toMatchObject({ StackStatus: "CREATE_COMPLETE", Tags: [{ Key: "team", Value: "map" }] });
+        expect(await deploy(3, "--no-fail-on-empty-changeset")).toContain(
+          "No changes to deploy. Stack deployed is up to date",
+        );
+        await expect(deploy(3, "--fail-on-empty-changeset")).rejects.toMatchObject({ code: 255 });
+        expect(await deploy(7, "--no-execute-changeset")).toContain("Changeset created successfully");
+        const { Summaries: summaries = [] } = await cloudformation.send(
+          new ListChangeSetsCommand({ StackName: "deployed" }),
+        );
+        const changeSet = summaries.find((one) => one.ExecutionStatus === "AVAILABLE");
+        await cloudformation.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet?.ChangeSetId }));
+        await waitUntilStackUpdateComplete(waiting(), { StackName: "deployed" });
+        const changed = await stackNamed("deployed");
+        expect(changed).toMatchObject({ StackStatus: "UPDATE_COMPLETE", Outputs: made?.Outputs });
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
+    }, 120_000);
+  },
+);

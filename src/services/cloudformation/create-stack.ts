@@ -203,7 +203,8 @@ export function resourceRows(deps: Deps, stack: StackRow, blueprint: Blueprint):
   }));
 }
 
-async function admit(tx: Tx, { account, region, name }: StackRow): Promise<void> {
+/** The name is free, and the account may have one more stack. */
+export async function admit(tx: Tx, { account, region, name }: StackRow): Promise<void> {
   const where = sql`where account = ${account} and region = ${region}`;
   const taken = await tx.one<{ stack: string }>(sql`select stack from ${stackNames.name} ${where} and name = ${name}`);
   if (taken !== undefined) throw fault("AlreadyExistsException", `Stack [${name}] already exists`);
@@ -228,9 +229,26 @@ async function write(
   resources: readonly ResourceRow[],
   now: number,
 ): Promise<void> {
+  await writeStack(tx, stack);
+  await writeCreation(tx, stack, { original, processed, transformed }, resources, now);
+}
+
+/** The stack's row and its name. */
+export async function writeStack(tx: Tx, stack: StackRow): Promise<void> {
   const { account, region, stack: id, name } = stack;
   await tx.run(insert(stacks, stack));
   await tx.run(insert(stackNames, { account, region, name, stack: id }));
+}
+
+/** What the engine makes the stack from; hands it to the engine. */
+export async function writeCreation(
+  tx: Tx,
+  stack: StackRow,
+  { original, processed, transformed }: Pick<Submitted, "original" | "processed" | "transformed">,
+  resources: readonly ResourceRow[],
+  now: number,
+): Promise<void> {
+  const { account, region, stack: id } = stack;
   await tx.run(insert(templates, { account, region, stack: id, original, processed, transformed }));
   for (const resource of resources) await tx.run(insert(stackResources, resource));
   await tx.run(insert(stackWork, workFor(stack, now)));

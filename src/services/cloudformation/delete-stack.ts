@@ -6,6 +6,7 @@ import type { Tx } from "../../store/store.ts";
 import { insert, upsert } from "../../store/tables.ts";
 import { workFor } from "./create-stack.ts";
 import type { Engine } from "./engine.ts";
+import { retire } from "./endings.ts";
 import { invalid } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { findStack } from "./lookup.ts";
@@ -34,6 +35,10 @@ export function deleteStackOperations({ store, clock }: Deps, engine: Engine) {
         // What is gone, or on its way, needs no word about it.
         if (stack === undefined || stack.status === "DELETE_COMPLETE" || stack.status === "DELETE_IN_PROGRESS") return;
         checkDeletable(stack, input);
+        if (stack.status === "REVIEW_IN_PROGRESS") {
+          await dropReview(tx, stack, now);
+          return;
+        }
         const begun = await beginDeletion(tx, stack, input, now);
         if (begun) tx.afterCommit(() => engine.wake());
       });
@@ -85,6 +90,13 @@ async function beginDeletion(tx: Tx, stack: StackRow, input: Input, now: number)
   await record(tx, begun, { stack: { settings, operation, deleted_ms: now }, events: [] }, now);
   await hand(tx, { ...stack, operation }, now);
   return true;
+}
+
+/** A stack of which there is nothing but change sets is gone at once. */
+async function dropReview(tx: Tx, stack: StackRow, now: number): Promise<void> {
+  const begun = await record(tx, stack, stackChange(stack, "DELETE_IN_PROGRESS", "User Initiated"), now);
+  const change = stackChange(begun, "DELETE_COMPLETE");
+  await record(tx, begun, { ...change, stack: await retire(tx, begun, change, now) }, now);
 }
 
 /** After a failed rollback of an update, nothing is put back any more; what it replaced goes with the rest. */

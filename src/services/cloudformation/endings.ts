@@ -123,7 +123,7 @@ export async function finishRemoval(drive: Drive): Promise<boolean> {
 }
 
 /** A deleted stack gives back its name and stays readable by its id for a while. */
-async function retire(tx: Tx, stack: StackRow, change: Required<Pick<Change, "stack">>, now: number) {
+export async function retire(tx: Tx, stack: StackRow, change: Required<Pick<Change, "stack">>, now: number) {
   const { account, region, stack: id, name } = stack;
   await tx.run(sql`delete from ${stackNames.name}
     where account = ${account} and region = ${region} and name = ${name} and stack = ${id}`);

@@ -20,6 +20,9 @@ export const nestingMax = 64;
 /** Characters that the functions of one resource may make: `Fn::Sub` and mappings can multiply text. */
 export const evaluatedLengthMax = 2 * 1024 * 1024;
 
+/** Change sets that a stack may have at once. */
+export const changeSetsMax = 1_000;
+
 /** How long a deleted stack can still be asked for by its id. */
 export const deletedStackMs = 90 * 24 * 3600_000;
 /** Stacks that an account may have in a region (AWS's default quota). */

@@ -2,7 +2,16 @@
 import type { Job } from "../../base/scheduler.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
-import { formerResources, ofStack, stackEvents, stackResources, stacks, templates, type StackKey } from "./tables.ts";
+import {
+  changeSets,
+  formerResources,
+  ofStack,
+  stackEvents,
+  stackResources,
+  stacks,
+  templates,
+  type StackKey,
+} from "./tables.ts";
 
 const everyMs = 3600_000;
 /** Rows that go in one transaction. */
@@ -24,6 +33,7 @@ export function retentionJob({ store, clock }: Pick<Deps, "store" | "clock">): J
         if (events === rowsMax) return true;
         await tx.run(sql`delete from ${stackResources.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${formerResources.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${changeSets.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${templates.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${stacks.name} where ${ofStack(old)}`);
         return true;

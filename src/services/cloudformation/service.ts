@@ -1,5 +1,7 @@
 /** CloudFormation: templates become stacks, whose resources the services that own them make. */
 import { defineService } from "../../kit/service.ts";
+import { changeSetExecution } from "./change-set-execution.ts";
+import { changeSetOperations } from "./change-sets.ts";
 import { createStackOperations } from "./create-stack.ts";
 import { deleteStackOperations } from "./delete-stack.ts";
 import { describeStacksOperations } from "./describe-stacks.ts";
@@ -22,6 +24,8 @@ export const cloudformation = defineService({
     const reader = createSourceReader(deps.clock);
     return {
       operations: {
+        ...changeSetOperations(deps, reader),
+        ...changeSetExecution(deps, engine),
         ...createStackOperations(deps, engine, reader),
         ...deleteStackOperations(deps, engine),
         ...describeStacksOperations(deps),

@@ -3,6 +3,7 @@ import type { Principal } from "../../kit/call.ts";
 import { sql, type Sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { c, table, type Column, type Migration, type Row } from "../../store/tables.ts";
+import type { ResourceDifference } from "./changes.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { ParameterValue } from "./parameters.ts";
 import type { ResourceStatus, StackStatus } from "./plan.ts";
@@ -165,6 +166,36 @@ export const counterparts = table(
 export type CounterpartRow = Row<typeof counterparts>;
 export type TemplateRow = Row<typeof templates>;
 
+/** A change set: the target of an update, or of a creation, and what it would do. */
+export const changeSets = table(
+  "cloudformation_change_sets",
+  {
+    account: c.id,
+    region: c.id,
+    stack: c.id,
+    name: c.id,
+    /** The UUID at the end of its ARN. */
+    id: c.id,
+    type: oneOf<"CREATE" | "UPDATE">(),
+    status: oneOf<"CREATE_COMPLETE" | "FAILED">(),
+    reason: c.nullable(c.text),
+    executed: c.bool,
+    created_ms: c.time,
+    description: c.nullable(c.text),
+    /** The stack's operation that it was compared after; after another it is obsolete. */
+    operation: c.int,
+    original: c.text,
+    processed: c.json<JsonObject>(),
+    transformed: c.bool,
+    parameters: c.json<readonly ParameterValue[]>(),
+    settings: c.json<StackSettings>(),
+    principal: c.json<Principal>(),
+    differences: c.json<readonly ResourceDifference[]>(),
+  },
+  { key: ["account", "region", "stack", "name"], indexes: [{ columns: ["account", "region", "id"] }] },
+);
+export type ChangeSetRow = Row<typeof changeSets>;
+
 export const stackEvents = table(
   "cloudformation_events",
   {
@@ -212,7 +243,7 @@ export const migrations: readonly Migration[] = [
     version: 1,
     create: [stacks, stackNames, templates, stackResources, stackEvents, stackExports, stackImports, stackWork],
   },
-  { version: 2, create: [formerResources, counterparts] },
+  { version: 2, create: [formerResources, counterparts, changeSets] },
 ];
 
 /** Which stack: the start of every key. */

@@ -6,6 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { Row } from "../../store/tables.ts";
 import { neededCapability, type Needed } from "./capabilities.ts";
 import { checkTemplate } from "./check.ts";
+import { ownChangeSet } from "./change-set-lookup.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { ownStack } from "./lookup.ts";
 import type { ParameterDeclaration } from "./parameters.ts";
@@ -30,7 +31,11 @@ export function templateOperations(deps: Deps, reader: SourceReader) {
 
   return {
     async GetTemplate({ StackName: name, ChangeSetName: changeSet, TemplateStage: stage }, call) {
-      if (changeSet !== undefined) throw unsupported("ChangeSetName of GetTemplate");
+      if (changeSet !== undefined) {
+        const { row } = await deps.store.read((tx) => ownChangeSet(tx, changeSet, name, call));
+        const body = stage === "Processed" && row.transformed ? JSON.stringify(row.processed) : row.original;
+        return { TemplateBody: body, StagesAvailable: ["Original", "Processed"] };
+      }
       if (name === undefined) throw invalid("StackName is required if ChangeSetName is not specified.");
       const { original, processed, transformed } = await storedTemplate(name, call);
       const body = stage === "Processed" && transformed ? JSON.stringify(processed) : original;

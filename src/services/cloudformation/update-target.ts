@@ -57,7 +57,7 @@ export interface Target {
   blueprint: Blueprint;
 }
 
-export async function readCurrent(tx: ReadTx, name: string, call: Call): Promise<Current> {
+export async function readCurrent(tx: ReadTx, name: string, call: Pick<Call, "account" | "region">): Promise<Current> {
   const stack = await ownStack(tx, name, call);
   const rows = await readResources(tx, stack);
   return {

@@ -1,0 +1,163 @@
+/** `npm run bench [-- name...] [--write]`: the benches one after another, and whether the promises about them are kept. */
+import { execFileSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { version } from "../src/version.ts";
+import { isKept, missingCommands, printTable, type Kept } from "./measure.ts";
+
+type Figure = Readonly<Record<string, string | number>>;
+
+interface Outcome {
+  figures: readonly Figure[];
+  promises: readonly Kept[];
+}
+
+interface Bench {
+  name: string;
+  /** Commands that it runs. */
+  needs: readonly string[];
+  run(): Promise<Outcome>;
+}
+
+/** Debian's names. */
+const packages: Readonly<Record<string, string>> = { wrk: "wrk", nginx: "nginx-light", haproxy: "haproxy" };
+
+const benches: readonly Bench[] = [
+  { name: "edge", needs: ["wrk", "nginx", "haproxy"], run: edge },
+  { name: "invocations", needs: ["wrk"], run: invocations },
+  { name: "start", needs: [], run: start },
+  { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
+  { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
+  { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
+];
+
+/** Figures to compare with later ones: nobody was promised any. */
+function unpromised(figures: readonly object[]): Outcome {
+  return { figures: figures.map((figure) => ({ ...figure })), promises: [] };
+}
+
+async function edge(): Promise<Outcome> {
+  const figures = await (await import("./edge.ts")).run();
+  const own = figures.filter(({ subject }) => subject === "edge");
+  const promises = own.flatMap(({ rateToNginx, cpuToNginx }): Kept[] => [
+    { what: "requests/s through the edge, to nginx", value: rateToNginx, unit: "x", atLeast: 0.6 },
+    { what: "CPU for a request through the edge, to nginx", value: cpuToNginx, unit: "x", atMost: 1.6 },
+  ]);
+  return { ...unpromised(figures), promises };
+}
+
+async function invocations(): Promise<Outcome> {
+  const bench = await import("./invocations.ts");
+  const figures = await bench.run();
+  return { ...unpromised(figures), promises: bench.promises(figures) };
+}
+
+async function start(): Promise<Outcome> {
+  const bench = await import("./start.ts");
+  const figures = await bench.run();
+  return { ...unpromised([figures]), promises: bench.promises(figures) };
+}
+
+/** What a tool says of itself, or that it is not there. */
+function versionOf(command: string, ...args: readonly string[]): string {
+  try {
+    const text = execFileSync(command, args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+      env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` },
+    });
+    return text.split("\n", 1)[0]?.trim() ?? "";
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT" ? "not installed" : "version unknown";
+  }
+}
+
+function machine(): string[] {
+  const [cpu] = cpus();
+  const load = loadavg().map((value) => value.toFixed(1));
+  return [
+    `- ${new Date().toISOString().slice(0, 10)}, Mikan ${version}, commit ${versionOf("git", "rev-parse", "--short", "HEAD")}`,
+    `- ${cpus().length} x ${cpu?.model ?? "unknown CPU"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ${type()} ${release()}`,
+    `- load averages before the start: ${load.join(", ")}`,
+    `- Node ${process.version}, ${versionOf("haproxy", "-v")}`,
+  ];
+}
+
+const bound = ({ atLeast, atMost, unit }: Kept) =>
+  [atLeast === undefined ? "" : `at least ${atLeast} ${unit}`, atMost === undefined ? "" : `at most ${atMost} ${unit}`]
+    .filter(Boolean)
+    .join(", ");
+
+const promiseRows = (promises: readonly Kept[]) =>
+  promises.map((kept) => [
+    kept.what,
+    `${rounded(kept.value)} ${kept.unit}`,
+    bound(kept),
+    isKept(kept) ? "kept" : "MISSED",
+  ]);
+
+/** Three digits that say something. */
+function rounded(value: string | number): string {
+  if (typeof value === "string") return value;
+  return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+function markdown(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(titles), line(titles.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+const promiseTitles = ["promise", "measured", "bound", ""];
+
+function report(about: readonly string[], outcomes: ReadonlyMap<string, Outcome>, skipped: readonly string[]): string {
+  const promises = [...outcomes.values()].flatMap((outcome) => outcome.promises);
+  const tables = [...outcomes].map(([name, { figures }]) => {
+    const titles = Object.keys(figures[0] ?? {});
+    const rows = figures.map((figure) => titles.map((title) => rounded(figure[title] ?? "")));
+    return `## ${name}\n\n${markdown(titles, rows)}`;
+  });
+  const parts = [
+    "# Results",
+    "Written by `npm run bench -- --write`. Trust the ratios: absolute figures are of this machine at that moment.",
+    about.join("\n"),
+    ...skipped.map((line) => `- ${line}`),
+    markdown(promiseTitles, promiseRows(promises)),
+    ...tables,
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+const { values, positionals } = parseArgs({
+  options: { write: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+const unknown = positionals.filter((name) => !benches.some((bench) => bench.name === name));
+if (unknown.length > 0) {
+  throw new Error(`no bench ${unknown.join(", ")}; there are: ${benches.map(({ name }) => name).join(", ")}`);
+}
+
+const about = machine();
+process.stdout.write(`${about.join("\n")}\n`);
+const outcomes = new Map<string, Outcome>();
+const skipped: string[] = [];
+for (const { name, needs, run } of benches) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  process.stdout.write(`\n== ${name} ==\n`);
+  const missing = await missingCommands(needs);
+  if (missing.length === 0) {
+    outcomes.set(name, await run());
+  } else {
+    const install = missing.map((command) => packages[command] ?? command).join(" ");
+    skipped.push(`SKIPPED: ${name} needs ${missing.join(", ")}; \`apt-get install ${install}\` brings them on Debian.`);
+    process.stdout.write(`${skipped.at(-1)}\n`);
+  }
+}
+
+const promises = [...outcomes.values()].flatMap((outcome) => outcome.promises);
+process.stdout.write("\n== promises ==\n");
+printTable(promiseTitles, promiseRows(promises));
+for (const line of skipped) process.stdout.write(`${line}\n`);
+if (values.write) await writeFile(join(import.meta.dirname, "results.md"), report(about, outcomes, skipped));
+process.exitCode = promises.every(isKept) ? 0 : 1;

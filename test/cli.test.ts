@@ -71,7 +71,7 @@ describe.concurrent("says how it is used", () => {
     [["deploy", "hello.yaml", "--parameters", "hello.yaml"], /hello.yaml is not JSON/],
     [["deploy", "hello.yaml", "--code", "nowhere"], /There is no code at .*nowhere/],
     [["deploy", "elsewhere.yaml"], /There is no code at .*elsewhere/],
-    [["deploy", "hello.yaml"], /^mikan: ValidationError: Parameters: \[Name\] must have values\n$/],
+    [["deploy", "hello.yaml", "--stack", "new"], /^mikan: ValidationError: Parameters: \[Name\] must have values\n$/],
     [["deploy", "broken.yaml"], /^mikan: ValidationError: Template format error/],
     [["deploy", "hello.yaml", "--stack", "a b", "--parameter", "Name=x"], /ValidationError: 1 validation error/],
     [["delete"], /^mikan: delete takes one stack/],
@@ -157,7 +157,11 @@ describe.concurrent("an app from local code", () => {
     expect(deployed.out).toContain("Arn = arn:aws:lambda:us-east-1:000000000000:function:hello");
 
     const again = await here(["deploy", "hello.yaml", "--parameter", "Name=hello"]);
-    expect([again.code, again.err]).toEqual([1, "mikan: AlreadyExistsException: Stack [hello] already exists\n"]);
+    expect([again.code, again.err]).toEqual([0, ""]);
+    expect(again.out).toContain("Stack hello is as the template says; there is nothing to change.");
+    const changed = await here(["deploy", "hello.yaml", "--parameter", "Name=hello2"]);
+    expect(changed.out).toMatch(/UPDATE_COMPLETE +Hello \(AWS::Lambda::Function\)/);
+    expect((await here(["deploy", "hello.yaml", "--parameter", "Name=hello"])).code).toBe(0);
 
     const invoked = await fetch(`${mikan.url}/2015-03-31/functions/hello/invocations`, {
       method: "POST",
@@ -169,7 +173,7 @@ describe.concurrent("an app from local code", () => {
       .poll(async () => (await here(["logs", "hello"])).out, { timeout: 10_000, interval: 300 })
       .toMatch(/a line\n/);
     const { out } = await here(["status"]);
-    expect(out).toMatch(/Stacks:\n(.*\n)*? {2}hello +CREATE_COMPLETE/);
+    expect(out).toMatch(/Stacks:\n(.*\n)*? {2}hello +UPDATE_COMPLETE/);
     expect(out).toMatch(/hello:\$LATEST +0 busy, 1 idle/);
     expect(JSON.parse((await here(["status", "--json"])).out)).toMatchObject({ engine: "sqlite" });
 

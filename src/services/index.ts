@@ -8,6 +8,7 @@ import { kms } from "./kms/service.ts";
 import { lambda } from "./lambda/service.ts";
 import { logs } from "./logs/service.ts";
 import { s3 } from "./s3/service.ts";
+import { secretsmanager } from "./secretsmanager/service.ts";
 import { ssm } from "./ssm/service.ts";
 import { sts } from "./sts/service.ts";
 
@@ -16,6 +17,7 @@ export const services: readonly ServiceDefinition[] = [
   iam,
   kms,
   ssm,
+  secretsmanager,
   ec2,
   s3,
   logs,

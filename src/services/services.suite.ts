@@ -7,6 +7,7 @@ import { must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
 import { createScheduler } from "../base/scheduler.ts";
 import type { Call } from "../kit/call.ts";
+import { createDelivery } from "../kit/delivery.ts";
 import { createDispatcher } from "../kit/dispatch.ts";
 import type { Peers } from "../kit/peers.ts";
 import { kitSchema } from "../kit/schema.ts";
@@ -30,6 +31,8 @@ export interface TestServices {
   directory: string;
   /** Runs a background job once, to its end. */
   runJob(name: string): Promise<void>;
+  /** Makes what deliveries are due, and waits for them. */
+  deliver(): Promise<void>;
   /** Adds a service that is a stand-in: its operations are given. */
   standIn(name: string, operations: Readonly<Record<string, Operation>>): void;
 }
@@ -62,6 +65,7 @@ export async function withServices<T>(
   try {
     await store.migrate([kitSchema, ...definitions.map(schemaOf)]);
     const dispatcher = createDispatcher({ clock, log, metrics, spans: createSpans() });
+    const delivery = createDelivery({ store, clock, ids, log, metrics, publicUrl, invoke: dispatcher.inside });
     const services = new Map<string, Service>();
     for (const definition of definitions) {
       const deps: Deps = {
@@ -72,7 +76,7 @@ export async function withServices<T>(
         metrics,
         scheduler,
         peers: dispatcher.peers,
-        delivery: nothing("the outbox"),
+        delivery,
         edge: nothing("the edge"),
         compute: nothing("compute"),
         sessions: createSessions(),
@@ -109,6 +113,10 @@ export async function withServices<T>(
           name,
         );
         await job.run(new AbortController().signal);
+      },
+      async deliver() {
+        await delivery.job.run(new AbortController().signal);
+        await delivery.settled();
       },
       standIn: (name, operations) => dispatcher.add(name, { operations }),
     });

@@ -11,6 +11,7 @@ import { lifecycleJob, lifecycleOperations } from "./lifecycle.ts";
 import { listingOperations } from "./listing.ts";
 import { createEvents, notificationOperations } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
+import { bucketPolicyResource } from "./policy-resource.ts";
 import { bucketResource } from "./resources.ts";
 import { migrations, namesBlob } from "./tables.ts";
 import { taggingOperations } from "./tagging.ts";
@@ -45,7 +46,7 @@ export const s3 = defineService({
       },
       internal: { ...corsMatching(deps), ...websiteVisits(deps) },
       workers: [lifecycleJob(deps, events)],
-      resources: [bucketResource(deps)],
+      resources: [bucketResource(deps), bucketPolicyResource(deps)],
       namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),
     };
   },

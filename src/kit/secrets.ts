@@ -59,13 +59,14 @@ export function secretsUnder(masterKey: Uint8Array): Secrets {
   };
 }
 
+export const noMasterKey =
+  "This node keeps its data in PostgreSQL and has no master key for secrets: " +
+  "start every node with the same MIKAN_MASTER_KEY, the base64 of 32 random bytes.";
+
 /** Of a node that was given no master key and has no place of its own to keep one: it works until a secret is needed. */
 function withoutKey(): Secrets {
   const refuse = (): never => {
-    throw new Error(
-      "This node keeps its data in PostgreSQL and has no master key for secrets: " +
-        "start every node with the same MIKAN_MASTER_KEY, the base64 of 32 random bytes.",
-    );
+    throw new Error(noMasterKey);
   };
   return { seal: refuse, open: refuse, derive: () => undefined };
 }

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { globalRegion, type Call } from "../../kit/call.ts";
 import { accessKeyIdOf, type KeyOf } from "../../kit/credentials.ts";
 import type { Handlers } from "../../kit/handlers.ts";
+import { noMasterKey } from "../../kit/secrets.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
@@ -50,6 +51,7 @@ export interface NewAccessKey {
 export function accessKeyCreation({ store, ids, clock, secrets }: Deps) {
   return async (input: NewAccessKey, call: Call): Promise<{ key: AccessKey; secret: string }> => {
     const { account } = call;
+    if (secrets.derive("iam:access-keys") === undefined) throw fault("ValidationError", noMasterKey);
     const id = accessKeyIdOf("AKIA", account, Buffer.from(ids.hex(10), "hex"));
     const secret = randomBytes(secretBytes).toString("base64");
     const row: AccessKey = {
@@ -154,7 +156,10 @@ export function accessKeySource({ store, secrets }: Deps): KeyOf {
     const { key, user } = found;
     return {
       principal: { kind: "user", account: user.account, accessKeyId, arn: userArn(user), id: user.id },
-      secret: Buffer.from(secrets.open(key.secret, contextOf(key))).toString(),
+      // Only a node that verifies needs it.
+      get secret() {
+        return Buffer.from(secrets.open(key.secret, contextOf(key))).toString();
+      },
     };
   };
 }

@@ -75,7 +75,7 @@ export function profileCreation({ store, ids, clock }: Deps) {
   };
 }
 
-const profilesWith = (tx: ReadTx, account: string, role: string, after: string, limit: number) =>
+export const profilesWith = (tx: ReadTx, account: string, role: string, after: string, limit: number) =>
   tx.all<InstanceProfile>(sql`select ${instanceProfiles.columns} from ${instanceProfiles.name}
     where account = ${account} and region = ${globalRegion} and role_name = ${role} and name > ${after}
     order by name limit ${limit}`);

@@ -43,7 +43,7 @@ export function describedPolicy(policy: Policy) {
   };
 }
 
-function describedAws({ arn, name, path }: AwsPolicy, attachments: number) {
+export function describedAws({ arn, name, path }: AwsPolicy, attachments: number) {
   return {
     PolicyName: name,
     PolicyId: `ANPA${Buffer.from(name).toString("hex").toUpperCase().padEnd(17, "0").slice(0, 17)}`,
@@ -58,13 +58,13 @@ function describedAws({ arn, name, path }: AwsPolicy, attachments: number) {
   };
 }
 
-const describedVersion = (version: PolicyVersion, policy: Policy) => ({
+export const describedVersion = (version: PolicyVersion, policy: Policy) => ({
   VersionId: `v${version.version}`,
   IsDefaultVersion: version.version === policy.default_version,
   CreateDate: new Date(version.created_ms),
 });
 
-const awsVersion = {
+export const awsVersion = {
   VersionId: `v${awsPolicyVersion}`,
   IsDefaultVersion: true,
   CreateDate: new Date(awsPolicyMs),
@@ -104,7 +104,7 @@ async function holdersOf(tx: ReadTx, call: Call, arn: string) {
 }
 
 /** How often each of AWS's policies is attached in an account. */
-async function awsAttachments(tx: ReadTx, account: string): Promise<Map<string, number>> {
+export async function awsAttachments(tx: ReadTx, account: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for (const kind of ["user", "group", "role"] as const) {
     for (const { attached } of await entitiesOf(tx, kind, account)) {

@@ -3,6 +3,7 @@ import { defineService } from "../../kit/service.ts";
 import { accessKeyOperations, accessKeySource } from "./access-keys.ts";
 import { accountOperations } from "./account.ts";
 import { attachmentOperations } from "./attachments.ts";
+import { authorizationDetailsOperations } from "./authorization-details.ts";
 import { groupOperations } from "./groups.ts";
 import { instanceProfileOperations } from "./instance-profiles.ts";
 import { policyOperations } from "./policies.ts";
@@ -24,6 +25,7 @@ export const iam = defineService({
       ...instanceProfileOperations(deps),
       ...accessKeyOperations(deps),
       ...accountOperations(deps),
+      ...authorizationDetailsOperations(deps),
     },
     resources: resourcesOf(deps),
     keyOf: accessKeySource(deps),

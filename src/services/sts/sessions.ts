@@ -5,6 +5,7 @@ import type { Call } from "../../kit/call.ts";
 import { faults } from "../../kit/faults.ts";
 import type { Handlers, InputOf, Received } from "../../kit/handlers.ts";
 import { principalArn, roleName, type Caller } from "../../kit/principals.ts";
+import { noMasterKey } from "../../kit/secrets.ts";
 import type { Deps } from "../../kit/service.ts";
 import { createSessions, type Sessions } from "../../kit/sessions.ts";
 import { arnOf, userIdOf } from "./identity.ts";
@@ -81,12 +82,7 @@ export function sessionOperations({ clock, ids, peers, secrets }: Deps) {
   const sessions = durableSessions({ secrets });
 
   const credentialsOf = (principal: Caller, seconds: number) => {
-    if (sessions === undefined) {
-      throw fault(
-        "ValidationError",
-        "This node keeps its data in PostgreSQL and has no master key: start every node with the same MIKAN_MASTER_KEY.",
-      );
-    }
+    if (sessions === undefined) throw fault("ValidationError", noMasterKey);
     const expiresMs = clock.now() + seconds * 1000;
     const { accessKeyId, secretAccessKey, sessionToken } = sessions.issue(principal, { expiresMs, nonce: ids.hex(8) });
     return {

@@ -16,11 +16,14 @@ export interface NodeProcess {
   errors(): string;
 }
 
-/** Starts `mikan up` with further arguments; rejects when it ends before it is ready, with what it wrote. */
+/** Starts `mikan up` of the sources with further arguments. */
 export function startNodeProcess(...args: readonly string[]): Promise<NodeProcess> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry, "up", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  return startCommand(process.execPath, ["--disable-warning=ExperimentalWarning", entry, "up", ...args]);
+}
+
+/** Starts a command that is `mikan up`; rejects when it ends before it is ready, with what it wrote. */
+export function startCommand(command: string, args: readonly string[]): Promise<NodeProcess> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors = (errors + text).slice(-100_000);

@@ -73,17 +73,30 @@ describe("a node in a test's process", () => {
 });
 
 describe("deploy", () => {
-  it("creates a stack, and tells its outputs", async () => {
-    await using mikan = await startMikan();
-    const file = await template("bucket.json", {
-      Parameters: { Name: { Type: "String" } },
-      Resources: { Bucket: { Type: "AWS::S3::Bucket", Properties: { BucketName: { Ref: "Name" } } } },
-      Outputs: { Name: { Value: { Ref: "Bucket" } } },
+  const named = (name: string, more: object = {}) =>
+    template(name, {
+      Parameters: { Name: { Type: "String" }, Text: { Type: "String", Default: "first" } },
+      Resources: { Bucket: { Type: "AWS::S3::Bucket", Properties: { BucketName: { Ref: "Name" } } }, ...more },
+      Outputs: { Name: { Value: { Ref: "Bucket" } }, Text: { Value: { Ref: "Text" } } },
     });
+
+  it("creates a stack, leaves it, changes it, and tells its outputs", async () => {
+    await using mikan = await startMikan();
+    const file = await named("bucket.json");
     const first = await mikan.deploy({ template: file, stack: "app", parameters: { Name: "of-app" } });
-    expect(first).toMatchObject({ status: "CREATE_COMPLETE", outputs: { Name: "of-app" } });
+    expect(first).toMatchObject({ status: "CREATE_COMPLETE", outputs: { Name: "of-app", Text: "first" } });
     expect(first.stackId).toContain(":stack/app/");
     expect(await buckets(mikan)).toContain("of-app");
+    expect(await mikan.deploy({ template: file, stack: "app", parameters: { Name: "of-app" } })).toEqual(first);
+    const other = { Second: { Type: "AWS::S3::Bucket", Properties: { BucketName: "second" } } };
+    const second = await mikan.deploy({ template: await named("two.json", other), stack: "app" });
+    expect(second).toMatchObject({ stackId: first.stackId, status: "UPDATE_COMPLETE", outputs: { Name: "of-app" } });
+    expect(await buckets(mikan)).toEqual(["of-app", "second"]);
+    const bad = { Second: { Type: "AWS::S3::Bucket", Properties: { BucketName: "Not A Name" } } };
+    await expect(mikan.deploy({ template: await named("bad.json", bad), stack: "app" })).rejects.toThrow(
+      /^stack app is UPDATE_ROLLBACK_COMPLETE.*\n {2}Second: /s,
+    );
+    expect(await buckets(mikan)).toEqual(["of-app", "second"]);
   });
 
   it("rejects with what failed", async () => {

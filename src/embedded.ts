@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { setImmediate } from "node:timers/promises";
 import { systemClock } from "./base/clock.ts";
 import type { MovableClock } from "./base/movable-clock.ts";
-import { capabilities, listed, packageTemplate, parameterMembers, upload } from "./cli/artifacts.ts";
-import { createClient, membersOf, requestToken, ServiceError, textAt, type Client } from "./cli/client.ts";
+import { packageTemplate, upload } from "./cli/artifacts.ts";
+import { createClient, membersOf, textAt, type Client } from "./cli/client.ts";
 import { cloudformationVersion, describeStack, type StackEnd } from "./cli/stack.ts";
+import { submit } from "./cli/submit.ts";
 
 /** Fits the constructor of every client of the AWS SDK for JavaScript, v3. */
 export interface ClientConfig {
@@ -30,7 +31,7 @@ export interface DeployOptions {
 
 export interface Deployed {
   stackId: string;
-  /** `CREATE_COMPLETE` or `UPDATE_COMPLETE`. */
+  /** `CREATE_COMPLETE` or `UPDATE_COMPLETE`; what it was where nothing changed. */
   status: string;
   outputs: Record<string, string>;
 }
@@ -51,12 +52,12 @@ const waitMsDefault = 600_000;
 const settleMsMax = 100;
 const settleMsSumMax = 2_000;
 
-/** The lines of the stack's events that say why. */
-async function reasonsOf(client: Client, stackId: string): Promise<string> {
+/** The lines of the stack's events, other than those `seen` before, that say why. */
+async function reasonsOf(client: Client, stackId: string, seen: ReadonlySet<string>): Promise<string> {
   const input = { StackName: stackId };
   const result = await client.query("cloudformation", cloudformationVersion, "DescribeStackEvents", input);
-  const failed = membersOf(result, "StackEvents").filter((event) =>
-    textAt(event, "ResourceStatus").endsWith("_FAILED"),
+  const failed = membersOf(result, "StackEvents").filter(
+    (event) => textAt(event, "ResourceStatus").endsWith("_FAILED") && !seen.has(textAt(event, "EventId")),
   );
   const lineOf = (event: (typeof failed)[number]) =>
     `  ${textAt(event, "LogicalResourceId")}: ${textAt(event, "ResourceStatusReason")}`;
@@ -74,23 +75,6 @@ async function rest(client: Client, stackId: string, waitMsMax: number): Promise
   }
 }
 
-/** CreateStack, or UpdateStack of one that exists; undefined when there is nothing to update. */
-async function submit(client: Client, input: Record<string, string>): Promise<string | undefined> {
-  const token = { ClientRequestToken: requestToken() };
-  const ask = (action: string) => client.query("cloudformation", cloudformationVersion, action, { ...input, ...token });
-  try {
-    return textAt(await ask("CreateStack"), "StackId");
-  } catch (error) {
-    if (!(error instanceof ServiceError) || error.code !== "AlreadyExistsException") throw error;
-  }
-  try {
-    return textAt(await ask("UpdateStack"), "StackId");
-  } catch (error) {
-    if (error instanceof ServiceError && error.message.includes("No updates are to be performed")) return undefined;
-    throw error;
-  }
-}
-
 const pathOf = (place: string | URL) => resolve(place instanceof URL ? fileURLToPath(place) : place);
 
 /** Through the public API, as any client deploys. Rejects with the reasons when the stack does not get there. */
@@ -105,20 +89,20 @@ export async function deploy(config: ClientConfig, options: DeployOptions): Prom
     const { bucket, key } = await upload(client, pathOf(options.codeDir), tell);
     Object.assign(parameters, { CodeBucket: bucket, CodeKey: key });
   }
-  const stackId = await submit(client, {
-    StackName: options.stack,
-    TemplateBody: await packageTemplate(client, await readFile(file, "utf8"), dirname(file), tell),
-    ...listed("Capabilities", capabilities),
-    ...parameterMembers(parameters),
+  const { id, operation, seen } = await submit(client, {
+    stack: options.stack,
+    template: await packageTemplate(client, await readFile(file, "utf8"), dirname(file), tell),
+    parameters,
+    onFailure: "ROLLBACK",
   });
-  const named = stackId ?? options.stack;
-  const { status, reason, outputs } = await rest(client, named, options.waitMsMax ?? waitMsDefault);
-  if (!/^(CREATE|UPDATE)_COMPLETE$/.test(status)) {
-    const reasons = await reasonsOf(client, named);
+  const stackId = id ?? (await stackIdOf(client, options.stack));
+  const { status, reason, outputs } = await rest(client, stackId, options.waitMsMax ?? waitMsDefault);
+  if (id !== undefined && status !== `${operation}_COMPLETE`) {
+    const reasons = await reasonsOf(client, stackId, seen);
     throw new Error(`stack ${options.stack} is ${status}${reason === "" ? "" : `: ${reason}`}\n${reasons}`);
   }
   return {
-    stackId: stackId ?? (await stackIdOf(client, options.stack)),
+    stackId,
     status,
     outputs: Object.fromEntries(outputs.map(({ key, value }) => [key, value])),
   };

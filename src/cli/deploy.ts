@@ -2,75 +2,18 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { XmlElement } from "../wire/xml-read.ts";
-import { capabilities, listed, packageTemplate, parameterMembers, upload } from "./artifacts.ts";
-import { createClient, membersOf, requestToken, ServiceError, textAt, type Client } from "./client.ts";
+import { packageTemplate, upload } from "./artifacts.ts";
+import { createClient, type Client } from "./client.ts";
 import { say, UserError, type Command } from "./command.ts";
 import { pair, readParameters } from "./parameters.ts";
-import { cloudformationVersion, describeStack, eventsSoFar, watchStack } from "./stack.ts";
+import { watchStack } from "./stack.ts";
+import { submit } from "./submit.ts";
 
 async function templateOf(client: Client, file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new UserError(`Cannot read the template ${file}`, { cause });
   });
   return packageTemplate(client, text, dirname(file), say);
-}
-
-interface Deployment {
-  stack: string;
-  template: string;
-  parameters: Record<string, string>;
-  onFailure: string;
-}
-
-/** Whether the stack is to be made or changed; undefined when the name is free. */
-async function statusOf(client: Client, stack: string): Promise<string | undefined> {
-  try {
-    return (await describeStack(client, stack)).status;
-  } catch (error) {
-    if (error instanceof ServiceError && error.message.endsWith("does not exist")) return undefined;
-    throw error;
-  }
-}
-
-/** Parameters that the template has and nobody gives: they keep the values that the stack has. */
-async function previousMembers(client: Client, { stack, template, parameters }: Deployment) {
-  const query = (operation: string, input: Record<string, string>) =>
-    client.query("cloudformation", cloudformationVersion, operation, input);
-  const [found] = membersOf(await query("DescribeStacks", { StackName: stack }), "Stacks");
-  const keysIn = (element: XmlElement) =>
-    membersOf(element, "Parameters").map((parameter) => textAt(parameter, "ParameterKey"));
-  const known = found === undefined ? [] : keysIn(found);
-  const declared = new Set(keysIn(await query("GetTemplateSummary", { TemplateBody: template })));
-  const kept = known.filter((key) => declared.has(key) && !Object.hasOwn(parameters, key));
-  const given = Object.keys(parameters).length;
-  return Object.fromEntries(
-    kept.flatMap((key, index) => [
-      [`Parameters.member.${given + index + 1}.ParameterKey`, key],
-      [`Parameters.member.${given + index + 1}.UsePreviousValue`, "true"],
-    ]),
-  ) as Record<string, string>;
-}
-
-/** Begins the creation or the update. Undefined when there is nothing to change. */
-async function begin(client: Client, update: boolean, deployment: Deployment): Promise<string | undefined> {
-  const { stack, template, parameters, onFailure } = deployment;
-  const previous = update ? await previousMembers(client, deployment) : {};
-  try {
-    const result = await client.query("cloudformation", cloudformationVersion, update ? "UpdateStack" : "CreateStack", {
-      StackName: stack,
-      TemplateBody: template,
-      ClientRequestToken: requestToken(),
-      ...(update ? {} : { OnFailure: onFailure }),
-      ...listed("Capabilities", capabilities),
-      ...parameterMembers(parameters),
-      ...previous,
-    });
-    return textAt(result, "StackId");
-  } catch (error) {
-    if (error instanceof ServiceError && error.message.includes("No updates are to be performed.")) return undefined;
-    throw error;
-  }
 }
 
 export const deploy: Command = {
@@ -113,10 +56,7 @@ export const deploy: Command = {
       const { bucket, key } = await upload(client, resolve(values.code), say);
       Object.assign(parameters, { CodeBucket: bucket, CodeKey: key });
     }
-    const status = await statusOf(client, stack);
-    const update = status !== undefined && status !== "REVIEW_IN_PROGRESS";
-    const seen = update ? await eventsSoFar(client, stack) : new Set<string>();
-    const id = await begin(client, update, {
+    const { id, operation, seen } = await submit(client, {
       stack,
       template: await templateOf(client, template),
       parameters,
@@ -127,7 +67,7 @@ export const deploy: Command = {
       return 0;
     }
     const end = await watchStack(client, id, seen);
-    if (end.status !== (update ? "UPDATE_COMPLETE" : "CREATE_COMPLETE")) {
+    if (end.status !== `${operation}_COMPLETE`) {
       say(`Stack ${stack} is ${end.status}${end.reason === "" ? "" : `: ${end.reason}`}`);
       return 1;
     }

@@ -2,6 +2,7 @@
 import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Json, JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
+import { checkInput } from "../../wire/check-input.ts";
 import { aliasConfiguration, aliasCreation, aliasDeletion, aliasOperations } from "./aliases.ts";
 import type { CodeInput } from "./code.ts";
 import { concurrencyOperations } from "./concurrency.ts";
@@ -22,6 +23,7 @@ type Properties = JsonObject;
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isTextList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === "string");
 /** CloudFormation takes numbers and booleans where text is meant. */
 const text = (value: Json | undefined) =>
   typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
@@ -90,6 +92,23 @@ function settingsOf(properties: Properties): SettingsInput {
   return given as SettingsInput;
 }
 
+/** What AWS models of these settings: no request was decoded that would have been held to it. */
+function checkSettings(
+  operation: "CreateFunction" | "UpdateFunctionConfiguration",
+  settings: SettingsInput,
+  name: string,
+) {
+  const { Architectures, Description, Environment, EphemeralStorage, Handler, KMSKeyArn, MemorySize, Role, Timeout } =
+    settings;
+  const known = { Description, Environment, EphemeralStorage, Handler, KMSKeyArn, MemorySize, Role, Timeout };
+  const creation = { Code: {}, ...(isTextList(Architectures) ? { Architectures } : {}) };
+  checkInput("lambda", operation, {
+    FunctionName: name,
+    ...known,
+    ...(operation === "CreateFunction" ? creation : {}),
+  });
+}
+
 async function codeInput(properties: Properties): Promise<CodeInput> {
   const code = properties["Code"];
   if (!isObject(code)) {
@@ -140,6 +159,10 @@ async function changeTags(deps: LambdaDeps, arn: string, request: ResourceUpdate
   if (Object.keys(next).length > 0) await TagResource({ Resource: arn, Tags: next }, call);
 }
 
+function checkReserved(FunctionName: string, ReservedConcurrentExecutions: number): void {
+  checkInput("lambda", "PutFunctionConcurrency", { FunctionName, ReservedConcurrentExecutions });
+}
+
 function functionUpdate(deps: LambdaDeps) {
   const { UpdateFunctionCode, UpdateFunctionConfiguration } = updateOperations(deps);
   const { PutFunctionConcurrency, DeleteFunctionConcurrency } = concurrencyOperations(deps);
@@ -148,6 +171,10 @@ function functionUpdate(deps: LambdaDeps) {
     if (properties["LoggingConfig"] === undefined && former.properties["LoggingConfig"] !== undefined) {
       throw notYet("taking LoggingConfig out of a function");
     }
+    const settings = settingsOrDefaults(request);
+    checkSettings("UpdateFunctionConfiguration", settings, FunctionName);
+    const reserved = integer(properties, "ReservedConcurrentExecutions");
+    if (reserved !== undefined) checkReserved(FunctionName, reserved);
     const differs = (name: string) => JSON.stringify(properties[name]) !== JSON.stringify(former.properties[name]);
     if (differs("Code") || differs("Architectures") || differs("Runtime")) {
       const { Architectures } = settingsOf(properties);
@@ -156,8 +183,7 @@ function functionUpdate(deps: LambdaDeps) {
       const architectures = Architectures === undefined ? {} : { Architectures: [...Architectures] };
       await UpdateFunctionCode({ FunctionName, ...code, ...architectures }, call);
     }
-    await UpdateFunctionConfiguration({ FunctionName, ...settingsOrDefaults(request) }, call);
-    const reserved = integer(properties, "ReservedConcurrentExecutions");
+    await UpdateFunctionConfiguration({ FunctionName, ...settings }, call);
     if (reserved !== undefined) {
       await PutFunctionConcurrency({ FunctionName, ReservedConcurrentExecutions: reserved }, call);
     } else if (differs("ReservedConcurrentExecutions")) await DeleteFunctionConcurrency({ FunctionName }, call);
@@ -208,12 +234,11 @@ export function functionResource(deps: LambdaDeps): Resource {
       refuse(properties, ...refusedOfFunction);
       const ref = ownFunction(physicalName, undefined, call, "CreateFunction");
       const reserved = integer(properties, "ReservedConcurrentExecutions");
+      const settings = settingsOf(properties);
+      checkSettings("CreateFunction", settings, physicalName);
+      if (reserved !== undefined) checkReserved(physicalName, reserved);
       const code = await codeInput(properties);
-      const row = await create(
-        ref,
-        { settings: settingsOf(properties), code, tags: tagsOf(request), reserved, token },
-        call,
-      );
+      const row = await create(ref, { settings, code, tags: tagsOf(request), reserved, token }, call);
       return { physicalId: row.name, attributes: { Arn: unqualifiedArn(row) } };
     },
     replaceOn: ["PackageType", "TenancyConfig"],
@@ -259,7 +284,9 @@ export function permissionResource(deps: LambdaDeps): Resource {
         Principal: required(properties, "Principal"),
         ...(viaUrl === undefined ? {} : { InvokedViaFunctionUrl: viaUrl === true || viaUrl === "true" }),
       };
-      await add(refOf(properties, call, "AddPermission"), permission, { repeatable: true });
+      const ref = refOf(properties, call, "AddPermission");
+      checkInput("lambda", "AddPermission", { FunctionName: ref.name, ...permission });
+      await add(ref, permission, { repeatable: true });
       return { physicalId: physicalName, attributes: { Id: physicalName } };
     },
     delete: ({ properties, physicalId }, call) =>
@@ -287,6 +314,7 @@ export function versionResource(deps: LambdaDeps): Resource {
       refuse(properties, "FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy");
       const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "PublishVersion");
       const description = text(properties["Description"]);
+      checkInput("lambda", "PublishVersion", { FunctionName: ref.name, Description: description });
       const request = { description, codeSha256: text(properties["CodeSha256"]), token };
       const row = await publish(ref, request, (version) => {
         throw versionExists(version);
@@ -320,7 +348,10 @@ export function aliasResource(deps: LambdaDeps): Resource {
       const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "CreateAlias");
       const alias = required(properties, "Name");
       const version = required(properties, "FunctionVersion");
-      const row = await create(ref, { alias, version, description: text(properties["Description"]), token });
+      const description = text(properties["Description"]);
+      const names = { FunctionName: ref.name, Name: alias, FunctionVersion: version };
+      checkInput("lambda", "CreateAlias", { ...names, Description: description });
+      const row = await create(ref, { alias, version, description, token });
       const { AliasArn } = aliasConfiguration(row);
       return { physicalId: AliasArn, attributes: { AliasArn } };
     },
@@ -330,7 +361,9 @@ export function aliasResource(deps: LambdaDeps): Resource {
       const { name: FunctionName } = ownFunction(required(properties, "FunctionName"), undefined, call, "UpdateAlias");
       const input = { FunctionName, Name: required(properties, "Name") };
       const FunctionVersion = required(properties, "FunctionVersion");
-      await UpdateAlias({ ...input, FunctionVersion, Description: text(properties["Description"]) ?? "" }, call);
+      const changed = { ...input, FunctionVersion, Description: text(properties["Description"]) ?? "" };
+      checkInput("lambda", "UpdateAlias", changed);
+      await UpdateAlias(changed, call);
       return { physicalId, attributes };
     },
     async delete({ physicalId }, call) {

@@ -1,0 +1,494 @@
+/** Wrong input, through the official clients and by hand: each with the error that AWS gives, and nothing changed. */
+import {
+  CreateStackCommand,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  ListStacksCommand,
+  type CreateStackCommandInput,
+} from "@aws-sdk/client-cloudformation";
+import { DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { DescribeLoadBalancersCommand, DescribeTargetGroupsCommand } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { ListRolesCommand } from "@aws-sdk/client-iam";
+import { CreateFunctionCommand, InvokeCommand, ListFunctionsCommand } from "@aws-sdk/client-lambda";
+import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startMikan, type Mikan } from "../src/mikan.ts";
+import { clientsOf, type Clients } from "./clients.ts";
+import { createFunction } from "./front-door.ts";
+import { restingStatus } from "./stacks.ts";
+import { freePort, startUpstream, type Upstream } from "./upstream.ts";
+import { zipOf } from "./zip.ts";
+
+let mikan: Mikan;
+let clients: Clients;
+let holder: Upstream;
+let free: number;
+beforeAll(async () => {
+  mikan = await startMikan();
+  clients = clientsOf(mikan.url);
+  holder = await startUpstream();
+  free = await freePort();
+  await clients.s3.send(new CreateBucketCommand({ Bucket: "code" }));
+  const put = (Key: string, Body: Uint8Array) => clients.s3.send(new PutObjectCommand({ Bucket: "code", Key, Body }));
+  await put("good.zip", await zipOf({ "index.mjs": "export const handler = async () => 1" }));
+  await put("bad.zip", Buffer.from("not a zip"));
+  await put("empty.zip", await zipOf({}));
+});
+afterAll(async () => {
+  clients.destroy();
+  await mikan.close(0);
+  await holder[Symbol.asyncDispose]();
+});
+
+/** Everything that the stacks of this file could have left behind. */
+async function inventory(): Promise<Record<string, unknown[]>> {
+  const { elb, iam, lambda, logs, s3 } = clients;
+  return {
+    loadBalancers: (await elb.send(new DescribeLoadBalancersCommand({}))).LoadBalancers ?? [],
+    targetGroups: (await elb.send(new DescribeTargetGroupsCommand({}))).TargetGroups ?? [],
+    functions: (await lambda.send(new ListFunctionsCommand({}))).Functions ?? [],
+    roles: (await iam.send(new ListRolesCommand({}))).Roles ?? [],
+    logGroups: (await logs.send(new DescribeLogGroupsCommand({}))).logGroups ?? [],
+    buckets: ((await s3.send(new ListBucketsCommand({}))).Buckets ?? []).map(({ Name }) => Name),
+  };
+}
+const nothing = { loadBalancers: [], targetGroups: [], functions: [], roles: [], logGroups: [], buckets: ["code"] };
+
+type Resources = Record<string, object>;
+const role = {
+  Type: "AWS::IAM::Role",
+  Properties: { AssumeRolePolicyDocument: { Version: "2012-10-17", Statement: [] } },
+};
+const balancer = {
+  Type: "AWS::ElasticLoadBalancingV2::LoadBalancer",
+  Properties: { Subnets: ["subnet-a", "subnet-b"] },
+};
+const group = (properties: object = {}) => ({
+  Type: "AWS::ElasticLoadBalancingV2::TargetGroup",
+  Properties: { Port: 80, Protocol: "HTTP", VpcId: "vpc-1", TargetType: "ip", ...properties },
+});
+const listener = (Port: number, properties: object = {}) => ({
+  Type: "AWS::ElasticLoadBalancingV2::Listener",
+  Properties: {
+    LoadBalancerArn: { Ref: "Balancer" },
+    Port,
+    Protocol: "HTTP",
+    DefaultActions: [{ Type: "forward", TargetGroupArn: { Ref: "Group" } }],
+    ...properties,
+  },
+});
+const rule = (properties: object = {}) => ({
+  Type: "AWS::ElasticLoadBalancingV2::ListenerRule",
+  Properties: {
+    ListenerArn: { Ref: "Listener" },
+    Priority: 1,
+    Conditions: [{ Field: "path-pattern", Values: ["/x"] }],
+    Actions: [{ Type: "forward", TargetGroupArn: { Ref: "Group" } }],
+    ...properties,
+  },
+});
+const front = (port: number, ruleProperties?: object): Resources => ({
+  Balancer: balancer,
+  Group: group(),
+  Listener: listener(port),
+  ...(ruleProperties === undefined ? {} : { Rule: rule(ruleProperties) }),
+});
+const app = (properties: object = {}): Resources => ({
+  Role: role,
+  Function: {
+    Type: "AWS::Lambda::Function",
+    Properties: {
+      Runtime: "nodejs24.x",
+      Handler: "index.handler",
+      Role: { "Fn::GetAtt": ["Role", "Arn"] },
+      Code: { S3Bucket: "code", S3Key: "good.zip" },
+      ...properties,
+    },
+  },
+});
+
+let stacks = 0;
+const stackOf = (Resources: Resources): CreateStackCommandInput => ({
+  StackName: `stack-${++stacks}`,
+  TemplateBody: JSON.stringify({ Resources }),
+  Capabilities: ["CAPABILITY_IAM"],
+});
+
+describe.concurrent("a stack that cannot be made is rolled back, with the reason", () => {
+  const cases: [what: string, resources: () => Resources, failing: string, reason: RegExp][] = [
+    ["a port in use", () => front(holder.port), "Listener", /"Port \d+ is in use by .+ \(pid \d+\)\./],
+    [
+      "no such key",
+      () => app({ Code: { S3Bucket: "code", S3Key: "no.zip" } }),
+      "Function",
+      /"Error occurred while GetObject\. S3 Error Code: NoSuchKey\. S3 Error Message: The specified key does not exist\."/,
+    ],
+    [
+      "no such bucket",
+      () => app({ Code: { S3Bucket: "nobodys", S3Key: "no.zip" } }),
+      "Function",
+      /S3 Error Code: NoSuchBucket\. S3 Error Message: The specified bucket does not exist"/,
+    ],
+    [
+      "a bad zip",
+      () => app({ Code: { S3Bucket: "code", S3Key: "bad.zip" } }),
+      "Function",
+      /"Could not unzip uploaded file\. Please check your file, then try to upload again\."/,
+    ],
+    [
+      "an empty zip",
+      () => app({ Code: { S3Bucket: "code", S3Key: "empty.zip" } }),
+      "Function",
+      /"Uploaded file must be a non-empty zip"/,
+    ],
+    [
+      "an unknown runtime",
+      () => app({ Runtime: "nodejs1.x" }),
+      "Function",
+      /"Value nodejs1\.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*\] or be a valid ARN"/,
+    ],
+    [
+      "no handler",
+      () => app({ Handler: { Ref: "AWS::NoValue" } }),
+      "Function",
+      /Runtime and Handler are mandatory parameters/,
+    ],
+    [
+      "another account's role",
+      () => app({ Role: "arn:aws:iam::999999999999:role/x" }),
+      "Function",
+      /Cross-account pass role is not allowed/,
+    ],
+    ["a role that is no ARN", () => app({ Role: "x" }), "Function", /'role' failed to satisfy constraint/],
+    ["code that nobody packaged", () => app({ Code: "./src" }), "Function", /package local paths before deploying/],
+    ["no code", () => app({ Code: { Ref: "AWS::NoValue" } }), "Function", /#: required key \[Code\] not found/],
+    ["an unknown property", () => app({ Hendler: "x" }), "Function", /^Encountered unsupported property Hendler$/],
+    ["text for a number", () => app({ Timeout: "ten" }), "Function", /Timeout/],
+    [
+      "too long a timeout",
+      () => app({ Timeout: 901 }),
+      "Function",
+      /Value '901' at 'timeout' .* less than or equal to 900/,
+    ],
+    [
+      "no timeout at all",
+      () => app({ Timeout: 0 }),
+      "Function",
+      /Value '0' at 'timeout' .* greater than or equal to 1/,
+    ],
+    [
+      "too little memory",
+      () => app({ MemorySize: 127 }),
+      "Function",
+      /Value '127' at 'memorySize' .* greater than or equal to 128/,
+    ],
+    [
+      "less than no concurrency",
+      () => app({ ReservedConcurrentExecutions: -1 }),
+      "Function",
+      /Value '-1' at 'reservedConcurrentExecutions' .* greater than or equal to 0/,
+    ],
+    [
+      "more concurrency than the account has",
+      () => app({ ReservedConcurrentExecutions: 5_000 }),
+      "Function",
+      /"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value/,
+    ],
+    [
+      "a reserved variable",
+      () => app({ Environment: { Variables: { AWS_REGION: "x" } } }),
+      "Function",
+      /Reserved keys used in this request: AWS_REGION/,
+    ],
+    [
+      "a target that does not let the load balancer in",
+      () => ({
+        ...app(),
+        Group: group({
+          TargetType: "lambda",
+          Port: { Ref: "AWS::NoValue" },
+          Protocol: { Ref: "AWS::NoValue" },
+          VpcId: { Ref: "AWS::NoValue" },
+          Targets: [{ Id: { "Fn::GetAtt": ["Function", "Arn"] } }],
+        }),
+      }),
+      "Group",
+      /"elasticloadbalancing principal does not have permission to invoke arn:aws:lambda:/,
+    ],
+    [
+      "one subnet",
+      () => ({ Balancer: { ...balancer, Properties: { Subnets: ["subnet-a"] } } }),
+      "Balancer",
+      /At least two subnets/,
+    ],
+    [
+      "a protocol that is not run",
+      () => ({ Balancer: balancer, Group: group(), Listener: listener(free, { Protocol: "HTTPS" }) }),
+      "Listener",
+      /Mikan does not run listeners with protocol 'HTTPS' yet/,
+    ],
+    [
+      "an unknown condition",
+      () => front(free, { Conditions: [{ Field: "weather", Values: ["x"] }] }),
+      "Rule",
+      /Condition field 'weather' must be one of/,
+    ],
+    ["a priority out of range", () => front(free, { Priority: 50_001 }), "Rule", /50001/],
+    [
+      "a rule on a listener that is not there",
+      () => ({
+        Group: group(),
+        Rule: rule({
+          ListenerArn:
+            "arn:aws:elasticloadbalancing:us-east-1:000000000000:listener/app/x/0000000000000000/0000000000000000",
+        }),
+      }),
+      "Rule",
+      /One or more listeners not found/,
+    ],
+  ];
+  // Those that open a listener take turns at the one free port.
+  let turn = Promise.resolve();
+  it.each(cases)("%s", async (_, resources, failing, reason) => {
+    const before = turn;
+    let done = () => {};
+    turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await before;
+    try {
+      const { StackId = "" } = await clients.cloudformation.send(new CreateStackCommand(stackOf(resources())));
+      expect(await restingStatus(clients, StackId)).toBe("ROLLBACK_COMPLETE");
+      const { StackEvents = [] } = await clients.cloudformation.send(
+        new DescribeStackEventsCommand({ StackName: StackId }),
+      );
+      const failed = StackEvents.filter(
+        ({ LogicalResourceId: id, ResourceStatus: status }) => id === failing && status === "CREATE_FAILED",
+      );
+      expect(failed.map(({ ResourceStatusReason }) => ResourceStatusReason)).toEqual([expect.stringMatching(reason)]);
+      const requested = StackEvents.find(({ ResourceStatus }) => ResourceStatus === "ROLLBACK_IN_PROGRESS");
+      expect(requested?.ResourceStatusReason).toMatch(
+        /^The following resource\(s\) failed to create: \[.*\]\. Rollback requested by user\.$/,
+      );
+      expect(await inventory()).toEqual(nothing);
+    } finally {
+      done();
+    }
+  });
+});
+
+describe("a template that CloudFormation does not take makes no stack", () => {
+  const template = (body: object) => JSON.stringify(body);
+  const bucket = { Type: "AWS::S3::Bucket" };
+  const cases: [what: string, input: Partial<CreateStackCommandInput>, name: string, message: RegExp | string][] = [
+    [
+      "bad YAML",
+      { TemplateBody: "Resources:\n  A: [1\n" },
+      "ValidationError",
+      /^Template format error: YAML not well-formed\. \(line \d+, column \d+\)$/,
+    ],
+    ["bad JSON", { TemplateBody: `{"Resources": {` }, "ValidationError", /^Template format error: /],
+    ["text", { TemplateBody: "hello" }, "ValidationError", "Template format error: unsupported structure."],
+    [
+      "nothing",
+      { TemplateBody: template({ Resources: {} }) },
+      "ValidationError",
+      /At least one Resources member must be defined/,
+    ],
+    [
+      "an unknown section",
+      { TemplateBody: template({ Resources: { B: bucket }, Extras: {} }) },
+      "ValidationError",
+      /Invalid template property or properties \[Extras\]/,
+    ],
+    [
+      "an unknown type",
+      { TemplateBody: template({ Resources: { B: { Type: "AWS::Nope::Thing" } } }) },
+      "ValidationError",
+      "Template format error: Unrecognized resource types: [AWS::Nope::Thing]",
+    ],
+    [
+      "a circle",
+      {
+        TemplateBody: template({
+          Resources: { A: { ...bucket, DependsOn: "B" }, B: { ...bucket, Properties: { BucketName: { Ref: "A" } } } },
+        }),
+      },
+      "ValidationError",
+      /^Circular dependency between resources: \[(A, B|B, A)\]$/,
+    ],
+    [
+      "a reference to nobody",
+      { TemplateBody: template({ Resources: { B: { ...bucket, Properties: { BucketName: { Ref: "Nobody" } } } } }) },
+      "ValidationError",
+      /Unresolved resource dependencies \[Nobody\] in the Resources block of the template/,
+    ],
+    [
+      "an attribute that there is not",
+      {
+        TemplateBody: template({
+          Resources: { B: bucket },
+          Outputs: { O: { Value: { "Fn::GetAtt": ["B", "Colour"] } } },
+        }),
+      },
+      "ValidationError",
+      /Colour/,
+    ],
+    [
+      "a missing parameter",
+      { TemplateBody: template({ Parameters: { P: { Type: "String" } }, Resources: { B: bucket } }) },
+      "ValidationError",
+      "Parameters: [P] must have values",
+    ],
+    [
+      "a parameter too many",
+      {
+        TemplateBody: template({ Resources: { B: bucket } }),
+        Parameters: [{ ParameterKey: "Q", ParameterValue: "1" }],
+      },
+      "ValidationError",
+      "Parameters: [Q] do not exist in the template",
+    ],
+    [
+      "a parameter that is no number",
+      {
+        TemplateBody: template({ Parameters: { P: { Type: "Number" } }, Resources: { B: bucket } }),
+        Parameters: [{ ParameterKey: "P", ParameterValue: "x" }],
+      },
+      "ValidationError",
+      /P/,
+    ],
+    [
+      "no capabilities",
+      { TemplateBody: template({ Resources: { R: role } }) },
+      "InsufficientCapabilitiesException",
+      "Requires capabilities : [CAPABILITY_IAM]",
+    ],
+    ["no template", {}, "ValidationError", "Either Template URL or Template Body must be specified."],
+  ];
+  it.each(cases)("%s", async (_, input, name, message) => {
+    const StackName = `refused-${++stacks}`;
+    const refused = clients.cloudformation.send(new CreateStackCommand({ StackName, ...input }));
+    await expect(refused).rejects.toMatchObject({
+      name,
+      message: typeof message === "string" ? message : expect.stringMatching(message),
+      $metadata: { httpStatusCode: 400 },
+    });
+    await expect(clients.cloudformation.send(new DescribeStacksCommand({ StackName }))).rejects.toMatchObject({
+      name: "ValidationError",
+      message: `Stack with id ${StackName} does not exist`,
+    });
+  });
+  it("and leaves no trace in the list", async () => {
+    const { StackSummaries = [] } = await clients.cloudformation.send(new ListStacksCommand({}));
+    expect(StackSummaries.filter(({ StackName }) => StackName?.startsWith("refused"))).toEqual([]);
+    expect(await inventory()).toEqual(nothing);
+  });
+});
+
+describe("a function that does not run says why to who invokes it", () => {
+  const cases: [what: string, name: string, source: string, answer: object, handler?: string][] = [
+    [
+      "a syntax error",
+      "syntax",
+      "export const handler = async () => {",
+      { errorType: "Runtime.UserCodeSyntaxError", errorMessage: expect.stringMatching(/^SyntaxError: /) },
+    ],
+    [
+      "a module that is not there",
+      "module",
+      `import "nowhere"; export const handler = async () => 1;`,
+      {
+        errorType: "Error",
+        errorMessage: expect.stringMatching(/^Cannot find package 'nowhere' imported from .*index\.mjs$/),
+      },
+    ],
+    [
+      "an error while it loads",
+      "init",
+      `throw new RangeError("too early");`,
+      { errorType: "RangeError", errorMessage: "too early" },
+    ],
+    [
+      "no such handler",
+      "handler",
+      "export const handler = async () => 1;",
+      { errorType: "Runtime.HandlerNotFound", errorMessage: "index.other is undefined or not exported" },
+      "index.other",
+    ],
+    [
+      "no such file",
+      "file",
+      "export const handler = async () => 1;",
+      {
+        errorType: "Runtime.ImportModuleError",
+        errorMessage: expect.stringMatching(/^Error: Cannot find module 'other'\nRequire stack:\n- /),
+      },
+      "other.handler",
+    ],
+    [
+      "a malformed handler",
+      "dotless",
+      "export const handler = async () => 1;",
+      { errorType: "Runtime.MalformedHandlerName", errorMessage: "Bad handler" },
+      "index",
+    ],
+    [
+      "an end of its process",
+      "exit",
+      "export const handler = async () => process.exit(3);",
+      {
+        errorType: "Runtime.ExitError",
+        errorMessage: expect.stringMatching(
+          /^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3$/,
+        ),
+      },
+    ],
+    [
+      "an error that it throws",
+      "throws",
+      `export const handler = async () => { throw new TypeError("no tile"); };`,
+      { errorType: "TypeError", errorMessage: "no tile", trace: expect.arrayContaining(["TypeError: no tile"]) },
+    ],
+  ];
+  it.each(cases)("%s", async (_, name, source, answer, handler = "index.handler") => {
+    await createFunction(clients, name, source, { handler });
+    for (const _again of [1, 2]) {
+      const { StatusCode, FunctionError, Payload, LogResult } = await clients.lambda.send(
+        new InvokeCommand({ FunctionName: name, LogType: "Tail" }),
+      );
+      expect([StatusCode, FunctionError]).toEqual([200, "Unhandled"]);
+      expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toMatchObject(answer);
+      expect(Buffer.from(LogResult ?? "", "base64").toString()).toMatch(/START RequestId: [\s\S]*REPORT RequestId: /);
+    }
+  });
+  it("and a zip or a payload that cannot be read is refused before", async () => {
+    const function_ = {
+      FunctionName: "unread",
+      Runtime: "nodejs24.x" as const,
+      Handler: "index.handler",
+      Role: "arn:aws:iam::000000000000:role/x",
+    };
+    await expect(
+      clients.lambda.send(new CreateFunctionCommand({ ...function_, Code: { ZipFile: Buffer.from("no zip") } })),
+    ).rejects.toMatchObject({
+      name: "InvalidParameterValueException",
+      message: "Could not unzip uploaded file. Please check your file, then try to upload again.",
+    });
+    await expect(clients.lambda.send(new InvokeCommand({ FunctionName: "unread" }))).rejects.toMatchObject({
+      name: "ResourceNotFoundException",
+      message: "Function not found: arn:aws:lambda:us-east-1:000000000000:function:unread",
+    });
+    await expect(
+      clients.lambda.send(new InvokeCommand({ FunctionName: "throws", Payload: Buffer.from("{") })),
+    ).rejects.toMatchObject({
+      name: "InvalidRequestContentException",
+    });
+    await expect(
+      clients.lambda.send(new InvokeCommand({ FunctionName: "throws", Payload: Buffer.alloc(6 * 2 ** 20 + 1, " ") })),
+    ).rejects.toMatchObject({
+      name: "RequestTooLargeException",
+      $metadata: { httpStatusCode: 413 },
+    });
+  });
+});

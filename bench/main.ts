@@ -28,6 +28,7 @@ const benches: readonly Bench[] = [
   { name: "edge", needs: ["wrk", "nginx", "haproxy"], run: edge },
   { name: "invocations", needs: ["wrk"], run: invocations },
   { name: "start", needs: [], run: start },
+  { name: "embedded", needs: [], run: embedded },
   { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
   { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
   { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
@@ -52,6 +53,12 @@ async function invocations(): Promise<Outcome> {
   const bench = await import("./invocations.ts");
   const figures = await bench.run();
   return { ...unpromised(figures), promises: bench.promises(figures) };
+}
+
+async function embedded(): Promise<Outcome> {
+  const bench = await import("./embedded.ts");
+  const figures = await bench.run();
+  return { ...unpromised([figures]), promises: bench.promises(figures) };
 }
 
 async function start(): Promise<Outcome> {

@@ -1,7 +1,7 @@
 /** The one way to an operation: from outside, from a peer, from the outbox; with the same checks for all. */
 import { asError, Fault, isFault } from "../base/errors.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Counter, Histogram, Metrics } from "../telemetry/metrics.ts";
 import type { Spans } from "../telemetry/trace.ts";
 import type { Clock } from "../base/clock.ts";
 import { createAdmission, type Admission } from "./admission.ts";
@@ -37,9 +37,17 @@ export interface DispatchDeps {
   spans: Spans;
 }
 
+/** Series of one operation: looked up once, as an invocation passes here twice. */
+interface Meters {
+  ok: Counter;
+  failed: Counter;
+  ms: Histogram;
+}
+
 interface Entry {
   service: Service;
   admission: Admission;
+  meters: Map<string, Meters>;
 }
 
 export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): Dispatcher {
@@ -51,9 +59,21 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
     return entry;
   };
 
+  const metersOf = (service: string, { meters }: Entry, operation: string): Meters => {
+    const known = meters.get(operation);
+    if (known !== undefined) return known;
+    const labels = { service, operation };
+    const made = {
+      ok: metrics.counter("operation_ok", labels),
+      failed: metrics.counter("operation_failed", labels),
+      ms: metrics.histogram("operation_ms", labels),
+    };
+    meters.set(operation, made);
+    return made;
+  };
+
   const run = async (name: string, entry: Entry, operation: string, handler: Operation, input: object, call: Call) => {
     const startedMs = clock.monotonicMs();
-    const labels = { service: name, operation };
     let failure: Error | undefined;
     try {
       call.signal.throwIfAborted();
@@ -64,12 +84,13 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
       failure = asError(error);
       const gone = call.signal.aborted && error === call.signal.reason;
       if (!isFault(error) && !gone)
-        log.error("an operation broke", { ...labels, requestId: call.requestId, error: failure });
+        log.error("an operation broke", { service: name, operation, requestId: call.requestId, error: failure });
       throw error;
     } finally {
       const durationMs = clock.monotonicMs() - startedMs;
-      metrics.counter(failure === undefined ? "operation_ok" : "operation_failed", labels).add();
-      metrics.histogram("operation_ms", labels).record(durationMs);
+      const meters = metersOf(name, entry, operation);
+      (failure === undefined ? meters.ok : meters.failed).add();
+      meters.ms.record(durationMs);
       const error = failure === undefined ? {} : { error: isFault(failure) ? failure.code : "InternalFailure" };
       spans.record({
         name: `${name}:${operation}`,
@@ -98,7 +119,11 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
         refused: metrics.counter("api_refused", { service: name }),
         running: metrics.gauge("api_running", { service: name }),
       };
-      entries.set(name, { service, admission: createAdmission({ runningMax, waitingMax }, throttled, counts) });
+      entries.set(name, {
+        service,
+        admission: createAdmission({ runningMax, waitingMax }, throttled, counts),
+        meters: new Map(),
+      });
     },
     async outside(name, operation, input, call) {
       const entry = entryOf(name);

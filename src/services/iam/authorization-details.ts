@@ -9,7 +9,7 @@ import { encoded, pageByName } from "./entities.ts";
 import { describedGroup, groupsOf } from "./groups.ts";
 import { describedProfile, profilesWith } from "./instance-profiles.ts";
 import { groupsPerUserMax, instanceProfilesMax } from "./limits.ts";
-import { awsAttachments, awsVersion, describedAws, describedPolicy, describedVersion, versionsOf } from "./policies.ts";
+import { awsAttachments, awsVersion, describedAws, describedPolicy, describedVersion, versionsOf } from "./managed.ts";
 import { describedRole } from "./roles.ts";
 import { groups, namedAfter, policies, roles, users, type Entity } from "./tables.ts";
 import { describedUser } from "./users.ts";

@@ -8,7 +8,7 @@ import { ownPolicy, policiesOf, type EntityPolicies } from "./attachments.ts";
 import { checkManagedPolicy } from "./documents.ts";
 import { fault, titles, type Kind } from "./entities.ts";
 import { versionsPerPolicyMax } from "./limits.ts";
-import { policyArn, policyCreation, removePolicy, versionRow, versionsOf } from "./policies.ts";
+import { policyArn, policyCreation, removePolicy, versionRow, versionsOf } from "./managed.ts";
 import { documentOf, textOf, textsOf, unlessGone } from "./properties.ts";
 import { isRow, policies, policyVersions, type Policy } from "./tables.ts";
 

@@ -7,6 +7,7 @@ import { authorizationDetailsOperations } from "./authorization-details.ts";
 import { groupOperations } from "./groups.ts";
 import { instanceProfileOperations } from "./instance-profiles.ts";
 import { policyOperations } from "./policies.ts";
+import { policyVersionOperations } from "./policy-versions.ts";
 import { resourcesOf } from "./resources.ts";
 import { roleOperations } from "./roles.ts";
 import { migrations } from "./tables.ts";
@@ -22,6 +23,7 @@ export const iam = defineService({
       ...roleOperations(deps),
       ...attachmentOperations(deps),
       ...policyOperations(deps),
+      ...policyVersionOperations(deps),
       ...instanceProfileOperations(deps),
       ...accessKeyOperations(deps),
       ...accountOperations(deps),

@@ -3,9 +3,9 @@ import { asError, isFault, must } from "../../base/errors.ts";
 import { serviceCall, type Call } from "../../kit/call.ts";
 import type { Resource, ResourceRequest, ResourceState } from "../../kit/resource.ts";
 import { scopeOf } from "./blueprint.ts";
-import { isDynamic } from "./check.ts";
 import { faultMessage, formerOf, madeOf, type Drive } from "./underway.ts";
 import { differenceOf, followsTags, sameJson } from "./difference.ts";
+import { checkReferences, resolved } from "./dynamic-references.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { handlerReason } from "./handler-errors.ts";
 import { evaluate } from "./intrinsics.ts";
@@ -32,10 +32,12 @@ export function prepareResource(drive: Drive, row: ResourceRow): { prepared: ste
     const refusal = propertyFault(row.logical_id, properties, type);
     if (refusal !== undefined) return { refusal };
     // A parameter may have brought one in.
-    if (isDynamic(properties)) throw unsupported("dynamic references");
+    checkReferences(properties);
     const shown = evaluate(planned.properties, scopeOf(drive.blueprint, madeOf(drive), { mask: true }));
+    const own = ownName(properties, type);
+    if (own?.includes("{{resolve:") === true) throw unsupported("a dynamic reference in the name of a resource");
     const prepared = {
-      physicalName: ownName(properties, type) ?? row.physical_name,
+      physicalName: own ?? row.physical_name,
       properties,
       metadata: objectOf(evaluate(planned.metadata, scope)),
       shownProperties: JSON.stringify(shown),
@@ -54,10 +56,14 @@ function objectOf(value: Json | undefined): JsonObject {
 
 /** Undefined when the node is stopping: the step stays as it is written, to be taken up again. */
 export async function attemptCreate(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {
-  const answer = await attempt(drive, row, (type, request, call) => type.create(request, call));
+  const answer = await attempt(drive, row, (type, request, call) => create(drive, type, request, call));
   if (answer === undefined) return undefined;
   if ("reason" in answer) return (current, stack) => step.creationFailed(current, stack, answer.reason);
   return (current, stack) => step.creationEnded(current, stack, answer.value, isCancelled(drive, stack));
+}
+
+async function create({ deps }: Drive, type: Resource, request: ResourceRequest, call: Call): Promise<ResourceState> {
+  return type.create({ ...request, properties: await resolved(request.properties, deps.peers, call) }, call);
 }
 
 /** What has failed elsewhere, or is being deleted, has no use for a resource that comes late. */
@@ -102,7 +108,7 @@ export async function attemptUpdate(drive: Drive, row: ResourceRow): Promise<Out
   const former = must(formerOf(drive, row.logical_id), `the former state of ${row.logical_id}`);
   const replaced = former.kind === "replaced";
   const answer = await attempt(drive, row, (type, request, call) =>
-    replaced ? type.create(request, call) : update(drive, { row, former, type, request }, call),
+    replaced ? create(drive, type, request, call) : update(drive, { row, former, type, request }, call),
   );
   if (answer === undefined) return undefined;
   if ("reason" in answer) return (current, stack) => updateStep.updateFailed(current, stack, answer.reason);
@@ -128,7 +134,9 @@ async function update(drive: Drive, { row, former, type, request }: UpdateParts,
     !(tagsChanged(drive) && followsTags(type));
   if (same || type.update === undefined) return state;
   const { properties, metadata, tags } = before;
-  return type.update({ ...request, ...state, former: { properties, metadata, tags } }, call);
+  const { peers } = drive.deps;
+  const now = { ...request, properties: await resolved(request.properties, peers, call) };
+  return type.update({ ...now, ...state, former: { properties, metadata, tags } }, call);
 }
 
 export async function attemptDelete(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {

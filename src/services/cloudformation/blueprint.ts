@@ -8,6 +8,7 @@ import { masked, type ParameterValue } from "./parameters.ts";
 import { orderOf } from "./plan.ts";
 import { availabilityZones, pseudoParameter, type PseudoInput } from "./pseudo.ts";
 import { referencesIn, type Reference } from "./references.ts";
+import { checkRules } from "./rules.ts";
 import type { Template, TemplateOutput, TemplateResource } from "./template.ts";
 
 export interface Blueprint {
@@ -49,6 +50,7 @@ export function drawBlueprint(
     resources: new Map(),
     outputs: new Map(),
   };
+  checkRules(template.rules, scopeOf(bare, nothingMade));
   const conditions = evaluateConditions(template.conditions, scopeOf(bare, nothingMade));
   const holds = ({ condition }: { condition?: string }) =>
     condition === undefined || conditions.get(condition) === true;

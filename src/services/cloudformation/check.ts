@@ -1,8 +1,8 @@
 /** Checks of a template as a whole, before anything is made: every name it uses exists. */
 import type { Resource } from "../../kit/resource.ts";
 import { checkConditions, unresolvedCondition } from "./conditions.ts";
-import { invalid, unsupported } from "./faults.ts";
-import type { Json } from "./json.ts";
+import { checkReferences } from "./dynamic-references.ts";
+import { invalid } from "./faults.ts";
 import { isPseudoParameter } from "./pseudo.ts";
 import { referencesIn, type BranchOf, type Reference } from "./references.ts";
 import type { Template } from "./template.ts";
@@ -21,15 +21,8 @@ export function checkTemplate(template: Template, typeOf: ResourceTypes): void {
   checkDynamic(template);
 }
 
-/** `{{resolve:ssm:...}}` in a text would reach the service as it is written: refused until it is resolved. */
 function checkDynamic({ resources }: Template): void {
-  for (const [logicalId, { properties }] of resources) {
-    if (isDynamic(properties)) throw unsupported(`the dynamic reference in resource ${logicalId}`);
-  }
-}
-
-export function isDynamic(value: Json): boolean {
-  return JSON.stringify(value).includes("{{resolve:");
+  for (const { properties } of resources.values()) checkReferences(properties);
 }
 
 function checkTypes({ resources }: Template, typeOf: ResourceTypes): void {

@@ -14,11 +14,13 @@ export type FunctionName =
   | "Fn::If"
   | "Fn::ImportValue"
   | "Fn::Join"
+  | "Fn::Length"
   | "Fn::Not"
   | "Fn::Or"
   | "Fn::Select"
   | "Fn::Split"
   | "Fn::Sub"
+  | "Fn::ToJsonString"
   | "Ref";
 
 const names = new Set<string>([
@@ -33,15 +35,17 @@ const names = new Set<string>([
   "Fn::If",
   "Fn::ImportValue",
   "Fn::Join",
+  "Fn::Length",
   "Fn::Not",
   "Fn::Or",
   "Fn::Select",
   "Fn::Split",
   "Fn::Sub",
+  "Fn::ToJsonString",
   "Ref",
 ] satisfies FunctionName[]);
 /** Functions of AWS that need a transform or are not run yet: refused by name, never taken for data. */
-const later = new Set(["Fn::Transform", "Fn::ForEach", "Fn::Length", "Fn::ToJsonString", "Fn::GetStackOutput"]);
+const later = new Set(["Fn::Transform", "Fn::ForEach", "Fn::GetStackOutput"]);
 
 /** `{ "Fn::Join": [...] }` -> its name and argument; undefined for data. */
 export function functionOf(value: Json): readonly [FunctionName, Json] | undefined {

@@ -119,6 +119,15 @@ const functions: Record<FunctionName, (argument: Json, context: Context) => Valu
     const items = listValue(list, context, joinRule).map((item) => textArgument(item, joinRule));
     return items.join(delimiter);
   },
+  // Both only under AWS::LanguageExtensions, which submitted.ts sees to.
+  "Fn::Length": (argument, context) => listValue(argument, context, "Fn::Length needs a list").length,
+  "Fn::ToJsonString"(argument, context) {
+    const value = valueOf(argument, context);
+    if (value === noValue || (!isMap(value) && !isList(value))) {
+      throw invalid("Template error: Fn::ToJsonString needs an object or an array");
+    }
+    return JSON.stringify(value);
+  },
   "Fn::Split"(argument, context) {
     const [delimiter, text] = listArguments(argument, 2, 2, splitRule);
     if (typeof delimiter !== "string" || delimiter === "") throw invalid(`Template error: ${splitRule}`);

@@ -15,6 +15,12 @@ export const descriptionBytesMax = 1_024;
 export const exportNameLengthMax = 255;
 export const stackNameLengthMax = 128;
 export const tagsMax = 50;
+/** Dynamic references in one resource. Source: user guide, "Dynamic references", Considerations: 60 in a template. */
+export const dynamicReferencesMax = 60;
+/** Loops within loops of `Fn::ForEach`. Source: user guide, "Fn::ForEach". */
+export const forEachNestingMax = 5;
+/** A loop makes no more than a template may hold: 500 resources, or 200 outputs. */
+export const forEachItemsMax = 500;
 /** Levels of maps and lists. AWS documents none; deeper is an attack or an accident, and evaluation recurses. */
 export const nestingMax = 64;
 /** Characters that the functions of one resource may make: `Fn::Sub` and mappings can multiply text. */

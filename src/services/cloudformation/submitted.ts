@@ -4,6 +4,7 @@ import type { Deps } from "../../kit/service.ts";
 import { requireCapability } from "./capabilities.ts";
 import { invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
+import { refuseExtensions } from "./language-extensions.ts";
 import { templateBodyBytesMax } from "./limits.ts";
 import { resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
 import { readTemplate, type Template } from "./template.ts";
@@ -56,8 +57,10 @@ export function submittedTemplate(
 ): Submitted {
   const { transforms, template: outline } = outlineOf(source);
   const parameters = resolveParameters(outline.parameters, given.parameters, given.previous);
-  if (transforms.length === 0)
+  if (transforms.length === 0) {
+    refuseExtensions(source);
     return { original, processed: source, transformed: false, template: outline, parameters };
+  }
   requireCapability("CAPABILITY_AUTO_EXPAND", capabilities);
   const processed = transformed(source, parameters, region);
   const template = readTemplate(processed);

@@ -205,7 +205,6 @@ describe("structure", () => {
   });
 
   it.each([
-    ["rules", `${fine}Rules: {R: {}}\n`, "the section Rules"],
     ["hooks", `${fine}Hooks: {R: {}}\n`, "the section Hooks"],
     ["creation policies", `${fine}    CreationPolicy: {}\n`, "CreationPolicy of resource A"],
     ["macros", `${fine}Transform: MyMacro\n`, "the transform MyMacro"],
@@ -214,7 +213,6 @@ describe("structure", () => {
       `${fine}Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: x}}\n`,
       "AWS::SSM",
     ],
-    ["dynamic references", `${fine}    Properties: {Value: '{{resolve:ssm:x}}'}\n`, "dynamic reference in resource A"],
     ["Fn::Transform", `${fine}    Properties: {Value: !Transform {Name: x}}\n`, "Fn::Transform"],
   ])("refuses %s by name", async (_, text, what) => {
     const request = node.send("CreateStack", {

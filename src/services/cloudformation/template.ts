@@ -39,6 +39,7 @@ export interface Template {
   parameters: ReadonlyMap<string, ParameterDeclaration>;
   mappings: JsonObject;
   conditions: JsonObject;
+  rules: JsonObject;
   resources: ReadonlyMap<string, TemplateResource>;
   outputs: ReadonlyMap<string, TemplateOutput>;
 }
@@ -52,10 +53,11 @@ const sections = new Set([
   "Outputs",
   "Parameters",
   "Resources",
+  "Rules",
   "Transform",
 ]);
 /** Sections that would change what happens, and are not run yet. */
-const laterSections = ["Rules", "Hooks"];
+const laterSections = ["Hooks"];
 
 /** Reads the sections of a template after its transforms. Throws AWS's `Template format error`. */
 export function readTemplate(source: JsonObject): Template {
@@ -71,6 +73,7 @@ export function readTemplate(source: JsonObject): Template {
     parameters: readDeclarations(checkIds("Parameter", sectionOf(source, "Parameters", parametersMax))),
     mappings: readMappings(sectionOf(source, "Mappings", mappingsMax)),
     conditions,
+    rules: checkIds("Rule", sectionOf(source, "Rules")),
     resources: readResources(source),
     outputs: readOutputs(checkIds("Output", sectionOf(source, "Outputs", outputsMax))),
   };

@@ -2,6 +2,7 @@
 import { invalid, unsupported } from "./faults.ts";
 import { isList, isMap, member, type Json, type JsonObject } from "./json.ts";
 import type { ParameterValue } from "./parameters.ts";
+import { extendLanguage, languageExtensions, refuseExtensions, withoutExtensions } from "./language-extensions.ts";
 import { expandSam, samTransform } from "./sam/transform.ts";
 
 /** Names of the transforms that a template declares, in order. */
@@ -21,8 +22,9 @@ export function isSam(source: JsonObject): boolean {
 
 /** The template without what only a transform understands, for those who look at its parameters and outputs. */
 export function withoutGlobals(source: JsonObject): JsonObject {
-  if (!isSam(source)) return source;
-  return Object.fromEntries(Object.entries(source).filter(([name]) => name !== "Globals"));
+  const plain = declaredTransforms(source).includes(languageExtensions) ? withoutExtensions(source) : source;
+  if (!isSam(source)) return plain;
+  return Object.fromEntries(Object.entries(plain).filter(([name]) => name !== "Globals"));
 }
 
 /** Runs the transforms. One that Mikan does not have is refused by name. */
@@ -32,7 +34,12 @@ export function transformed(
   region: string,
 ): JsonObject {
   const transforms = declaredTransforms(source);
-  const other = transforms.find((name) => name !== samTransform);
+  const other = transforms.find((name) => name !== samTransform && name !== languageExtensions);
   if (other !== undefined) throw unsupported(`the transform ${other}`);
-  return transforms.length === 0 ? source : expandSam(source, parameters, region);
+  if (transforms.includes(samTransform) && transforms.indexOf(languageExtensions) > transforms.indexOf(samTransform)) {
+    throw invalid(`Transform ${languageExtensions} must be listed before ${samTransform}`);
+  }
+  if (!transforms.includes(languageExtensions)) refuseExtensions(source);
+  const extended = transforms.includes(languageExtensions) ? extendLanguage(source, parameters, region) : source;
+  return transforms.includes(samTransform) ? expandSam(extended, parameters, region) : extended;
 }

@@ -6,6 +6,7 @@ import { headersOf } from "../base/http.ts";
 import { percentEncode, percentDecode, rawPairs } from "./form.ts";
 import { clockSkewMs, presignedSecondsMax, signingKeysMax } from "./limits.ts";
 import type { Incoming } from "./message.ts";
+import { checkExpiry, isSignedBy } from "./sigv2.ts";
 import { algorithm, basicTimestamp, msOfTimestamp, type Signature } from "./sigv4.ts";
 
 /** What a key signs with; undefined for a key that nobody has. The session token is the one that came with it. */
@@ -22,6 +23,9 @@ export interface Verifier {
 /** Throws a fault unless the signature is right for this hash; gives the key that signs the chunks of a body. */
 export type Verification = (payloadHash: string) => Uint8Array;
 
+/** Nothing is signed in chunks under version 2. */
+const noKey = new Uint8Array(0);
+
 const hmac = (key: string | Uint8Array, text: string) => createHmac("sha256", key).update(text).digest();
 export const sha256Hex = (data: string | Uint8Array) => hash("sha256", data, "hex");
 
@@ -29,8 +33,11 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
   const keys = signingKeys();
   return {
     async begin(incoming, signature) {
-      checkTime(signature, clock.now());
-      checkSignedHeaders(incoming, signature);
+      const { version2 } = signature;
+      if (version2 === undefined) {
+        checkTime(signature, clock.now());
+        checkSignedHeaders(incoming, signature);
+      } else checkExpiry(version2.expires, clock.now());
       const known = await secretOf(signature.accessKeyId, signature.sessionToken);
       if (known === undefined) {
         const members = { AWSAccessKeyId: signature.accessKeyId };
@@ -40,6 +47,10 @@ export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
         throw new Fault("InvalidSessionToken", "The security token included in the request is invalid.");
       }
       if (known.expired === true) throw expiredToken(signature.service);
+      if (version2 !== undefined) {
+        if (!isSignedBy(known.secret, incoming, signature, version2.expires)) throw mismatch(signature);
+        return () => noKey;
+      }
       const key = keys(known.secret, signature);
       const found = Buffer.from(signature.signature, "hex");
       return (payloadHash) => {

@@ -27,6 +27,8 @@ export interface Signature extends Presented {
   signature: string;
   /** Life of a presigned URL. */
   expiresSeconds: number | undefined;
+  /** It is one of version 2 (sigv2.ts), and ends at this second of the epoch. */
+  version2?: { expires: string };
 }
 
 export const algorithm = "AWS4-HMAC-SHA256";

@@ -24,6 +24,7 @@ import { incomingOf, mediaType, type Incoming, type ResponseContext } from "./me
 import { loadService, serviceKeys } from "./model.ts";
 import { formOf, formType } from "./protocols/query.ts";
 import { WireRefusal } from "./refusal.ts";
+import { querySignature } from "./sigv2.ts";
 import { createVerifier, type SecretOf } from "./sigv4-verify.ts";
 import { signatureOf, type Presented, type Signature } from "./sigv4.ts";
 
@@ -113,7 +114,7 @@ export function createWire(options: WireOptions): Wire {
     // Until more is known, the fields of a request say in which shape to refuse it.
     if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
     else if (mediaType(incoming.headers) === formType) progress.shape = "sts";
-    const signature = signatureOf(incoming);
+    const signature = signatureOf(incoming) ?? querySignature(incoming);
     let form: readonly Pair[] = [];
     if (services.needsForm(incoming, signature)) {
       const body = await readNamingBody(incoming, "");

@@ -90,6 +90,11 @@ def handler(event, context):
     expect(json).toEqual([true, "index.handler", `AWS_Lambda_${runtime}`, endpoint, "/elsewhere", "utf-8", null]);
   });
 
+  it("is found where PYTHONSAFEPATH keeps Python from looking beside a program", async () => {
+    const code = "import json, sys\ndef handler(event, context): return sys.path.count(sys.path[0])";
+    expect((await answer(code, { environment: { PYTHONSAFEPATH: "1" } })).json).toBe(1);
+  });
+
   it.each([
     ["None", "null"],
     ["'Zoë 地図'", '"Zoë 地図"', "python3.12"],

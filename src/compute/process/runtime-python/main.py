@@ -381,8 +381,10 @@ def main():
     sys.stderr = sys.__stderr__ = io.TextIOWrapper(
         Output(channel, 2), encoding="utf-8", errors="backslashreplace", write_through=True
     )
-    # The first entry is the folder of this file.
-    sys.path[0] = TASK_ROOT
+    # The first entry is the folder of this file, unless the function has set PYTHONSAFEPATH.
+    if sys.path[0] == os.path.dirname(__file__):
+        sys.path.pop(0)
+    sys.path.insert(0, TASK_ROOT)
     if "logging" in sys.modules:
         log.attach(sys.modules["logging"])
     else:

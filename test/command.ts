@@ -17,16 +17,22 @@ export interface Surroundings {
   cwd?: string;
   /** On top of this process's own. */
   env?: Readonly<Record<string, string>>;
+  /** Killed after so long. */
+  msMax?: number;
 }
 
 /** Runs any program to its end; kills it when it takes longer than a test may. */
-export function run(file: string, args: readonly string[], { cwd, env = {} }: Surroundings = {}): Promise<Ended> {
+export function run(
+  file: string,
+  args: readonly string[],
+  { cwd, env = {}, msMax = endMsMax }: Surroundings = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
       ...(cwd === undefined ? {} : { cwd }),
-      timeout: endMsMax,
+      timeout: msMax,
       killSignal: "SIGKILL",
     });
     const ended = { out: "", err: "" };

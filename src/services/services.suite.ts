@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FakeClock } from "../base/clock.ts";
+import { FakeClock, systemClock } from "../base/clock.ts";
 import { must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
 import { createScheduler } from "../base/scheduler.ts";
@@ -48,10 +48,11 @@ const nothing = <T extends object>(what: string): T =>
     },
   });
 
-/** Runs `body` with these services; their background jobs run when `runJob` says so. */
+/** Runs `body` with these services, on SQLite unless `data` is elsewhere; jobs run when `runJob` says so. */
 export async function withServices<T>(
   definitions: readonly ServiceDefinition[],
   body: (services: TestServices) => Promise<T>,
+  data?: string,
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), "mikan-services-"));
   const clock = new FakeClock();
@@ -59,7 +60,7 @@ export async function withServices<T>(
   const logged: string[] = [];
   const log = createLog({ clock, level: "debug", write: (line) => logged.push(line) });
   const metrics = createMetrics();
-  const store = await openStore({ data: directory, clock, log, metrics });
+  const store = await openStore({ data: data ?? directory, clock: systemClock, log, metrics });
   const scheduler = createScheduler(clock, (job, error) => log.error("job failed", { job, error }));
   const publicUrl = () => "http://127.0.0.1:4566";
   try {

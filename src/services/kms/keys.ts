@@ -5,6 +5,7 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
+import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
 import { badMarker, fault, invalid, notYet } from "./faults.ts";
 import { checkCustomer, checkNotPending, ownedKey, specNamed, type KmsDeps } from "./keyring.ts";
@@ -12,7 +13,7 @@ import { dayMs, deletionDaysMax, deletionDaysMin, pageDefault } from "./limits.t
 import { keyArn } from "./names.ts";
 import { checkPolicy } from "./policy.ts";
 import { algorithmsOf } from "./specs.ts";
-import { aliases, grants, isIn, isKey, keys, materials, ofKey, type KeyRow } from "./tables.ts";
+import { aliases, grants, isIn, isKey, keys, materials, ofKey, type GrantRow, type KeyRow } from "./tables.ts";
 import { checkTags } from "./tags.ts";
 
 export function stateOf(row: KeyRow): "Enabled" | "Disabled" | "PendingDeletion" {
@@ -158,6 +159,17 @@ const deletionEveryMs = 60_000;
 /** Keys that one round deletes; each with its aliases, material and grants in one transaction. */
 const roundMax = 100;
 
+/** Rows that one transaction deletes: a key may have 50,000 grants. */
+const chunkRows = 500;
+
+async function dropGrants(tx: Tx, row: KeyRow): Promise<number> {
+  const some = await tx.all<Pick<GrantRow, "id">>(
+    sql`select id from ${grants.name} where ${ofKey(row)} limit ${chunkRows}`,
+  );
+  for (const { id } of some) await tx.run(sql`delete from ${grants.name} where ${ofKey(row)} and id = ${id}`);
+  return some.length;
+}
+
 /** Deletes the keys whose waiting period is over; nothing that they encrypted can be read from then on. */
 export function deletionJob({ store, clock }: KmsDeps): Job {
   return {
@@ -170,6 +182,7 @@ export function deletionJob({ store, clock }: KmsDeps): Job {
           where deletion_ms <= ${now} order by deletion_ms limit ${roundMax}`),
       );
       for (const row of due) {
+        while ((await store.tx((tx) => dropGrants(tx, row))) === chunkRows);
         await store.tx(async (tx) => {
           const gone = await tx.run(sql`delete from ${keys.name} where ${isKey(row)} and deletion_ms <= ${now}`);
           if (gone === 0) return;

@@ -178,7 +178,7 @@ export function secretOperations(deps: SecretDeps) {
         {
           name: input.Name,
           description: input.Description,
-          kmsKey: input.KmsKeyId,
+          kmsKey: input.KmsKeyId === "" ? undefined : input.KmsKeyId,
           type: input.Type,
           tags: checkTags(input.Tags ?? []),
           value,

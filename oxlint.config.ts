@@ -29,7 +29,10 @@ function wall(room: string, allowed: readonly string[]) {
     patterns.push({ group: [`../**/${engine}/**`, `!../**/${engine}/ports.ts`], message });
   }
   if (room !== "cli") {
-    patterns.push({ regex: "^(\\.\\./)+mikan\\.ts$", message: "Only cli/ and tests start from the composition root." });
+    patterns.push({
+      regex: "^(\\.\\./)+(mikan|node|embedded)\\.ts$",
+      message: "Only cli/ and tests start from the composition root.",
+    });
   }
   return patterns;
 }

@@ -10,10 +10,13 @@ const file = fileURLToPath(new URL("../docs/coverage.md", import.meta.url));
 
 async function coverage(): Promise<string> {
   await using mikan = await startMikan();
-  const response = await fetch(`${mikan.url}/_mikan/operations`);
-  const implemented = (await response.json()) as Record<string, string[]>;
+  const response = await fetch(`${mikan.url}/_mikan/coverage`);
+  const { operations, resourceTypes } = (await response.json()) as {
+    operations: Record<string, string[]>;
+    resourceTypes: string[];
+  };
   const wire = createWire({ clock: systemClock, ids: randomIds });
-  const rows = Object.entries(implemented)
+  const rows = Object.entries(operations)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([service, done]) => ({ service, done, all: wire.operationNames(service).toSorted() }));
   const summary = rows.map(({ service, done, all }) => `| ${service} | ${done.length} | ${all.length} |`);
@@ -29,6 +32,12 @@ What an operation does differently from AWS stands in [differences.md](differenc
 | service | operations done | of |
 |---|---|---|
 ${summary.join("\n")}
+
+## CloudFormation types
+
+${resourceTypes.map((type) => `- \`${type}\``).join("\n")}
+
+Another type fails the template by its name. Of SAM: \`AWS::Serverless::Function\`.
 
 ${sections.join("\n")}`;
 }

@@ -15,6 +15,8 @@ export interface AdminDeps {
   metrics: Metrics;
   dispatcher: Dispatcher;
   services: readonly string[];
+  /** CloudFormation types that the services bring. */
+  resourceTypes: readonly string[];
   /** Empties the node; undefined where that is not allowed. */
   reset: (() => Promise<void>) | undefined;
 }
@@ -31,8 +33,11 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         functions: deps.compute.stats(),
         memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
       }),
-    "GET /_mikan/operations": async () =>
-      jsonResponse(200, Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)]))),
+    "GET /_mikan/coverage": async () =>
+      jsonResponse(200, {
+        operations: Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)])),
+        resourceTypes: deps.resourceTypes.toSorted(),
+      }),
     "GET /_mikan/metrics": async () => ({
       status: 200,
       headers: ["Content-Type", "text/plain; version=0.0.4"],

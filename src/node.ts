@@ -1,0 +1,288 @@
+/** One node, composed: opens the engines, makes the services over them, and puts the front door before them. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createAdmin } from "./api/admin.ts";
+import { createFunctionLogs, type FunctionLogs } from "./api/function-logs.ts";
+import { knownSecrets } from "./api/identity.ts";
+import { createPages } from "./api/pages.ts";
+import type { Clock } from "./base/clock.ts";
+import { asError, Fault } from "./base/errors.ts";
+import type { HttpHandler } from "./base/http.ts";
+import type { Ids } from "./base/ids.ts";
+import { createScheduler, type Job, type Scheduler } from "./base/scheduler.ts";
+import { createCompute } from "./compute/compute.ts";
+import type { Compute } from "./compute/ports.ts";
+import { createEdge } from "./edge/edge.ts";
+import type { Edge } from "./edge/ports.ts";
+import { createHttpServer } from "./edge/server.ts";
+import { firstOf } from "./kit/credentials.ts";
+import { createDelivery } from "./kit/delivery.ts";
+import { createDispatcher, type Dispatcher } from "./kit/dispatch.ts";
+import type { Resource } from "./kit/resource.ts";
+import { kitSchema } from "./kit/schema.ts";
+import { openSecrets, type Secrets } from "./kit/secrets.ts";
+import { schemaOf, type Deps, type Service } from "./kit/service.ts";
+import { createSessions, type Sessions } from "./kit/sessions.ts";
+import { sweepClientTokens } from "./kit/tokens.ts";
+import { services } from "./services/index.ts";
+import { openStore } from "./store/open.ts";
+import type { Store } from "./store/store.ts";
+import type { Log } from "./telemetry/log.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import { createSpans } from "./telemetry/trace.ts";
+import { version } from "./version.ts";
+import { createWire } from "./wire/wire.ts";
+
+/** What of {@link MikanOptions} a node is made by; see there. */
+export interface NodeOptions {
+  host?: string;
+  hostNames?: readonly string[];
+  data?: string;
+  edgeWorkers?: number;
+  rootKey?: { accessKeyId: string; secretAccessKey: string };
+  masterKey?: string;
+  edgeSwapDelayMs?: (worker: number) => number;
+}
+
+/** What outlives a node that is emptied. */
+export interface House {
+  /** The services' time, which a test may move. */
+  clock: Clock;
+  /** Sockets, processes and transactions take the time that they take. */
+  machine: Clock;
+  aheadMs: () => number;
+  ids: Ids;
+  log: Log;
+  metrics: Metrics;
+  publicUrl: () => string;
+}
+
+export interface Node {
+  handler: HttpHandler;
+  stop(graceMs: number): Promise<void>;
+  /** Resolves when no background job runs. */
+  settled(): Promise<void>;
+}
+
+const upkeepMs = 10 * 60_000;
+
+/** Parts that end with the node, the last opened first. */
+interface Ending {
+  /** How long what is under way may take; 0 until the node is asked to stop. */
+  graceMs: number;
+  add(end: () => Promise<void>): void;
+  run(): Promise<void>;
+}
+
+function createEnding(log: Log): Ending {
+  const ends: (() => Promise<void>)[] = [];
+  return {
+    graceMs: 0,
+    add: (end) => void ends.push(end),
+    async run() {
+      for (const end of ends.toReversed()) {
+        await end().catch((error: unknown) => log.error("a part of the node did not stop", { error: asError(error) }));
+      }
+      ends.length = 0;
+    },
+  };
+}
+
+/** The engines, and what the kit makes of them. */
+interface Engines {
+  store: Store;
+  secrets: Secrets;
+  sessions: Sessions;
+  dispatcher: Dispatcher;
+  functionLogs: FunctionLogs;
+  compute: Compute;
+  edge: Edge;
+  scheduler: Scheduler;
+  cacheDir: string;
+}
+
+/** Starts a node; rejects, with everything ended that was opened, when a part of it does not start. */
+export async function startNode(options: NodeOptions, house: House, reset: () => Promise<void>): Promise<Node> {
+  const ending = createEnding(house.log);
+  try {
+    const engines = await openEngines(options, house, ending);
+    const { scheduler } = engines;
+    const { running } = await startServices(engines, house, ending);
+    return {
+      handler: frontDoor(options, house, engines, running, options.data === undefined ? reset : undefined),
+      settled: () => scheduler.settled(),
+      async stop(graceMs) {
+        ending.graceMs = graceMs;
+        await ending.run();
+      },
+    };
+  } catch (error) {
+    await ending.run();
+    throw error instanceof Fault ? new Error(error.message, { cause: error }) : error;
+  }
+}
+
+/** Directories that can be made again; beside the data where it has a directory, else temporary. */
+async function openWorkspace(data: string | undefined): Promise<{ directory: string; remove: () => Promise<void> }> {
+  if (data !== undefined && !data.startsWith("postgres")) {
+    const directory = resolve(data);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return { directory, remove: async () => {} };
+  }
+  const directory = await mkdtemp(join(tmpdir(), "mikan-"));
+  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+async function openEngines(options: NodeOptions, house: House, ending: Ending): Promise<Engines> {
+  const { clock, machine, aheadMs, log, metrics } = house;
+  const workspace = await openWorkspace(options.data);
+  ending.add(workspace.remove);
+  const ephemeral = options.data === undefined;
+  const data = options.data?.startsWith("postgres") ? options.data : workspace.directory;
+  const store = await openStore({ data, ephemeral, clock: machine, log, metrics });
+  ending.add(() => store.close());
+  await store.migrate([kitSchema, ...services.map(schemaOf)]);
+  const secrets = await openSecrets({
+    given: options.masterKey ?? process.env["MIKAN_MASTER_KEY"],
+    directory: data === workspace.directory ? data : undefined,
+    ephemeral,
+  });
+
+  const dispatcher = createDispatcher({ clock, log, metrics, spans: createSpans() });
+  const functionLogs = createFunctionLogs({ ...house, dispatcher });
+  ending.add(() => functionLogs.flush());
+  const compute = await createCompute({
+    directory: join(workspace.directory, "compute"),
+    clock: machine,
+    log,
+    metrics,
+    onLogLine(line) {
+      const ms = aheadMs();
+      functionLogs.add(ms === 0 ? line : { ...line, timeMs: line.timeMs + ms });
+    },
+    serveHttp: (handler, address) =>
+      createHttpServer({ handler, class: "runtime", address, port: 0, clock: machine, log }),
+  });
+  ending.add(() => compute.close(ending.graceMs));
+  const edge = createEdge({
+    workers: options.edgeWorkers ?? 1,
+    clock: machine,
+    log,
+    metrics,
+    ...(options.edgeSwapDelayMs === undefined ? {} : { testing: { swapDelayMs: options.edgeSwapDelayMs } }),
+  });
+  ending.add(() => edge.close(ending.graceMs));
+  const scheduler = createScheduler(clock, (job, error) => {
+    log.error("a background job failed and will be tried again", { job, error: asError(error) });
+    metrics.counter("job_failed", { job }).add();
+  });
+  const cacheDir = join(workspace.directory, "cache");
+  return { store, secrets, sessions: createSessions(), dispatcher, functionLogs, compute, edge, scheduler, cacheDir };
+}
+
+async function startServices(engines: Engines, house: House, ending: Ending): Promise<{ running: readonly Service[] }> {
+  const { clock, ids, log, metrics, publicUrl } = house;
+  const { store, secrets, sessions, dispatcher, compute, edge, scheduler } = engines;
+  const delivery = createDelivery({ store, clock, ids, log, metrics, publicUrl, invoke: dispatcher.inside });
+  ending.add(async () => {
+    await Promise.race([delivery.settled(), clock.sleep(ending.graceMs)]);
+    delivery.abandon();
+  });
+  ending.add(() => scheduler.stop());
+
+  const resources = new Map<string, Resource>();
+  const running = services.map((definition) => {
+    const deps: Deps = {
+      store,
+      clock,
+      ids,
+      log: log.with({ service: definition.name }),
+      metrics,
+      scheduler,
+      peers: dispatcher.peers,
+      delivery,
+      edge,
+      compute,
+      sessions,
+      secrets,
+      cacheDir: join(engines.cacheDir, definition.name),
+      publicUrl,
+      resourceType: (type) => resources.get(type),
+    };
+    const service = definition.create(deps);
+    dispatcher.add(definition.name, service);
+    for (const resource of service.resources ?? []) resources.set(resource.type, resource);
+    return service;
+  });
+  for (const service of running) {
+    await service.start?.();
+    if (service.stop !== undefined) ending.add(service.stop.bind(service));
+  }
+  for (const job of running.flatMap((service) => service.workers ?? [])) scheduler.start(job);
+  delivery.attach(scheduler.start(delivery.job));
+  scheduler.start(upkeepJob(store, clock, running));
+  return { running };
+}
+
+/** Everything that comes in over HTTP. */
+function frontDoor(
+  { host, hostNames = [], rootKey }: NodeOptions,
+  { clock, machine, ids, log, metrics }: House,
+  { store, sessions, dispatcher, compute, edge }: Engines,
+  running: readonly Service[],
+  reset: (() => Promise<void>) | undefined,
+): HttpHandler {
+  const names = [...hostNames, ...(host === undefined ? [] : [addressable(host)])];
+  const keyOf = firstOf([
+    async ({ accessKeyId, sessionToken }) =>
+      sessionToken === undefined ? undefined : sessions.resolve(accessKeyId, sessionToken),
+    ...running.flatMap((service) => (service.keyOf === undefined ? [] : [service.keyOf])),
+  ]);
+  const verify = rootKey === undefined ? {} : { verify: { secretOf: knownSecrets(rootKey, { clock, keyOf }) } };
+  return createPages({
+    clock,
+    ids,
+    log,
+    // Clients sign with the time of their machine.
+    wire: createWire({ clock: machine, ids, hosts: ["localhost", ...names], ...verify }),
+    dispatcher,
+    keyOf,
+    safety: { hosts: names, verified: rootKey !== undefined },
+    admin: createAdmin({
+      version,
+      engine: store.engine,
+      edge,
+      compute,
+      metrics,
+      dispatcher,
+      services: services.map(({ name }) => name),
+      resourceTypes: running.flatMap((service) => service.resources ?? []).map(({ type }) => type),
+      reset,
+    }),
+  });
+}
+
+/** The name in a URL by which clients on this machine reach a node that listens on `host`. */
+export function addressable(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+/** Forgets client tokens that have expired and blobs that no service names. */
+function upkeepJob(store: Store, clock: Clock, running: readonly Service[]): Job {
+  const named = async (id: string) => {
+    for (const service of running) if ((await service.namesBlob?.(id)) === true) return true;
+    return false;
+  };
+  return {
+    name: "node:upkeep",
+    everyMs: upkeepMs,
+    async run() {
+      const now = clock.now();
+      await store.blobs.sweep(named);
+      return { more: await store.tx((tx) => sweepClientTokens(tx, now)) };
+    },
+  };
+}

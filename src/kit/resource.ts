@@ -42,6 +42,8 @@ export interface Resource {
   required: readonly string[];
   /** Attributes that `Fn::GetAtt` may ask for. */
   attributes: readonly string[];
+  /** Attributes that begin so are known to the resource alone: `Outputs.`. */
+  attributePrefix?: string;
   /** How a name is made when the template gives none: `stack-logical-SUFFIX`, cut to `lengthMax`. */
   name?: { property: string; lengthMax: number; lowerCase?: boolean };
   /** Idempotent under `request.token`. Throws a fault whose message becomes the status reason. */

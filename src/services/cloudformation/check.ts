@@ -117,6 +117,7 @@ function checkAttribute(resource: string, attribute: string, template: Template,
   const type = template.resources.get(resource)?.type;
   const known = type === undefined ? undefined : typeOf(type);
   if (known === undefined || known.attributes.includes(attribute)) return;
+  if (known.attributePrefix !== undefined && attribute.startsWith(known.attributePrefix)) return;
   throw invalid(`Template error: resource ${resource} does not support attribute type ${attribute} in Fn::GetAtt`);
 }
 

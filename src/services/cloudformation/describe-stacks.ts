@@ -60,6 +60,10 @@ function lastUpdated({ settings: { updatedMs } }: StackRow) {
   return updatedMs === undefined ? {} : { LastUpdatedTime: new Date(updatedMs) };
 }
 
+function familyOf({ settings: { parentId, rootId } }: StackRow) {
+  return parentId === undefined || rootId === undefined ? {} : { ParentId: parentId, RootId: rootId };
+}
+
 function described(stack: StackRow): Stack {
   const { settings } = stack;
   return {
@@ -70,6 +74,7 @@ function described(stack: StackRow): Stack {
     CreationTime: new Date(stack.created_ms),
     ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
     ...lastUpdated(stack),
+    ...familyOf(stack),
     RollbackConfiguration: {},
     StackStatus: stack.status,
     ...optional(stack.reason),
@@ -113,6 +118,9 @@ function summarised(stack: StackRow): Summary {
     CreationTime: new Date(stack.created_ms),
     ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
     ...lastUpdated(stack),
+    ...familyOf(stack),
+    ...lastUpdated(stack),
+    ...familyOf(stack),
     StackStatus: stack.status,
     ...optional(stack.reason),
     DriftInformation: { StackDriftStatus: "NOT_CHECKED" },

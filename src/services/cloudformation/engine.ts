@@ -20,12 +20,15 @@ export interface Engine {
   stop(): Promise<void>;
   /** There is new work. */
   wake(): void;
+  /** A driver waits for another stack, and gives its place away until it calls what this returns. */
+  lend(): () => void;
 }
 
 export function createEngine(deps: Deps): Engine {
   const { store, clock, scheduler, log } = deps;
   const stopping = new AbortController();
   const driving = new Set<Promise<void>>();
+  let lent = 0;
   let job: ScheduledJob | undefined;
 
   const setDue = (work: WorkRow, dueMs: number) =>
@@ -66,7 +69,7 @@ export function createEngine(deps: Deps): Engine {
         name: "cloudformation:stacks",
         everyMs: pollMs,
         async run(signal) {
-          const limit = stacksDrivenMax - driving.size;
+          const limit = stacksDrivenMax + lent - driving.size;
           if (limit <= 0 || signal.aborted) return { more: false };
           const now = clock.now();
           const rows = await store.claim({ from: stackWork, due: "due_ms", count: "claims", now, leaseMs, limit });
@@ -82,6 +85,13 @@ export function createEngine(deps: Deps): Engine {
       await Promise.all(driving);
     },
     wake: () => job?.wake(),
+    lend() {
+      lent += 1;
+      job?.wake();
+      return () => {
+        lent -= 1;
+      };
+    },
   };
 }
 

@@ -55,6 +55,30 @@ describe.skipIf(server === undefined)("PostgreSQL", () => {
     expect((await send("ListStackResources", { StackName: "many" })).StackResourceSummaries).toHaveLength(100);
   });
 
+  it("holds stacks that are changed, put back, and changed by a change set", async () => {
+    const { send, settled, world } = await start();
+    const body = (port: number, more: object = {}) =>
+      JSON.stringify({
+        Resources: {
+          A: { Type: "Test::Thing", Properties: { Port: port } },
+          B: { Type: "Test::Thing", Properties: { Value: { Ref: "A" } } },
+          ...more,
+        },
+        Outputs: { O: { Value: String(port), Export: { Name: "port" } } },
+      });
+    await send("CreateStack", { StackName: "s", TemplateBody: body(1) });
+    await settled("s");
+    const bad = { C: { Type: "Test::Thing", Properties: { Fails: "no", Value: { Ref: "B" } } } };
+    await send("UpdateStack", { StackName: "s", TemplateBody: body(2, bad) });
+    expect((await settled("s")).status).toBe("UPDATE_ROLLBACK_COMPLETE");
+    expect(world.alive).toEqual(["A", "B"]);
+    await send("CreateChangeSet", { StackName: "s", ChangeSetName: "c", TemplateBody: body(2) });
+    await send("ExecuteChangeSet", { StackName: "s", ChangeSetName: "c" });
+    expect(await settled("s")).toMatchObject({ status: "UPDATE_COMPLETE", outputs: { O: "2" } });
+    expect((await send("ListExports", {})).Exports).toMatchObject([{ Name: "port", Value: "2" }]);
+    expect(world.alive).toEqual(["A", "B"]);
+  });
+
   it("is enough to go on after a crash", async () => {
     const first = await start();
     const doomed = await first.reborn({ transactions: 4, mode: "after" });

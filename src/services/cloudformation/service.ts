@@ -8,6 +8,7 @@ import { describeStacksOperations } from "./describe-stacks.ts";
 import { createEngine } from "./engine.ts";
 import { eventOperations } from "./events.ts";
 import { exportOperations } from "./exports.ts";
+import { nestedStackResource } from "./nested-stack.ts";
 import { retentionJob } from "./retention.ts";
 import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
@@ -22,20 +23,24 @@ export const cloudformation = defineService({
   create(deps) {
     const engine = createEngine(deps);
     const reader = createSourceReader(deps.clock);
+    const stackOperations = {
+      ...createStackOperations(deps, engine, reader),
+      ...deleteStackOperations(deps, engine),
+      ...updateStackOperations(deps, engine, reader),
+    };
     return {
       operations: {
+        ...stackOperations,
         ...changeSetOperations(deps, reader),
         ...changeSetExecution(deps, engine),
-        ...createStackOperations(deps, engine, reader),
-        ...deleteStackOperations(deps, engine),
         ...describeStacksOperations(deps),
         ...eventOperations(deps),
         ...exportOperations(deps),
         ...stackResourceOperations(deps),
         ...templateOperations(deps, reader),
-        ...updateStackOperations(deps, engine, reader),
         ...updateControlOperations(deps, engine),
       },
+      resources: [nestedStackResource(deps, engine, stackOperations)],
       workers: [retentionJob(deps)],
       start: () => engine.start(),
       async stop() {

@@ -24,6 +24,9 @@ export interface StackSettings {
   retainExceptOnCreate: boolean;
   stackPolicy?: string;
   clientRequestToken?: string;
+  /** Ids of the stack that this one is a resource of, and of the outermost. */
+  parentId?: string;
+  rootId?: string;
   /** When the last update began. */
   updatedMs?: number;
   /** Of the last DeleteStack. */

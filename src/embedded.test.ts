@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -8,6 +8,7 @@ import { CreateBucketCommand, ListBucketsCommand, S3Client } from "@aws-sdk/clie
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startMikan, type Mikan } from "./mikan.ts";
+import { silentLog } from "./telemetry/log.ts";
 
 let directory: string;
 beforeAll(async () => {
@@ -99,6 +100,31 @@ describe("deploy", () => {
     expect(await buckets(mikan)).toEqual(["of-app", "second"]);
   });
 
+  it("uploads the local code of a template in JSON, and of one in YAML", async () => {
+    await using mikan = await startMikan();
+    await mkdir(join(directory, "code"), { recursive: true });
+    await writeFile(join(directory, "code/index.mjs"), "export const handler = async () => 'deployed';");
+    const Properties = { Runtime: "nodejs24.x", Handler: "index.handler", CodeUri: "code" };
+    const json = {
+      Transform: "AWS::Serverless-2016-10-31",
+      Resources: { F: { Type: "AWS::Serverless::Function", Properties } },
+      Outputs: { Name: { Value: { Ref: "F" } } },
+    };
+    const yaml = `Transform: ${json.Transform}
+Resources:
+  F: { Type: AWS::Serverless::Function, Properties: { Runtime: nodejs24.x, Handler: index.handler, CodeUri: code } }
+Outputs:
+  Name: { Value: !Ref F }
+`;
+    await writeFile(join(directory, "code.yaml"), yaml);
+    const lambda = new LambdaClient(mikan.clientConfig());
+    for (const file of [await template("code.json", json), join(directory, "code.yaml")]) {
+      const { outputs } = await mikan.deploy({ template: file, stack: file.slice(-4) });
+      const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: outputs["Name"] }));
+      expect(Buffer.from(Payload ?? []).toString()).toBe('"deployed"');
+    }
+  });
+
   it("rejects with what failed", async () => {
     await using mikan = await startMikan();
     const file = await template("twice.json", {
@@ -128,7 +154,8 @@ describe("the fake clock", () => {
   });
 
   it("moves the retries of an asynchronous invocation, and the time of its log", async () => {
-    await using mikan = await startMikan({ clock: "fake" });
+    // It ends in a warning, as it should.
+    await using mikan = await startMikan({ clock: "fake", log: silentLog });
     const startMs = mikan.clock.now();
     const source = "exports.handler = async () => { throw new Error('again'); };";
     await mikan.deploy({ template: await template("fails.json", functionOf(source)), stack: "app" });

@@ -50,7 +50,9 @@ export async function packageTemplate(client: Client, text: string, directory: s
   // A template that does not parse goes to CloudFormation as it is, whose error is the one to show.
   const document = parseDocument(text, { logLevel: "silent" });
   const packaged = document.errors.length === 0 && (await packageDocument(client, document, directory, tell));
-  return packaged ? document.toString() : text;
+  if (!packaged) return text;
+  // As YAML, JSON would lose quotes that it needs; and what begins with a brace is read as JSON.
+  return text.trimStart().startsWith("{") ? JSON.stringify(document.toJS(), undefined, 2) : document.toString();
 }
 
 /** `Capabilities.member.1` and so on. */

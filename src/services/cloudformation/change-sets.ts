@@ -13,7 +13,7 @@ import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { changeSetsMax, pageSize } from "./limits.ts";
 import { findStack, ownStack } from "./lookup.ts";
-import { masked } from "./parameters.ts";
+import { shownParameter } from "./parameters.ts";
 import type { SourceReader } from "./source-reader.ts";
 import { changeSets, ofStack, type ChangeSetRow, type StackRow } from "./tables.ts";
 import { checkUpdatable } from "./update-stack.ts";
@@ -235,7 +235,7 @@ function summary(found: ChangeSet) {
 }
 
 function parametersOf({ parameters }: ChangeSetRow) {
-  return parameters.map(({ key, text, noEcho }) => ({ ParameterKey: key, ParameterValue: noEcho ? masked : text }));
+  return parameters.map(shownParameter);
 }
 
 function changeOf(difference: ResourceDifference): ChangeShown {

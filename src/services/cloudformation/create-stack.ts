@@ -15,7 +15,7 @@ import { record, stackArn, stackChange } from "./journal.ts";
 import { stackNameLengthMax, stackNamePattern, stacksInProgressMax, stacksMax, tagsMax } from "./limits.ts";
 import { physicalName } from "./naming.ts";
 import type { SourceReader } from "./source-reader.ts";
-import { submittedTemplate, templateText, type Submitted } from "./submitted.ts";
+import { heldIn, submittedTemplate, templateText, type Submitted } from "./submitted.ts";
 import {
   stackNames,
   stackResources,
@@ -38,10 +38,10 @@ export function createStackOperations(deps: Deps, engine: Engine, reader: Source
       checkName(input.StackName);
       const text = await templateText(input, deps, call);
       const source = await reader.read(text);
-      const submitted = submittedTemplate(
+      const submitted = await submittedTemplate(
         text,
         source,
-        { parameters: input.Parameters ?? [] },
+        { parameters: input.Parameters ?? [], held: heldIn(deps, call) },
         settings.capabilities,
         call.region,
       );

@@ -8,7 +8,7 @@ import { invalid } from "./faults.ts";
 import { stackArn } from "./journal.ts";
 import { pageSize } from "./limits.ts";
 import { ownStack } from "./lookup.ts";
-import { masked } from "./parameters.ts";
+import { shownParameter } from "./parameters.ts";
 import { stacks, type StackRow } from "./tables.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
@@ -93,7 +93,7 @@ function described(stack: StackRow): Stack {
 }
 
 function parametersOf({ parameters }: StackRow) {
-  return parameters.map(({ key, text, noEcho }) => ({ ParameterKey: key, ParameterValue: noEcho ? masked : text }));
+  return parameters.map(shownParameter);
 }
 
 function capabilitiesOf({ capabilities }: StackRow["settings"]): Stack["Capabilities"] {

@@ -64,11 +64,17 @@ describe("AWS::LanguageExtensions", () => {
     expect(() => loop(["X", { Ref: "Other" }, { A: {} }])).toThrow("Ref to Other cannot be resolved");
   });
 
-  it("is needed for what it brings", () => {
+  it("is needed for what it brings", async () => {
     const source = { Resources: { A: { Type: "Test::Thing", Properties: { Value: { "Fn::Length": [1, 2] } } } } };
     const submit = (given: JsonObject) =>
-      submittedTemplate("", given, { parameters: [] }, ["CAPABILITY_AUTO_EXPAND"], "us-east-1");
-    expect(() => submit(source)).toThrow("Encountered unsupported function: Fn::Length.");
-    expect(submit({ ...source, Transform: ["AWS::LanguageExtensions"] }).processed).toEqual(source);
+      submittedTemplate(
+        "",
+        given,
+        { parameters: [], held: async () => new Map() },
+        ["CAPABILITY_AUTO_EXPAND"],
+        "us-east-1",
+      );
+    await expect(submit(source)).rejects.toThrow("Encountered unsupported function: Fn::Length.");
+    expect((await submit({ ...source, Transform: ["AWS::LanguageExtensions"] })).processed).toEqual(source);
   });
 });

@@ -1,6 +1,6 @@
 /** Template parameters: what a template declares, and whether the values given keep to it. Source: user guide, "Parameters". */
 import { runInNewContext } from "node:vm";
-import { invalid, unsupported } from "./faults.ts";
+import { invalid } from "./faults.ts";
 import { isList, isMap, isScalar, member, textOf, type Json, type JsonObject } from "./json.ts";
 import { parameterValueBytesMax } from "./limits.ts";
 
@@ -26,6 +26,8 @@ export interface ParameterValue {
   /** What `Ref` gives: the text, or a list for list types. */
   value: Json;
   noEcho: boolean;
+  /** Of a type that names an SSM parameter: what that held. */
+  resolved?: string;
 }
 
 /** A value given with the request. */
@@ -37,6 +39,15 @@ export interface GivenParameter {
 
 /** What a NoEcho value looks like from outside. */
 export const masked = "****";
+
+/** As DescribeStacks shows it. */
+export function shownParameter({ key, text, noEcho, resolved }: ParameterValue) {
+  return {
+    ParameterKey: key,
+    ParameterValue: noEcho ? masked : text,
+    ...(resolved === undefined ? {} : { ResolvedValue: noEcho ? masked : resolved }),
+  };
+}
 
 const members = new Set([
   "AllowedPattern",
@@ -72,8 +83,47 @@ function readDeclaration(declaration: Json): ParameterDeclaration {
   return { type, noEcho: noEcho === true || noEcho === "true", ...constraintsOf(declaration) };
 }
 
+/** `AWS::SSM::Parameter::Value<X>` -> `X`. */
+function stored(type: string): string | undefined {
+  return /^AWS::SSM::Parameter::Value<(.+)>$/.exec(type)?.[1];
+}
+
+/** Names of the SSM parameters whose values the template's parameters are to have. */
+export function storedNames(
+  declarations: ReadonlyMap<string, ParameterDeclaration>,
+  values: ReadonlyMap<string, ParameterValue>,
+): readonly string[] {
+  return [...values.values()].flatMap(({ key, text }) =>
+    stored(declarations.get(key)?.type ?? "") === undefined ? [] : [text],
+  );
+}
+
+/** The values with what SSM holds in the place of the names. Throws AWS's error for a name that it does not know. */
+export function withStored(
+  declarations: ReadonlyMap<string, ParameterDeclaration>,
+  values: ReadonlyMap<string, ParameterValue>,
+  held: ReadonlyMap<string, string>,
+): ReadonlyMap<string, ParameterValue> {
+  const missing = storedNames(declarations, values).filter((name) => !held.has(name));
+  if (missing.length > 0) {
+    throw invalid(`Unable to fetch parameters [${missing.join(",")}] from parameter store for this account.`);
+  }
+  return new Map(
+    [...values].map(([key, value]) => {
+      const inner = stored(declarations.get(key)?.type ?? "");
+      const resolved = held.get(value.text) ?? "";
+      return [key, inner === undefined ? value : { ...value, value: valueAs(resolved, inner), resolved }];
+    }),
+  );
+}
+
 function checkType(type: string): void {
-  if (type.includes("AWS::SSM::Parameter::")) throw unsupported(`the parameter type ${type}`);
+  const inner = stored(type);
+  if (inner !== undefined) {
+    checkType(inner);
+    return;
+  }
+  if (type === "AWS::SSM::Parameter::Name" || type === "List<String>") return;
   if (["String", "Number", "CommaDelimitedList", "List<Number>"].includes(type)) return;
   if (!awsType.test(type)) throw invalid(`Template format error: Unrecognized parameter type: ${type}`);
 }
@@ -130,7 +180,7 @@ export function resolveParameters(
     [...declarations].map(([key, declaration]) => {
       const text = values.get(key) ?? declaration.default ?? "";
       checkValue(key, text, declaration);
-      return [key, { key, text, value: valueOf(text, declaration), noEcho: declaration.noEcho }];
+      return [key, { key, text, value: valueAs(text, declaration.type), noEcho: declaration.noEcho }];
     }),
   );
 }
@@ -169,7 +219,7 @@ function itemsOf(text: string): readonly string[] {
   return text === "" ? [] : text.split(",").map((item) => item.trim());
 }
 
-function valueOf(text: string, { type }: ParameterDeclaration): Json {
+function valueAs(text: string, type: string): Json {
   return isListType(type) ? itemsOf(text) : text;
 }
 

@@ -6,7 +6,7 @@ import { invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
 import { refuseExtensions } from "./language-extensions.ts";
 import { templateBodyBytesMax } from "./limits.ts";
-import { resolveParameters, type GivenParameter, type ParameterValue } from "./parameters.ts";
+import { resolveParameters, storedNames, withStored, type GivenParameter, type ParameterValue } from "./parameters.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { templateAt } from "./template-url.ts";
 import { declaredTransforms, transformed, withoutGlobals } from "./transforms.ts";
@@ -45,18 +45,42 @@ export interface Given {
   parameters: readonly GivenParameter[];
   /** Values that `UsePreviousValue` takes. */
   previous?: ReadonlyMap<string, ParameterValue>;
+  /** What SSM holds under these names; names that it does not know are left out. */
+  held(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+/** SSM takes so many names at once. */
+const namesMax = 10;
+
+/** Reads SSM parameters with the caller's rights. */
+export function heldIn({ peers }: Deps, call: Call): Given["held"] {
+  return async (names) => {
+    const values = new Map<string, string>();
+    for (let at = 0; at < names.length; at += namesMax) {
+      const Names = [...new Set(names)].slice(at, at + namesMax);
+      if (Names.length === 0) break;
+      const { Parameters: found = [] } = await peers.ssm.GetParameters({ Names }, call);
+      for (const { Name, Value, Type } of found) {
+        // Source: user guide, "SSM parameter types": secure strings are not for parameters of templates.
+        if (Name !== undefined && Value !== undefined && Type !== "SecureString") values.set(Name, Value);
+      }
+    }
+    return values;
+  };
 }
 
 /** The template ready to be checked and run, with its parameters' values. */
-export function submittedTemplate(
+export async function submittedTemplate(
   original: string,
   source: JsonObject,
   given: Given,
   capabilities: readonly string[],
   region: string,
-): Submitted {
+): Promise<Submitted> {
   const { transforms, template: outline } = outlineOf(source);
-  const parameters = resolveParameters(outline.parameters, given.parameters, given.previous);
+  const values = resolveParameters(outline.parameters, given.parameters, given.previous);
+  const names = storedNames(outline.parameters, values);
+  const parameters = withStored(outline.parameters, values, names.length === 0 ? new Map() : await given.held(names));
   if (transforms.length === 0) {
     refuseExtensions(source);
     return { original, processed: source, transformed: false, template: outline, parameters };

@@ -208,11 +208,6 @@ describe("structure", () => {
     ["hooks", `${fine}Hooks: {R: {}}\n`, "the section Hooks"],
     ["creation policies", `${fine}    CreationPolicy: {}\n`, "CreationPolicy of resource A"],
     ["macros", `${fine}Transform: MyMacro\n`, "the transform MyMacro"],
-    [
-      "SSM parameters",
-      `${fine}Parameters: {P: {Type: 'AWS::SSM::Parameter::Value<String>', Default: x}}\n`,
-      "AWS::SSM",
-    ],
     ["Fn::Transform", `${fine}    Properties: {Value: !Transform {Name: x}}\n`, "Fn::Transform"],
   ])("refuses %s by name", async (_, text, what) => {
     const request = node.send("CreateStack", {

@@ -13,7 +13,7 @@ import { sameJson } from "./difference.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { ownStack } from "./lookup.ts";
 import type { SourceReader } from "./source-reader.ts";
-import { submittedTemplate, templateText, type Submitted } from "./submitted.ts";
+import { heldIn, submittedTemplate, templateText, type Submitted } from "./submitted.ts";
 import {
   readResources,
   readTemplateRow,
@@ -79,8 +79,8 @@ export async function targetOf(
   const text = await sourceText(deps, template, input, call);
   const source = await reader.read(text);
   const previous = new Map(stack.parameters.map((parameter) => [parameter.key, parameter]));
-  const given = { parameters: input.Parameters ?? [], previous };
-  const submitted = submittedTemplate(text, source, given, settings.capabilities, stack.region);
+  const given = { parameters: input.Parameters ?? [], previous, held: heldIn(deps, call) };
+  const submitted = await submittedTemplate(text, source, given, settings.capabilities, stack.region);
   checkTemplate(submitted.template, deps.resourceType);
   checkAllowedTypes(submitted, input.ResourceTypes);
   const blueprint = drawBlueprint(submitted.template, submitted.parameters, pseudoOf(stack));

@@ -56,13 +56,18 @@ async function startMikan(stack: AsyncDisposableStack, built: Built, name: strin
   return { name, url: `http://127.0.0.1:${port}/map/quote`, pid: node.pid, samples: [] };
 }
 
-/** Its load balancer, and its HTTP API, which more of its users know. Undefined where it is not installed. */
-async function startPeer(stack: AsyncDisposableStack): Promise<Subject[] | undefined> {
-  try {
-    await access(peerProgram);
-  } catch {
-    return undefined;
-  }
+export const peerSkipped =
+  "SKIPPED: serverless-offline is not installed; `npm ci --prefix bench/peers/serverless-offline` brings it.";
+
+export function isPeerInstalled(): Promise<boolean> {
+  return access(peerProgram).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Its load balancer, and its HTTP API, which more of its users know. */
+async function startPeer(stack: AsyncDisposableStack): Promise<Subject[]> {
   const ports = [await freePort(), await freePort(), await freePort()].map(String);
   const [alb = "", http = "", lambda = ""] = ports;
   const args = ["offline", "start", "--host", "127.0.0.1", "--noPrependStageInUrl"];
@@ -132,13 +137,8 @@ export async function run(): Promise<InvocationFigures[]> {
   await using stack = new AsyncDisposableStack();
   const built = stack.use(await buildMikan());
   const subjects = [await startMikan(stack, built, "Mikan"), await startMikan(stack, built, "Mikan again")];
-  const peers = await startPeer(stack);
-  if (peers === undefined) {
-    process.stdout.write(
-      "SKIPPED: serverless-offline; `npm ci --prefix bench/peers/serverless-offline` installs it.\n",
-    );
-  }
-  subjects.push(...(peers ?? []));
+  if (await isPeerInstalled()) subjects.push(...(await startPeer(stack)));
+  else process.stdout.write(`${peerSkipped}\n`);
   for (const subject of subjects) {
     await answers(subject);
     await wrk(subject.url, { connections, seconds: warmUpSeconds });

@@ -12,6 +12,8 @@ type Figure = Readonly<Record<string, string | number>>;
 interface Outcome {
   figures: readonly Figure[];
   promises: readonly Kept[];
+  /** What was left out, and how to have it. */
+  skipped?: readonly string[];
 }
 
 interface Bench {
@@ -52,7 +54,8 @@ async function edge(): Promise<Outcome> {
 async function invocations(): Promise<Outcome> {
   const bench = await import("./invocations.ts");
   const figures = await bench.run();
-  return { ...unpromised(figures), promises: bench.promises(figures) };
+  const skipped = (await bench.isPeerInstalled()) ? [] : [bench.peerSkipped];
+  return { ...unpromised(figures), promises: bench.promises(figures), skipped };
 }
 
 async function embedded(): Promise<Outcome> {
@@ -77,7 +80,7 @@ function versionOf(command: string, ...args: readonly string[]): string {
     });
     return text.split("\n", 1)[0]?.trim() ?? "";
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT" ? "not installed" : "version unknown";
+    return error instanceof Error && "code" in error && error.code === "ENOENT" ? "not installed" : "unknown";
   }
 }
 
@@ -154,7 +157,9 @@ for (const { name, needs, run } of benches) {
   process.stdout.write(`\n== ${name} ==\n`);
   const missing = await missingCommands(needs);
   if (missing.length === 0) {
-    outcomes.set(name, await run());
+    const outcome = await run();
+    outcomes.set(name, outcome);
+    skipped.push(...(outcome.skipped ?? []));
   } else {
     const install = missing.map((command) => packages[command] ?? command).join(" ");
     skipped.push(`SKIPPED: ${name} needs ${missing.join(", ")}; \`apt-get install ${install}\` brings them on Debian.`);

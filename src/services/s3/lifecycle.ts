@@ -71,7 +71,9 @@ const newPass = (buckets: string[]): Pass => ({
   newerNoncurrent: 0,
 });
 
-export function lifecycleJob(deps: Deps, events: Events): Job {
+export type LifecycleDeps = Pick<Deps, "store" | "clock" | "ids" | "publicUrl">;
+
+export function lifecycleJob(deps: LifecycleDeps, events: Events): Job {
   const { store, clock, ids } = deps;
   let pass: Pass | undefined;
 

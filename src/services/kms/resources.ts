@@ -5,10 +5,10 @@ import { sql } from "../../store/sql.ts";
 import { assign } from "../../store/tables.ts";
 import { aliasOperations } from "./aliases.ts";
 import { invalid, notYet } from "./faults.ts";
-import type { KmsDeps } from "./keyring.ts";
+import { ownedKey, type KmsDeps } from "./keyring.ts";
 import { dayMs, deletionDaysMax, rotationDaysDefault } from "./limits.ts";
 import { keyArn } from "./names.ts";
-import { checkPolicy } from "./policy.ts";
+import { checkPolicy, defaultPolicy } from "./policy.ts";
 import { findAlias, findKey, isKey, keys, type Tag } from "./tables.ts";
 import { checkTags } from "./tags.ts";
 
@@ -34,6 +34,21 @@ function checkAsked(properties: JsonObject): void {
   const origin = properties["Origin"];
   if (origin !== undefined && origin !== "AWS_KMS") throw notYet(`Origin ${JSON.stringify(origin)}`);
 }
+
+/** The tags of stack and template together. */
+const allTags = (tags: Readonly<Record<string, string>>, own: Json | undefined): Tag[] => [
+  ...Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+  ...checkTags(tagsOf(own)),
+];
+
+/** Days between rotations, or undefined where the template asks for none. */
+function rotationOf(properties: JsonObject, spec: string): number | undefined {
+  if (!isTrue(properties["EnableKeyRotation"])) return undefined;
+  if (spec !== "SYMMETRIC_DEFAULT") throw invalid(`EnableKeyRotation is not valid for ${spec}.`);
+  return integer(properties["RotationPeriodInDays"], "RotationPeriodInDays") ?? rotationDaysDefault;
+}
+
+const isEnabled = ({ Enabled }: JsonObject) => Enabled === undefined || isTrue(Enabled);
 
 function policyOf(value: Json | undefined): string | undefined {
   if (value === undefined) return undefined;
@@ -65,28 +80,38 @@ export function keyResource(deps: KmsDeps): Resource {
     async create({ properties, token, tags }, call) {
       checkAsked(properties);
       const spec = text(properties["KeySpec"]) ?? "SYMMETRIC_DEFAULT";
-      const rotates = isTrue(properties["EnableKeyRotation"]);
-      if (rotates && spec !== "SYMMETRIC_DEFAULT") throw invalid(`EnableKeyRotation is not valid for ${spec}.`);
-      const enabled = properties["Enabled"];
       const row = await keyring.create(
         {
           spec,
           usage: text(properties["KeyUsage"]) ?? "ENCRYPT_DECRYPT",
           description: text(properties["Description"]) ?? "",
           policy: policyOf(properties["KeyPolicy"]),
-          enabled: enabled === undefined || isTrue(enabled),
-          tags: [
-            ...Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
-            ...checkTags(tagsOf(properties["Tags"])),
-          ],
+          enabled: isEnabled(properties),
+          tags: allTags(tags, properties["Tags"]),
           token,
-          rotationDays: rotates
-            ? (integer(properties["RotationPeriodInDays"], "RotationPeriodInDays") ?? rotationDaysDefault)
-            : undefined,
+          rotationDays: rotationOf(properties, spec),
         },
         call,
       );
       return { physicalId: row.id, attributes: { Arn: keyArn(row), KeyId: row.id } };
+    },
+    replaceOn: ["KeySpec", "KeyUsage", "MultiRegion", "Origin"],
+    async update({ physicalId, attributes, properties, tags }, call) {
+      checkAsked(properties);
+      const days = rotationOf(properties, text(properties["KeySpec"]) ?? "SYMMETRIC_DEFAULT") ?? null;
+      const changes = {
+        description: text(properties["Description"]) ?? "",
+        policy: policyOf(properties["KeyPolicy"]) ?? defaultPolicy(call.account),
+        enabled: isEnabled(properties),
+        tags: allTags(tags, properties["Tags"]),
+      };
+      const nextMs = days === null ? null : clock.now() + days * dayMs;
+      await store.tx(async (tx) => {
+        const row = await ownedKey(tx, physicalId, call);
+        const rotation = row.rotation_days === days ? {} : { rotation_days: days, rotation_next_ms: nextMs };
+        await tx.run(sql`update ${keys.name} set ${assign(keys, { ...changes, ...rotation })} where ${isKey(row)}`);
+      });
+      return { physicalId, attributes };
     },
     async delete({ physicalId, properties }, call) {
       const days = integer(properties["PendingWindowInDays"], "PendingWindowInDays") ?? deletionDaysMax;
@@ -102,7 +127,7 @@ export function keyResource(deps: KmsDeps): Resource {
 }
 
 export function aliasResource(deps: KmsDeps): Resource {
-  const { CreateAlias, DeleteAlias } = aliasOperations(deps);
+  const { CreateAlias, DeleteAlias, UpdateAlias } = aliasOperations(deps);
   return {
     type: "AWS::KMS::Alias",
     properties: ["AliasName", "TargetKeyId"],
@@ -121,6 +146,10 @@ export function aliasResource(deps: KmsDeps): Resource {
         if (present?.key_id !== key.id) throw error;
       }
       return { physicalId: physicalName, attributes: {} };
+    },
+    async update({ physicalId, properties }, call) {
+      await UpdateAlias({ AliasName: physicalId, TargetKeyId: text(properties["TargetKeyId"]) ?? "" }, call);
+      return { physicalId, attributes: {} };
     },
     async delete({ physicalId }, call) {
       try {

@@ -5,6 +5,8 @@ import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  UpdateStackCommand,
+  waitUntilStackUpdateComplete,
   DescribeStackEventsCommand,
   waitUntilStackCreateComplete,
   waitUntilStackDeleteComplete,
@@ -349,6 +351,45 @@ it("a stack makes keys, parameters and secrets, and takes them away", async () =
   expect((await ssm.send(new GetParameterCommand({ Name: "/stack/url" }))).Parameter?.Value).toBe("http://a");
   const { StackEvents } = await cloudformation.send(new DescribeStackEventsCommand({ StackName }));
   expect(JSON.stringify(StackEvents) + logged.join("")).not.toContain(login["password"]);
+
+  const { Key, Url, Login } = template.Resources;
+  Object.assign(Key.Properties, { Description: "changed", Tags: [{ Key: "team", Value: "b" }] });
+  Url.Properties.Value = "http://b";
+  Object.assign(Login.Properties, { Description: "for the database" });
+  await cloudformation.send(new UpdateStackCommand({ StackName, TemplateBody: JSON.stringify(template) }));
+  await waitUntilStackUpdateComplete(waiting, { StackName });
+  const after = await kms.send(new DescribeKeyCommand({ KeyId: "alias/stack" }));
+  expect(after.KeyMetadata).toMatchObject({ KeyId: outputs["Key"], Description: "changed" });
+  const url = await ssm.send(new GetParameterCommand({ Name: "/stack/url" }));
+  expect(url.Parameter).toMatchObject({ Value: "http://b", Version: 2 });
+  const described = await secrets.send(new DescribeSecretCommand({ SecretId: outputs["Login"] }));
+  expect(described.Description).toBe("for the database");
+  expect(JSON.parse((await value("stack/login")) ?? "")).toEqual(login);
+  Object.assign(Login.Properties, { GenerateSecretString: { PasswordLength: 8 } });
+  await cloudformation.send(new UpdateStackCommand({ StackName, TemplateBody: JSON.stringify(template) }));
+  await waitUntilStackUpdateComplete(waiting, { StackName });
+  expect(await value("stack/login")).toHaveLength(8);
+  expect(JSON.parse((await value("stack/login", { VersionStage: "AWSPREVIOUS" })) ?? "")).toEqual(login);
+  const fixed = { Name: "stack/login", SecretString: "fixed-by-the-template" };
+  Object.assign(template.Resources, { Login: { Type: "AWS::SecretsManager::Secret", Properties: fixed } });
+  await cloudformation.send(new UpdateStackCommand({ StackName, TemplateBody: JSON.stringify(template) }));
+  await waitUntilStackUpdateComplete(waiting, { StackName });
+  expect(await value("stack/login")).toBe(fixed.SecretString);
+
+  const refusal = cloudformation.send(
+    new CreateStackCommand({
+      StackName: "attached",
+      TemplateBody: JSON.stringify({
+        Resources: {
+          Attachment: {
+            Type: "AWS::SecretsManager::SecretTargetAttachment",
+            Properties: { SecretId: "x", TargetId: "y", TargetType: "AWS::RDS::DBInstance" },
+          },
+        },
+      }),
+    }),
+  );
+  await expect(refusal).rejects.toThrow("AWS::SecretsManager::SecretTargetAttachment");
 
   await cloudformation.send(new DeleteStackCommand({ StackName }));
   await waitUntilStackDeleteComplete(waiting, { StackName: must(Stacks?.[0]?.StackId, "StackId") });

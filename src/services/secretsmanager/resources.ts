@@ -1,14 +1,17 @@
 /** Secrets Manager's CloudFormation types. */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { isFault } from "../../base/errors.ts";
+import type { Call } from "../../kit/call.ts";
 import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
 import { fault, invalid, notYet } from "./faults.ts";
-import { findSecret, setSecret, type SecretDeps } from "./lookup.ts";
+import { alive, findSecret, setSecret, type SecretDeps } from "./lookup.ts";
 import { randomPassword } from "./password.ts";
 import { valueOperations } from "./reading.ts";
 import { rotationOperations } from "./rotation.ts";
-import { checkTags, removeSecret, secretCreation } from "./secrets.ts";
-import type { Tag } from "./tables.ts";
+import { checkTags, removeSecret, secretCreation, secretOperations } from "./secrets.ts";
+import { current, holderOf, previous } from "./stages.ts";
+import { versionsOf, type Tag } from "./tables.ts";
 import { givenValue } from "./values.ts";
 
 const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
@@ -54,8 +57,58 @@ function generated(rules: JsonObject): string {
   return JSON.stringify({ ...document, [key]: password });
 }
 
+const hashed = (...parts: readonly unknown[]) =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 36);
+
+/**
+ * The id of the version that a step makes: from the resource's token, what is asked for, and the version it follows.
+ * A step that is done again after a crash finds its own version current, and makes no other.
+ */
+function stepVersion({ store }: SecretDeps) {
+  return async (secretId: string, token: string, wanted: unknown, call: Call) => {
+    const all = await store.read(async (tx) => versionsOf(tx, await alive(tx, secretId, call)));
+    const now = holderOf(all, current)?.id ?? "";
+    const before = holderOf(all, previous)?.id ?? "";
+    return { id: hashed(token, wanted, now), isDone: now !== "" && now === hashed(token, wanted, before) };
+  };
+}
+
+function valueOf({ GenerateSecretString: rules, SecretString: given }: JsonObject): string | undefined {
+  if (rules !== undefined && given !== undefined) {
+    throw invalid("You can't specify both GenerateSecretString and SecretString.");
+  }
+  return isObject(rules) ? generated(rules) : text(given);
+}
+
+const allTags = (tags: Readonly<Record<string, string>>, own: Json | undefined): Tag[] =>
+  checkTags([...Object.entries(tags).map(([Key, Value]) => ({ Key, Value })), ...tagsOf(own)]);
+
+/** What an update puts: nothing where the value is as it is to be, or was made by this very step before a crash. */
+function valueUpdate(deps: SecretDeps) {
+  const { store, values } = deps;
+  const shown = async (secretId: string, call: Call) => {
+    const { row, version } = await store.read(async (tx) => {
+      const found = await alive(tx, secretId, call);
+      return { row: found, version: (await versionsOf(tx, found)).find(({ stages }) => stages.includes(current)) };
+    });
+    const value = version && (await values.open(row, version, call));
+    return value && Buffer.from(value.bytes).toString();
+  };
+  return async (secretId: string, token: string, properties: JsonObject, former: JsonObject, call: Call) => {
+    const { GenerateSecretString: rules } = properties;
+    const SecretString = valueOf(properties);
+    if (SecretString === undefined) return {};
+    if (rules === undefined) return (await shown(secretId, call)) === SecretString ? {} : { SecretString };
+    if (isDeepStrictEqual(rules, former["GenerateSecretString"])) return {};
+    const { id, isDone } = await stepVersion(deps)(secretId, token, rules, call);
+    return isDone ? {} : { SecretString, ClientRequestToken: id };
+  };
+}
+
 export function secretResource(deps: SecretDeps): Resource {
   const create = secretCreation(deps);
+  const { UpdateSecret } = secretOperations(deps);
+  const nextValue = valueUpdate(deps);
   const { store } = deps;
   return {
     type: "AWS::SecretsManager::Secret",
@@ -74,29 +127,41 @@ export function secretResource(deps: SecretDeps): Resource {
     name: { property: "Name", lengthMax: 512 },
     async create({ properties, physicalName, token, tags }, call) {
       if (properties["ReplicaRegions"] !== undefined) throw notYet("ReplicaRegions");
-      const rules = properties["GenerateSecretString"];
-      const given = properties["SecretString"];
-      if (rules !== undefined && given !== undefined) {
-        throw invalid("You can't specify both GenerateSecretString and SecretString.");
-      }
-      const SecretString = isObject(rules) ? generated(rules) : text(given);
+      const SecretString = valueOf(properties);
       const row = await create(
         {
           name: physicalName,
           description: text(properties["Description"]),
           kmsKey: text(properties["KmsKeyId"]),
           type: text(properties["Type"]),
-          tags: [
-            ...Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
-            ...checkTags(tagsOf(properties["Tags"])),
-          ],
+          tags: allTags(tags, properties["Tags"]),
           value: givenValue({ SecretString }),
-          versionId: createHash("sha256").update(token).digest("hex").slice(0, 36),
+          versionId: hashed(token),
           token,
         },
         call,
       );
       return { physicalId: row.arn, attributes: { Id: row.arn } };
+    },
+    async update({ physicalId, attributes, properties, former, token, tags }, call) {
+      if (properties["ReplicaRegions"] !== undefined) throw notYet("ReplicaRegions");
+      const SecretString = await nextValue(physicalId, token, properties, former.properties, call);
+      const key = text(properties["KmsKeyId"]) ?? "";
+      const changesKey = key !== (text(former.properties["KmsKeyId"]) ?? "");
+      await UpdateSecret(
+        {
+          SecretId: physicalId,
+          Description: text(properties["Description"]) ?? "",
+          ...(changesKey ? { KmsKeyId: key } : {}),
+          ...SecretString,
+        },
+        call,
+      );
+      await store.tx(async (tx) => {
+        const row = await alive(tx, physicalId, call);
+        await setSecret(tx, row, { tags: allTags(tags, properties["Tags"]) });
+      });
+      return { physicalId, attributes };
     },
     async delete({ physicalId }, call) {
       // CloudFormation leaves no recovery window: a stack can be made again at once.
@@ -124,6 +189,12 @@ export function resourcePolicyResource(deps: SecretDeps): Resource {
       const { ARN } = await PutResourcePolicy({ SecretId: text(properties["SecretId"]) ?? "", ResourcePolicy }, call);
       return { physicalId: ARN, attributes: { Id: ARN } };
     },
+    replaceOn: ["SecretId"],
+    async update({ physicalId, attributes, properties }, call) {
+      const policy = properties["ResourcePolicy"];
+      await PutResourcePolicy({ SecretId: physicalId, ResourcePolicy: text(policy) ?? JSON.stringify(policy) }, call);
+      return { physicalId, attributes };
+    },
     async delete({ physicalId }, call) {
       try {
         await DeleteResourcePolicy({ SecretId: physicalId }, call);
@@ -137,33 +208,44 @@ export function resourcePolicyResource(deps: SecretDeps): Resource {
 export function rotationScheduleResource(deps: SecretDeps): Resource {
   const { RotateSecret } = rotationOperations(deps);
   const { store } = deps;
+  const rotate = async (properties: JsonObject, token: string, call: Call): Promise<string> => {
+    if (properties["HostedRotationLambda"] !== undefined) throw notYet("HostedRotationLambda");
+    const rules = properties["RotationRules"];
+    const days = isObject(rules) ? rules["AutomaticallyAfterDays"] : undefined;
+    const immediately = properties["RotateImmediatelyOnUpdate"];
+    const SecretId = text(properties["SecretId"]) ?? "";
+    const { id, isDone } = await stepVersion(deps)(SecretId, token, properties, call);
+    const { ARN } = await RotateSecret(
+      {
+        SecretId,
+        ClientRequestToken: id,
+        RotationLambdaARN: text(properties["RotationLambdaARN"]),
+        RotationRules: isObject(rules)
+          ? {
+              AutomaticallyAfterDays: days === undefined ? undefined : Number(days),
+              ScheduleExpression: text(rules["ScheduleExpression"]),
+              Duration: text(rules["Duration"]),
+            }
+          : undefined,
+        RotateImmediately: !isDone && (immediately === undefined || isTrue(immediately)),
+      },
+      call,
+    );
+    return ARN;
+  };
   return {
     type: "AWS::SecretsManager::RotationSchedule",
     properties: ["HostedRotationLambda", "RotateImmediatelyOnUpdate", "RotationLambdaARN", "RotationRules", "SecretId"],
     required: ["SecretId"],
     attributes: ["Id"],
     async create({ properties, token }, call) {
-      if (properties["HostedRotationLambda"] !== undefined) throw notYet("HostedRotationLambda");
-      const rules = properties["RotationRules"];
-      const days = isObject(rules) ? rules["AutomaticallyAfterDays"] : undefined;
-      const immediately = properties["RotateImmediatelyOnUpdate"];
-      const { ARN } = await RotateSecret(
-        {
-          SecretId: text(properties["SecretId"]) ?? "",
-          ClientRequestToken: createHash("sha256").update(token).digest("hex").slice(0, 36),
-          RotationLambdaARN: text(properties["RotationLambdaARN"]),
-          RotationRules: isObject(rules)
-            ? {
-                AutomaticallyAfterDays: days === undefined ? undefined : Number(days),
-                ScheduleExpression: text(rules["ScheduleExpression"]),
-                Duration: text(rules["Duration"]),
-              }
-            : undefined,
-          RotateImmediately: immediately === undefined || isTrue(immediately),
-        },
-        call,
-      );
+      const ARN = await rotate(properties, token, call);
       return { physicalId: ARN, attributes: { Id: ARN } };
+    },
+    replaceOn: ["SecretId"],
+    async update({ physicalId, attributes, properties, token }, call) {
+      await rotate(properties, token, call);
+      return { physicalId, attributes };
     },
     async delete({ physicalId }, call) {
       await store.tx(async (tx) => {

@@ -1,6 +1,9 @@
 /** Parameter Store's CloudFormation type. */
 import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
 import { invalid, notYet } from "./faults.ts";
+import { sql } from "../../store/sql.ts";
+import { assign } from "../../store/tables.ts";
+import { findParameter, findVersion, isNamed, parameters } from "./tables.ts";
 import { deleteParameter, parameterPut, type SsmDeps } from "./writing.ts";
 
 const text = (value: Json | undefined) => (typeof value === "string" ? value : undefined);
@@ -19,6 +22,24 @@ function tagsOf(value: Json | undefined): Record<string, string> {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, scalar(one)]));
 }
 
+/** What a template asks for, apart from name and tags. */
+function asked(properties: JsonObject) {
+  const type = text(properties["Type"]) ?? "";
+  if (properties["Policies"] !== undefined) throw notYet("Policies");
+  // As on AWS: a template is no place for a secret.
+  if (type !== "String" && type !== "StringList") {
+    throw invalid(`Type ${type} is not supported by AWS::SSM::Parameter: it can be String or StringList.`);
+  }
+  return {
+    type,
+    value: scalar(properties["Value"]),
+    tier: text(properties["Tier"]),
+    dataType: text(properties["DataType"]),
+    description: text(properties["Description"]),
+    allowedPattern: text(properties["AllowedPattern"]),
+  };
+}
+
 export function parameterResource(deps: SsmDeps): Resource {
   const put = parameterPut(deps);
   return {
@@ -27,29 +48,37 @@ export function parameterResource(deps: SsmDeps): Resource {
     required: ["Type", "Value"],
     attributes: ["Type", "Value"],
     name: { property: "Name", lengthMax: 1_011 },
+    replaceOn: ["DataType"],
     async create({ properties, physicalName, token, tags }, call) {
-      const type = text(properties["Type"]) ?? "";
-      if (properties["Policies"] !== undefined) throw notYet("Policies");
-      // As on AWS: a template is no place for a secret.
-      if (type !== "String" && type !== "StringList") {
-        throw invalid(`Type ${type} is not supported by AWS::SSM::Parameter: it can be String or StringList.`);
-      }
-      const value = scalar(properties["Value"]);
-      const row = await put(
-        {
-          name: physicalName,
-          value,
-          type,
-          tier: text(properties["Tier"]),
-          dataType: text(properties["DataType"]),
-          description: text(properties["Description"]),
-          allowedPattern: text(properties["AllowedPattern"]),
-          tags: { ...tags, ...tagsOf(properties["Tags"]) },
-          token,
-        },
-        call,
-      );
+      const { value, type, ...given } = asked(properties);
+      const own = { ...tags, ...tagsOf(properties["Tags"]) };
+      const row = await put({ name: physicalName, value, type, ...given, tags: own, token }, call);
       return { physicalId: row.name, attributes: { Type: type, Value: value } };
+    },
+    async update({ properties, physicalId, tags }, call) {
+      const given = asked(properties);
+      const own = { ...tags, ...tagsOf(properties["Tags"]) };
+      const isCurrent = await deps.store.read(async (tx) => {
+        const row = await findParameter(tx, call, physicalId);
+        const version = row && (await findVersion(tx, call, physicalId, row.version));
+        return (
+          version?.type === given.type &&
+          Buffer.from(version.value).toString() === given.value &&
+          (version.description ?? "") === (given.description ?? "") &&
+          (version.allowed_pattern ?? "") === (given.allowedPattern ?? "") &&
+          (given.tier === undefined || version.tier === given.tier)
+        );
+      });
+      // A step that is done again after a crash makes no further version.
+      if (!isCurrent) {
+        const description = given.description ?? "";
+        await put({ name: physicalId, ...given, description, overwrite: true }, call);
+      }
+      await deps.store.tx((tx) =>
+        tx.run(sql`update ${parameters.name} set ${assign(parameters, { tags: own })}
+          where ${isNamed(call, physicalId)}`),
+      );
+      return { physicalId, attributes: { Type: given.type, Value: given.value } };
     },
     async delete({ physicalId }, call) {
       await deps.store.tx((tx) => deleteParameter(tx, call, physicalId));

@@ -52,6 +52,8 @@ function checkAsked({ policies, dataType }: NewParameter): void {
   throw invalid(`The following data type is not supported: ${dataType} (Data type names are all lowercase.)`);
 }
 
+const textOrNull = (value: string | null | undefined) => (value === undefined || value === "" ? null : value);
+
 const exists = () =>
   fault(
     "ParameterAlreadyExists",
@@ -110,7 +112,7 @@ export function parameterPut({ store, clock, values }: SsmDeps) {
       tier,
       data_type: given.dataType ?? "text",
       key_id: keyId,
-      description: given.description ?? before?.description ?? null,
+      description: textOrNull(given.description ?? before?.description),
       allowed_pattern: given.allowedPattern ?? null,
       modified_ms: clock.now(),
       modified_by: whoOf(call),

@@ -108,7 +108,10 @@ function checkExportNames(outputs: readonly StackOutput[]): void {
 
 /** Nothing is left to delete. True: a rolled back or deleted stack rests, whether all went well or not. */
 export async function finishRemoval(drive: Drive): Promise<boolean> {
-  const failed = idsIn(drive, "DELETE_FAILED");
+  const left = [...drive.formers.values()].filter(
+    ({ kind, row }) => kind === "leftover" && row.status === "DELETE_FAILED",
+  );
+  const failed = [...new Set([...idsIn(drive, "DELETE_FAILED"), ...left.map(({ row }) => row.logical_id)])];
   const now = drive.deps.clock.now();
   return commit(drive, async (tx, stack) => {
     // DeleteStack came in between a rollback and its end.

@@ -95,10 +95,10 @@ function isRetained({ blueprint, counterpart, stack }: Drive, row: ResourceRow, 
   if (status === "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS") {
     return ((isLeftover ? planned?.updateReplacePolicy : other?.deletionPolicy) ?? "Delete") !== "Delete";
   }
-  if (isLeftover) return false;
   if (status === "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS") {
-    return other?.deletionPolicy === "Retain" && !retainExceptOnCreate;
+    return !isLeftover && other?.deletionPolicy === "Retain" && !retainExceptOnCreate;
   }
+  if (isLeftover) return retainResources.includes(row.logical_id);
   const policy = planned?.deletionPolicy ?? "Delete";
   const keeps = status === "ROLLBACK_IN_PROGRESS" ? policy === "Retain" && !retainExceptOnCreate : policy !== "Delete";
   return keeps || retainResources.includes(row.logical_id);

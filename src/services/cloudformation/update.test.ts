@@ -178,6 +178,25 @@ describe("an update", () => {
     expect(node.world.alive).toEqual(["A", "B"]);
   });
 
+  it("leaves what it replaced and could not delete to the stack's deletion", async () => {
+    const node = await stackOf({ A: thing({ Port: 1 }) });
+    node.world.undeletable.add("A");
+    expect(await update(node, { A: thing({ Port: 2 }) })).toMatchObject({
+      status: "UPDATE_COMPLETE",
+      reason: "Update successful. One or more resources could not be deleted.",
+    });
+    expect(node.world.alive).toEqual(["A", "A"]);
+    await node.send("DeleteStack", { StackName: "s" });
+    expect(await node.settled("s")).toMatchObject({
+      status: "DELETE_FAILED",
+      reason: "The following resource(s) failed to delete: [A]. ",
+    });
+    node.world.undeletable.clear();
+    await node.send("DeleteStack", { StackName: "s" });
+    await expect(node.settled("s")).rejects.toThrow("does not exist");
+    expect(node.world.alive).toEqual([]);
+  });
+
   it("is refused in AWS's words", async () => {
     const node = await stackOf({ A: thing() });
     const send = (TemplateBody: string) => node.send("UpdateStack", { StackName: "s", TemplateBody });

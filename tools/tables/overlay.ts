@@ -96,6 +96,9 @@ function structureOf(table: Table, name: string): StructureRow {
   return structure;
 }
 
+/** Enums that the service refuses by itself, in words of its own: here the check would come first with others. */
+const refusedByService = new Set(["CreateFunctionRequest.Runtime", "UpdateFunctionConfigurationRequest.Runtime"]);
+
 /** The constraints of a shape that this program can enforce. */
 export function noteOf(shape: ModelShape, path: string): Note {
   const note: Note = {};
@@ -104,7 +107,7 @@ export function noteOf(shape: ModelShape, path: string): Note {
   if (shape.type === "structure") return note;
   if (shape.min !== undefined) note.min = shape.min;
   if (shape.max !== undefined) note.max = shape.max;
-  if (shape.enum !== undefined && shape.enum.length > 0) note.enum = shape.enum;
+  if (shape.enum !== undefined && shape.enum.length > 0 && !refusedByService.has(path)) note.enum = shape.enum;
   if (shape.pattern !== undefined) {
     const pattern = portable(shape.pattern);
     if (pattern === undefined) console.warn(`${path}: dropped a pattern that JavaScript cannot read: ${shape.pattern}`);

@@ -236,7 +236,7 @@ describe.skipIf(!hasCli)(hasCli ? "AWS CLI" : "AWS CLI IS NOT INSTALLED: not tes
     await expect(aws("validate-template", "--template-body", "Resources: {}")).rejects.toThrow(
       "An error occurred (ValidationError) when calling the ValidateTemplate operation: Template format error: At least one Resources member must be defined.",
     );
-  });
+  }, 120_000);
 });
 
 const hasBoto = await has("python3", "-c", "import boto3");

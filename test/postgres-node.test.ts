@@ -58,7 +58,9 @@ describe.skipIf(postgres === undefined)("a node on PostgreSQL", () => {
     const { pid } = JSON.parse((await ask("/map/1")).body) as { pid: number };
 
     const burst = await Promise.all(Array.from({ length: 9 }, () => ask("/map/1?slow=700")));
-    expect(burst.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 502, 502, 502, 502, 502, 502]);
+    const served = burst.filter(({ status }) => status === 200);
+    const refused = burst.filter(({ status }) => status === 502);
+    expect([served.length, refused.length]).toEqual([3, 6]);
 
     expect(await node.end()).toBe(0);
     await expect.poll(() => isAlive(pid)).toBe(false);

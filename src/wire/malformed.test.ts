@@ -232,6 +232,14 @@ describe("awsQuery", () => {
     expect(answer.body).toBe(error(code, message, cloudformation));
   });
 
+  test("another API under the same signing name: Classic Load Balancers", async () => {
+    const classic = form("elasticloadbalancing", "Action=DescribeLoadBalancers&Version=2012-06-01");
+    expect(await refused(classic)).toMatchObject({
+      status: 501,
+      body: expect.stringContaining("Mikan does not implement version 2012-06-01 of elasticloadbalancing"),
+    });
+  });
+
   test("not percent-encoded, not a form, nested without end, numbered beyond reason", async () => {
     expect((await refused(form("sts", "Action=%zz"))).body).toContain("<Code>MalformedQueryString</Code>");
     const text = {

@@ -90,10 +90,13 @@ function queryProtocol(model: ServiceModel, dialect: Dialect): Protocol {
     family: dialect.kind,
     namedInBody: true,
     locate: ({ query }, form) => {
-      const action = actionOf(form) ?? actionOf(query);
+      const action = valueOf("Action", form, query);
       if (action === undefined) throw new Fault("MissingAction", "The request must contain the parameter Action");
       const operation = model.operation(action);
-      if (operation !== undefined) return { operation, labels: noLabels };
+      if (operation !== undefined) {
+        checkVersion(model, dialect, valueOf("Version", form, query));
+        return { operation, labels: noLabels };
+      }
       throw new Fault(
         "UnknownOperation",
         `Could not find operation ${action.slice(0, 100)} for version ${model.table.version}`,
@@ -111,8 +114,24 @@ function queryProtocol(model: ServiceModel, dialect: Dialect): Protocol {
   };
 }
 
-function actionOf(pairs: readonly Pair[]): string | undefined {
-  return pairs.find(([name]) => name === "Action")?.[1];
+function valueOf(name: string, ...places: readonly (readonly Pair[])[]): string | undefined {
+  for (const pairs of places) {
+    const found = pairs.find(([given]) => given === name);
+    if (found !== undefined) return found[1];
+  }
+  return undefined;
+}
+
+/**
+ * Another version is another API that may have the same names: the Classic Load Balancers' requests are signed for the
+ * same service. EC2 and SQS only added to what their older versions had.
+ */
+function checkVersion({ key, table }: ServiceModel, { kind }: Dialect, version: string | undefined): void {
+  if (version === undefined || version === table.version || kind === "ec2" || key === "sqs") return;
+  throw new Fault(
+    "NotImplemented",
+    `Mikan does not implement version ${version.slice(0, 20)} of ${key}; it has ${table.version}.`,
+  );
 }
 
 function errorMembers({ structure, members }: Described, writers: ReturnType<typeof xmlWriters>): string {

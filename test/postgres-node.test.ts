@@ -1,4 +1,7 @@
 /** A node on PostgreSQL: the journey, a restart, kill -9 in the middle of a stack, a lost connection, and two nodes on one database. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ListFunctionsCommand } from "@aws-sdk/client-lambda";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
@@ -19,10 +22,20 @@ describe.skipIf(postgres === undefined)("a node on PostgreSQL", () => {
   let monolith: Upstream;
   let port: number;
   const nodes: NodeProcess[] = [];
+  let temporary: string;
+  const before = process.env["TMPDIR"];
   beforeAll(async () => {
     monolith = await startUpstream();
+    // A node that is killed leaves its directory of temporary things behind.
+    temporary = await mkdtemp(join(tmpdir(), "mikan-killed-"));
+    process.env["TMPDIR"] = temporary;
   });
-  afterAll(() => monolith?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await monolith?.[Symbol.asyncDispose]();
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  });
   beforeEach(async () => {
     data = (await postgres?.createDatabase()) ?? "";
     port = await freePort();

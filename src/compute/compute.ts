@@ -53,6 +53,10 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   return new Engine({
     ...options,
     driverOf: (spec) => createProcessDriver(deps, spec),
-    onClosed: () => warden.close(),
+    async onClosed() {
+      warden.close();
+      // What a function started in a session of its own knows of no end but this one.
+      await endSurvivors(directory, clock);
+    },
   });
 }

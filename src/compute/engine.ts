@@ -28,7 +28,7 @@ export interface EngineOptions extends Bounds {
   /** How the environments of a function are made. */
   driverOf(spec: FunctionSpec): Driver;
   /** The last environment is gone. */
-  onClosed(): void;
+  onClosed(): void | Promise<void>;
 }
 
 const mebibyte = 1024 * 1024;
@@ -99,7 +99,7 @@ export class Engine implements Compute {
         });
       }
     }
-    this.#options.onClosed();
+    await this.#options.onClosed();
   }
 
   /** True when `done` came first. */

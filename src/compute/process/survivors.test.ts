@@ -51,7 +51,7 @@ async function startNode(handler: string, code: string): Promise<{ process: Chil
   await mkdir(codeDir, { recursive: true });
   await writeFile(join(codeDir, "index.mjs"), handler);
   const args = ["--input-type=module", "--eval", node(code), join(directory, "compute"), codeDir];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   started.push(child);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
   const pids = JSON.parse(line) as number[];
@@ -90,6 +90,19 @@ describe("when a node is killed", () => {
     expect(pids).toHaveLength(1);
     await kill(victim);
     for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
+  });
+});
+
+describe("when a node ends", () => {
+  it("so does what its functions started in sessions of their own", async () => {
+    const daemon = sleeper.replace('stdio: "ignore"', 'detached: true, stdio: "ignore"');
+    const code =
+      "await compute.invoke(spec, invocationOf({})); process.stdin.once('end', () => compute.close()).resume();";
+    const { process: ending, pids } = await startNode(daemon, code);
+    expect(await Promise.all(pids.map(isRunning))).toEqual([true, true]);
+    ending.stdin?.end();
+    await once(ending, "exit");
+    expect(await Promise.all(pids.map(isRunning))).toEqual([false, false]);
   });
 });
 

@@ -53,7 +53,7 @@ export function described(row: SecretRow): SecretListEntry {
     Tags: row.tags,
     CreatedDate: new Date(row.created_ms),
   };
-  return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined)) as SecretListEntry;
+  return Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined));
 }
 
 /** Labels by version; versions without any are not shown. */

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startMikan, type Mikan } from "../src/mikan.ts";
 import { mikan as command, type Surroundings } from "./command.ts";
 import { startNodeProcess } from "./node-process.ts";
@@ -10,6 +10,9 @@ import { startUpstream } from "./upstream.ts";
 
 /** An open node reads the credentials, and believes them. */
 const unsignedCredential = `AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host;x-amz-date, Signature=${"0".repeat(64)}`;
+
+// Every line is a process, and a busy machine takes its time to start one.
+vi.setConfig({ testTimeout: 90_000 });
 
 let mikan: Mikan;
 let directory: string;

@@ -25,7 +25,6 @@ export interface Dispatcher {
   /** A call from a peer or the outbox: internal operations too. */
   inside(service: string, operation: string, input: object, call: Call): Promise<object>;
   readonly peers: Peers;
-  has(service: string): boolean;
   /** Names of the operations that a service implements, for `docs/coverage.md`. */
   operationsOf(service: string): readonly string[];
 }
@@ -132,7 +131,6 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
       return entry.admission.run(() => run(name, entry, operation, handler, input, call));
     },
     inside: async (name, operation, input, call) => inside(name, operation, input, call),
-    has: (name) => entries.has(name),
     operationsOf: (name) => Object.keys(entryOf(name).service.operations).toSorted(),
     peers: peersOver(inside),
   };

@@ -23,7 +23,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import yazl from "yazl";
 import { startMikan, type Mikan } from "../../mikan.ts";
 
@@ -274,6 +274,9 @@ describe.skipIf(!hasCli)(
       const directory = await mkdtemp(join(tmpdir(), "mikan-deploy-"));
       const file = join(directory, "template.yaml");
       const deploy = async (retention: number, ...more: string[]) => {
+        // The command names its change set by the second: two deploys in one second are two of one name.
+        const second = Math.floor(Date.now() / 1_000);
+        await vi.waitUntil(() => Math.floor(Date.now() / 1_000) > second, { timeout: 5_000 });
         const overrides = ["--parameter-overrides", `Days=${retention}`, "--tags", "team=map"];
         const { stdout, stderr } = await run(
           "aws",

@@ -42,6 +42,21 @@ async function stackOf(resources: JsonObject): Promise<Node> {
 const execute = (node: Node) => node.send("ExecuteChangeSet", { StackName: "s", ChangeSetName: "c" });
 
 describe("a change set", () => {
+  it("shows what a transform makes, and asks nobody to acknowledge it", async () => {
+    const node = await start();
+    const source = { Transform: "AWS::LanguageExtensions", Resources: { A: thing() } };
+    await expect(
+      node.send("CreateStack", { StackName: "s", TemplateBody: JSON.stringify(source) }),
+    ).rejects.toMatchObject({ code: "InsufficientCapabilitiesException" });
+    const names = { StackName: "s", ChangeSetName: "c" };
+    await node.send("CreateChangeSet", {
+      ...names,
+      ChangeSetType: "CREATE",
+      TemplateBody: JSON.stringify(source),
+    });
+    expect(await node.send("DescribeChangeSet", names)).toMatchObject({ Status: "CREATE_COMPLETE" });
+  });
+
   it("makes a stack that was in review", async () => {
     const node = await start();
     const described = await changeSet(

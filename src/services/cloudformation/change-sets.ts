@@ -31,7 +31,8 @@ export function changeSetOperations(deps: Deps, reader: SourceReader) {
       refuseLater(input);
       const type = input.ChangeSetType === "CREATE" ? "CREATE" : "UPDATE";
       const current = await (type === "CREATE" ? newStack(deps, input, call) : present(deps, input, call));
-      const target = await targetOf({ deps, reader }, current, input, call);
+      // Source: API reference, CreateChangeSet, Capabilities: macros need no acknowledgement here.
+      const target = await targetOf({ deps, reader }, current, input, call, ["CAPABILITY_AUTO_EXPAND"]);
       const compared = await compare(deps, current, target);
       const now = clock.now();
       const row = changeSetRow(deps, { input, type, current, target, compared, now });

@@ -5,7 +5,7 @@ import type { Deps } from "../../kit/service.ts";
 import { join, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { drawBlueprint, importNames, type Blueprint } from "./blueprint.ts";
-import { neededCapability, requireCapability } from "./capabilities.ts";
+import { neededCapability, requireCapability, type Capability } from "./capabilities.ts";
 import { differencesOf, type ResourceDifference } from "./changes.ts";
 import { checkTemplate } from "./check.ts";
 import { actingPrincipal, checkAllowedTypes, pseudoOf, tagsOf } from "./create-stack.ts";
@@ -67,12 +67,16 @@ export async function readCurrent(tx: ReadTx, name: string, call: Pick<Call, "ac
   };
 }
 
-/** Reads and checks what is asked for. Throws AWS's errors. */
+/**
+ * Reads and checks what is asked for. Throws AWS's errors. `acknowledged` are capabilities that nobody need give:
+ * what a transform makes is reviewed in a change set.
+ */
 export async function targetOf(
   { deps, reader }: { deps: Deps; reader: SourceReader },
   { stack, template }: Current,
   input: TargetInput,
   call: Call,
+  acknowledged: readonly Capability[] = [],
 ): Promise<Target> {
   refuseLater(input);
   const settings = settingsOf(stack, input);
@@ -80,7 +84,13 @@ export async function targetOf(
   const source = await reader.read(text);
   const previous = new Map(stack.parameters.map((parameter) => [parameter.key, parameter]));
   const given = { parameters: input.Parameters ?? [], previous, held: heldIn(deps, call) };
-  const submitted = await submittedTemplate(text, source, given, settings.capabilities, stack.region);
+  const submitted = await submittedTemplate(
+    text,
+    source,
+    given,
+    [...settings.capabilities, ...acknowledged],
+    stack.region,
+  );
   checkTemplate(submitted.template, deps.resourceType);
   checkAllowedTypes(submitted, input.ResourceTypes);
   const blueprint = drawBlueprint(submitted.template, submitted.parameters, pseudoOf(stack));

@@ -1,4 +1,5 @@
 /** CloudFormation resource types: they run inside the service that owns them, and CloudFormation only drives them. */
+import { Fault, isFault } from "../base/errors.ts";
 import type { Call } from "./call.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -34,12 +35,34 @@ export interface ResourceUpdate extends ResourceRequest, ResourceState {
   former: Pick<ResourceRequest, "properties" | "metadata" | "tags">;
 }
 
+/**
+ * How a property is compared for drift, by its name at any depth; others by what the template names, lists in any order.
+ * `exact`: every member counts, as in a policy or a map of the user's own keys; `ordered`: a list's order counts;
+ * `unread`: its service does not give it back.
+ */
+export type Comparison = Readonly<Partial<Record<string, "exact" | "ordered" | "unread">>>;
+
+/** A failure that the stack tells in these words alone, without the frame that AWS puts around a service's message. */
+export class ResourceFailure extends Fault {
+  /** The physical id of what a failed `create` has left behind all the same: a rollback deletes it. */
+  readonly left: string | undefined;
+
+  constructor(message: string, left?: string) {
+    super("ValidationError", message);
+    this.left = left;
+  }
+}
+
 export interface Resource {
   /** `AWS::Lambda::Function`. */
   type: string;
   /** Properties that the type knows; another one fails the resource by name. */
   properties: readonly string[];
   required: readonly string[];
+  /** Takes properties that are not named here. */
+  open?: boolean;
+  /** The longest that a step may take, in milliseconds, where it is not CloudFormation's usual limit. */
+  stepMsMax?: number;
   /** Attributes that `Fn::GetAtt` may ask for. */
   attributes: readonly string[];
   /** Attributes that begin so are known to the resource alone: `Outputs.`. */
@@ -51,10 +74,29 @@ export interface Resource {
   /** Properties whose change makes a new resource in the place of the old one. The name's property always does. */
   replaceOn?: readonly string[];
   /**
+   * Another physical id in the answer says that another resource has taken the place of the old one, which is deleted
+   * when the stack's update is over.
+   *
    * Makes an existing resource as `request.properties` say; without it, every change replaces. Idempotent, and also
    * called to take a change back that has failed half way: the resource may be anything between the two.
    */
   update?(request: ResourceUpdate, call: Call): Promise<ResourceState>;
+  /**
+   * The properties as they are now, in the template's shape; undefined when the resource is gone. What the template does
+   * not name may be there or not. Without it, drift of the type is not checked.
+   */
+  read?(request: ResourceRequest & ResourceState, call: Call): Promise<JsonObject | undefined>;
+  comparison?: Comparison;
   /** Idempotent: what is gone already is fine. */
   delete(request: ResourceRequest & ResourceState, call: Call): Promise<void>;
+}
+
+/** What is read, or undefined where the service answers with one of these faults: there is no such thing. */
+export async function unlessAbsent<T>(reading: Promise<T>, ...codes: readonly string[]): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isFault(error) && codes.includes(error.code)) return undefined;
+    throw error;
+  }
 }

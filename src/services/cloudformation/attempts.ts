@@ -175,7 +175,7 @@ async function attempt<T>(
 }
 
 /** Rejects when the signal aborts: a handler that does not listen must not hold the stack. */
-function abortOf(signal: AbortSignal): Promise<never> {
+export function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(asError(signal.reason)), { once: true });
     if (signal.aborted) reject(asError(signal.reason));
@@ -192,7 +192,11 @@ function callFor({ deps, stack }: Drive, signal: AbortSignal): Call {
   };
 }
 
-function requestFor({ stack }: Drive, row: ResourceRow, tags = stack.settings.tags): ResourceRequest {
+export function requestFor(
+  { stack }: Pick<Drive, "stack">,
+  row: ResourceRow,
+  tags = stack.settings.tags,
+): ResourceRequest {
   const mikan = member(row.metadata ?? {}, "Mikan");
   return {
     token: row.token,

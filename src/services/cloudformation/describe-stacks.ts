@@ -4,6 +4,7 @@ import type { Handlers, OutputOf } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageOf, type Listing, type PageKey } from "../../kit/tokens.ts";
 import { join, sql, type Sql } from "../../store/sql.ts";
+import { stackDriftsOf, type StackDriftRow } from "./drift-tables.ts";
 import { invalid } from "./faults.ts";
 import { stackArn } from "./journal.ts";
 import { pageSize } from "./limits.ts";
@@ -20,28 +21,40 @@ export function describeStacksOperations({ store }: Deps) {
   const page = (listing: Listing, call: Call, token: string | undefined, filter: Sql) =>
     store.read(async (tx) => {
       const after = pageKey(listing, token, () => invalid("Invalid NextToken"));
-      const rows = await tx.all<StackRow>(sql`select ${stacks.columns} from ${stacks.name}
+      const found = await tx.all<StackRow>(sql`select ${stacks.columns} from ${stacks.name}
         where account = ${call.account} and region = ${call.region} and ${filter} and ${beyond(after)}
         order by created_ms desc, stack desc limit ${pageSize + 1}`);
-      return pageOf(listing, rows, pageSize, (row) => [row.created_ms, row.stack]);
+      const { page: rows, nextToken } = pageOf(listing, found, pageSize, (row) => [row.created_ms, row.stack]);
+      return {
+        rows,
+        nextToken,
+        drifts: await stackDriftsOf(
+          tx,
+          call,
+          rows.map((row) => row.stack),
+        ),
+      };
     });
 
   return {
     async DescribeStacks({ StackName: name, NextToken: token }, call) {
       if (name !== undefined && name !== "") {
-        const stack = await store.read((tx) => ownStack(tx, name, call));
-        return { Stacks: [described(stack)] };
+        return store.read(async (tx) => {
+          const stack = await ownStack(tx, name, call);
+          const drifts = await stackDriftsOf(tx, call, [stack.stack]);
+          return { Stacks: [described(stack, drifts.get(stack.stack))] };
+        });
       }
       const listing = { operation: "DescribeStacks", call };
-      const { page: rows, nextToken } = await page(listing, call, token, sql`status <> ${"DELETE_COMPLETE"}`);
-      return { Stacks: rows.map(described), NextToken: nextToken };
+      const { rows, nextToken, drifts } = await page(listing, call, token, sql`status <> ${"DELETE_COMPLETE"}`);
+      return { Stacks: rows.map((row) => described(row, drifts.get(row.stack))), NextToken: nextToken };
     },
 
     async ListStacks({ NextToken: token, StackStatusFilter: statuses = [] }, call) {
       const listing = { operation: "ListStacks", filters: statuses, call };
       const filter = statuses.length === 0 ? sql`1 = 1` : sql`status in (${join(statuses)})`;
-      const { page: rows, nextToken } = await page(listing, call, token, filter);
-      return { StackSummaries: rows.map(summarised), NextToken: nextToken };
+      const { rows, nextToken, drifts } = await page(listing, call, token, filter);
+      return { StackSummaries: rows.map((row) => summarised(row, drifts.get(row.stack))), NextToken: nextToken };
     },
   } satisfies Handlers<Client>;
 }
@@ -64,7 +77,12 @@ function familyOf({ settings: { parentId, rootId } }: StackRow) {
   return parentId === undefined || rootId === undefined ? {} : { ParentId: parentId, RootId: rootId };
 }
 
-function described(stack: StackRow): Stack {
+function driftOf(drift: StackDriftRow | undefined) {
+  if (drift === undefined) return { DriftInformation: { StackDriftStatus: "NOT_CHECKED" } } as const;
+  return { DriftInformation: { StackDriftStatus: drift.status, LastCheckTimestamp: new Date(drift.checked_ms) } };
+}
+
+function described(stack: StackRow, drift: StackDriftRow | undefined): Stack {
   const { settings } = stack;
   return {
     StackId: stackArn(stack),
@@ -88,7 +106,7 @@ function described(stack: StackRow): Stack {
     EnableTerminationProtection: settings.terminationProtection,
     ...(settings.retainExceptOnCreate ? { RetainExceptOnCreate: true } : {}),
     ...(settings.deletionMode === "STANDARD" ? {} : { DeletionMode: settings.deletionMode }),
-    DriftInformation: { StackDriftStatus: "NOT_CHECKED" },
+    ...driftOf(drift),
   };
 }
 
@@ -110,7 +128,7 @@ function outputsOf({ outputs }: StackRow): Stack["Outputs"] {
   }));
 }
 
-function summarised(stack: StackRow): Summary {
+function summarised(stack: StackRow, drift: StackDriftRow | undefined): Summary {
   return {
     StackId: stackArn(stack),
     StackName: stack.name,
@@ -119,10 +137,8 @@ function summarised(stack: StackRow): Summary {
     ...(stack.deleted_ms === null ? {} : { DeletionTime: new Date(stack.deleted_ms) }),
     ...lastUpdated(stack),
     ...familyOf(stack),
-    ...lastUpdated(stack),
-    ...familyOf(stack),
     StackStatus: stack.status,
     ...optional(stack.reason),
-    DriftInformation: { StackDriftStatus: "NOT_CHECKED" },
+    ...driftOf(drift),
   };
 }

@@ -41,6 +41,14 @@ export const resourcesAtOnceMax = 32;
 export const stacksDrivenMax = 64;
 /** The longest that one resource may take to be created or deleted. */
 export const resourceMsMax = 15 * 60_000;
+/** The longest that drift detection waits for one resource to be read. */
+export const resourceReadMsMax = 60_000;
+/** Resources of one stack that drift detection reads at once. */
+export const resourcesReadAtOnceMax = 8;
+/** Stacks whose drift this node detects at once. */
+export const driftDetectionsAtOnceMax = 4;
+/** How long a drift detection can be asked for by its id. */
+export const driftDetectionMs = 90 * 24 * 3600_000;
 
 /** Rows on one page of a listing, as AWS's pages have them. */
 export const pageSize = 100;

@@ -37,6 +37,8 @@ export interface World {
   undeletable: Set<string>;
   /** Logical ids whose update fails. */
   unchangeable: Set<string>;
+  /** Logical ids whose read fails. */
+  unreadable: Set<string>;
 }
 
 export function createWorld(): World {
@@ -54,6 +56,7 @@ export function createWorld(): World {
     waiting: new Map(),
     undeletable: new Set(),
     unchangeable: new Set(),
+    unreadable: new Set(),
   };
 }
 
@@ -95,6 +98,12 @@ export function thing(world: World, type = "Test::Thing", extra: Partial<Resourc
       found.request = request;
       world.log.push(`update ${logicalId}`);
       return { physicalId, attributes: attributesOf(physicalId, wanted) };
+    },
+    async read({ token, logicalId }) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (world.unreadable.has(logicalId)) throw new Fault("AccessDenied", `${logicalId} cannot be read`);
+      const found = world.made.get(token);
+      return found === undefined || found.gone ? undefined : found.request.properties;
     },
     async delete({ token, logicalId }) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -188,6 +197,10 @@ export interface Node {
       | "GetTemplate"
       | "GetTemplateSummary"
       | "ValidateTemplate"
+      | "DetectStackDrift"
+      | "DetectStackResourceDrift"
+      | "DescribeStackDriftDetectionStatus"
+      | "DescribeStackResourceDrifts"
       | "ListExports"
       | "ListImports",
   >(

@@ -2,6 +2,7 @@
 import type { Job } from "../../base/scheduler.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
+import { resourceDrifts, stackDrifts } from "./drift-tables.ts";
 import {
   changeSets,
   formerResources,
@@ -33,6 +34,8 @@ export function retentionJob({ store, clock }: Pick<Deps, "store" | "clock">): J
         if (events === rowsMax) return true;
         await tx.run(sql`delete from ${stackResources.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${formerResources.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${resourceDrifts.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${stackDrifts.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${changeSets.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${templates.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${stacks.name} where ${ofStack(old)}`);

@@ -5,6 +5,8 @@ import { changeSetOperations } from "./change-sets.ts";
 import { createStackOperations } from "./create-stack.ts";
 import { deleteStackOperations } from "./delete-stack.ts";
 import { describeStacksOperations } from "./describe-stacks.ts";
+import { createDriftDetector } from "./drift-detection.ts";
+import { driftOperations } from "./drift-operations.ts";
 import { createEngine } from "./engine.ts";
 import { eventOperations } from "./events.ts";
 import { exportOperations } from "./exports.ts";
@@ -22,6 +24,7 @@ export const cloudformation = defineService({
   migrations,
   create(deps) {
     const engine = createEngine(deps);
+    const detector = createDriftDetector(deps);
     const reader = createSourceReader(deps.clock);
     const stackOperations = {
       ...createStackOperations(deps, engine, reader),
@@ -34,6 +37,7 @@ export const cloudformation = defineService({
         ...changeSetOperations(deps, reader),
         ...changeSetExecution(deps, engine),
         ...describeStacksOperations(deps),
+        ...driftOperations(deps, detector),
         ...eventOperations(deps),
         ...exportOperations(deps),
         ...stackResourceOperations(deps),
@@ -42,8 +46,12 @@ export const cloudformation = defineService({
       },
       resources: [nestedStackResource(deps, engine, stackOperations)],
       workers: [retentionJob(deps)],
-      start: () => engine.start(),
+      async start() {
+        await engine.start();
+        await detector.start();
+      },
       async stop() {
+        await detector.stop();
         await engine.stop();
         await reader.stop();
       },

@@ -5,6 +5,7 @@ import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
+import { resourceDriftsOf, type ResourceDriftRow } from "./drift-tables.ts";
 import { invalid } from "./faults.ts";
 import { stackArn } from "./journal.ts";
 import { pageSize } from "./limits.ts";
@@ -16,8 +17,6 @@ type Client = typeof import("@aws-sdk/client-cloudformation");
 /** A resource that work has begun on; others are not shown. */
 type Begun = ResourceRow & { status: ResourceStatus };
 
-const notChecked = { DriftInformation: { StackResourceDriftStatus: "NOT_CHECKED" } } as const;
-
 export function stackResourceOperations({ store }: Deps) {
   return {
     DescribeStackResource({ StackName: name, LogicalResourceId: logicalId }, call) {
@@ -27,7 +26,8 @@ export function stackResourceOperations({ store }: Deps) {
         if (row === undefined) throw noSuchResource(logicalId, stack);
         const metadata = Object.keys(row.metadata ?? {}).length === 0 ? {} : { Metadata: JSON.stringify(row.metadata) };
         const detail = { ...ofItsStack(stack), ...shown(row), LastUpdatedTimestamp: new Date(row.updated_ms) };
-        return { StackResourceDetail: { ...detail, ...metadata, ...notChecked } };
+        const drift = driftOf(row, await resourceDriftsOf(tx, stack));
+        return { StackResourceDetail: { ...detail, ...metadata, ...drift } };
       });
     },
 
@@ -38,13 +38,14 @@ export function stackResourceOperations({ store }: Deps) {
           (row) => logicalId === undefined || row.logical_id === logicalId,
         );
         if (logicalId !== undefined && rows.length === 0) throw noSuchResource(logicalId, stack);
+        const drifts = await resourceDriftsOf(tx, stack);
         return {
           // AWS's limit of this operation; ListStackResources has pages.
           StackResources: rows.slice(0, pageSize).map((row) => ({
             ...ofItsStack(stack),
             ...shown(row),
             Timestamp: new Date(row.updated_ms),
-            ...notChecked,
+            ...driftOf(row, drifts),
           })),
         };
       });
@@ -57,15 +58,24 @@ export function stackResourceOperations({ store }: Deps) {
         const [last = -1] = pageKey(listing, token, () => invalid("Invalid NextToken")) ?? [];
         const rows = (await begunResources(tx, stack)).filter((row) => row.position > Number(last));
         const { page, nextToken } = pageOf(listing, rows, pageSize, (row) => [row.position]);
+        const drifts = await resourceDriftsOf(tx, stack);
         const summaries = page.map((row) => ({
           ...shown(row),
           LastUpdatedTimestamp: new Date(row.updated_ms),
-          ...notChecked,
+          ...driftOf(row, drifts),
         }));
         return { StackResourceSummaries: summaries, NextToken: nextToken };
       });
     },
   } satisfies Handlers<Client>;
+}
+
+function driftOf(row: Begun, drifts: ReadonlyMap<string, ResourceDriftRow>) {
+  const drift = drifts.get(row.logical_id);
+  // What was checked before it was replaced is another.
+  if (drift?.token !== row.token) return { DriftInformation: { StackResourceDriftStatus: "NOT_CHECKED" } } as const;
+  const LastCheckTimestamp = new Date(drift.checked_ms);
+  return { DriftInformation: { StackResourceDriftStatus: drift.status, LastCheckTimestamp } };
 }
 
 function noSuchResource(logicalId: string, stack: StackRow) {

@@ -3,7 +3,9 @@ import type { Principal } from "../../kit/call.ts";
 import { sql, type Sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { c, table, type Column, type Migration, type Row } from "../../store/tables.ts";
+import { callbackAnswers, callbacks, macros } from "./callback-tables.ts";
 import type { ResourceDifference } from "./changes.ts";
+import { driftDetections, resourceDrifts, stackDrifts } from "./drift-tables.ts";
 import type { Json, JsonObject } from "./json.ts";
 import type { ParameterValue } from "./parameters.ts";
 import type { ResourceStatus, StackStatus } from "./plan.ts";
@@ -247,6 +249,8 @@ export const migrations: readonly Migration[] = [
     create: [stacks, stackNames, templates, stackResources, stackEvents, stackExports, stackImports, stackWork],
   },
   { version: 2, create: [formerResources, counterparts, changeSets] },
+  { version: 3, create: [callbacks, callbackAnswers, macros] },
+  { version: 4, create: [resourceDrifts, stackDrifts, driftDetections] },
 ];
 
 /** Which stack: the start of every key. */

@@ -1,5 +1,5 @@
 /** Answers that the edge makes itself: errors, redirects, fixed responses, in the form that ALB gives them. */
-import type { ClientConnection, Exchange } from "./h1/connection.ts";
+import type { Reply } from "./exchange.ts";
 import { reasonOf } from "./h1/status.ts";
 import type { RouteAction } from "./ports.ts";
 import { hostnameOf, type Subject } from "./match.ts";
@@ -16,20 +16,10 @@ export interface OwnAnswer {
 
 /** What the edge's own answers of one listener share. */
 export interface Answerer {
-  answer(connection: ClientConnection, answer: OwnAnswer): void;
+  reply(answer: OwnAnswer, method: string): Reply;
   /** The answer's text for a connection that ends with it. */
   last(answer: OwnAnswer): string;
 }
-
-/** What an exchange is that was answered before it began. */
-export const answered: Exchange = {
-  requestData() {},
-  requestEnd() {},
-  requestFlush() {},
-  clientDrained() {},
-  clientGone() {},
-  idle() {},
-};
 
 const errorPages = new Map<number, OwnAnswer>();
 
@@ -48,23 +38,18 @@ export function pageOf(status: number): OwnAnswer {
 }
 
 export function createAnswerer(serverName: string, dateText: () => string): Answerer {
-  const text = ({ status, contentType, body, lines }: OwnAnswer, connection: "keep-alive" | "close", head: boolean) => {
+  const linesOf = ({ contentType, body, lines }: OwnAnswer) => {
     const type = contentType === "" ? "" : `Content-Type: ${contentType}\r\n`;
-    return (
-      `HTTP/1.1 ${status} ${reasonOf(status)}\r\nServer: ${serverName}\r\nDate: ${dateText()}\r\n${type}` +
-      `Content-Length: ${body.length}\r\n${lines}Connection: ${connection}\r\n\r\n${head ? "" : body}`
-    );
+    return `Server: ${serverName}\r\nDate: ${dateText()}\r\n${type}Content-Length: ${body.length}\r\n${lines}`;
   };
   return {
-    answer(connection, answer) {
-      const keepAlive = connection.persistent;
-      connection.responseBegun = true;
-      const headOnly = connection.head.method === "HEAD";
-      connection.out.text(text(answer, keepAlive ? "keep-alive" : "close", headOnly));
-      connection.out.flush();
-      connection.finish(keepAlive);
-    },
-    last: (answer) => text(answer, "close", false),
+    reply: (answer, method) => ({
+      status: answer.status,
+      lines: linesOf(answer),
+      body: method === "HEAD" ? "" : answer.body,
+    }),
+    last: (answer) =>
+      `HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n${linesOf(answer)}Connection: close\r\n\r\n${answer.body}`,
   };
 }
 

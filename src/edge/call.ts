@@ -1,14 +1,12 @@
 /** An exchange that a function answers: the request is gathered here, and goes to the main thread as one message. */
 import { assert } from "../base/errors.ts";
 import type { HttpResponse } from "../base/http.ts";
-import { pageOf } from "./answers.ts";
 import type { Cluster } from "./cluster.ts";
-import type { CompiledListener } from "./compile.ts";
-import type { ClientConnection, Exchange } from "./h1/connection.ts";
+import type { ClientStream, Exchange, Reply } from "./exchange.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { InvalidResponse, planResponse } from "./h1/write.ts";
 import type { CallMessage } from "./messages.ts";
-import { plainAddress } from "./peer.ts";
+import type { RequestRecord } from "./record.ts";
 import type { EdgeErrorReason } from "./stats.ts";
 
 /** What main says to a call: an answer, or why there is none. */
@@ -34,13 +32,12 @@ export interface CallEndpoint {
 }
 
 export class CallExchange implements Exchange {
-  readonly #client: ClientConnection;
-  readonly #listener: CompiledListener;
+  readonly #request: RequestRecord;
+  readonly #client: ClientStream;
   readonly #cluster: Cluster;
   readonly #endpoint: CallEndpoint;
   readonly #link: CallLink;
-  readonly #request: Omit<CallMessage, "kind" | "call" | "body">;
-  readonly #minor: number;
+  readonly #message: Omit<CallMessage, "kind" | "call" | "body">;
   #pieces: Buffer[] = [];
   #bytes = 0;
   #call = 0;
@@ -48,32 +45,28 @@ export class CallExchange implements Exchange {
   #done = false;
 
   constructor(
-    client: ClientConnection,
-    head: RequestHead,
-    headers: readonly string[],
+    request: RequestRecord,
     cluster: Cluster,
     endpoint: CallEndpoint,
-    listener: CompiledListener,
+    headers: readonly string[],
     link: CallLink,
   ) {
-    const { socket } = client;
+    const { head, client, listener } = request;
+    this.#request = request;
     this.#client = client;
-    this.#listener = listener;
     this.#cluster = cluster;
     this.#endpoint = endpoint;
     this.#link = link;
-    this.#minor = head.minor;
-    this.#request = {
+    this.#message = {
       endpointId: endpoint.id,
       epoch: listener.epoch.number,
       method: head.method,
       target: head.target,
       host: head.host,
       headers,
-      client: { address: plainAddress(socket.remoteAddress ?? "0.0.0.0"), port: socket.remotePort ?? 0 },
+      client: client.client,
       startedAt: listener.plane.clock.now(),
     };
-    listener.epoch.active += 1;
     cluster.stats.begin();
     if (head.framing === "length" && head.contentLength > endpoint.requestBytesMax) {
       this.#fail("body-too-large", 413);
@@ -109,8 +102,8 @@ export class CallExchange implements Exchange {
       at += piece.length;
     }
     this.#pieces = [];
-    this.#sentMs = this.#listener.plane.clock.monotonicMs();
-    this.#call = this.#link.send({ ...this.#request, body }, (outcome) => this.#answer(outcome));
+    this.#sentMs = this.#request.listener.plane.clock.monotonicMs();
+    this.#call = this.#link.send({ ...this.#message, body }, (outcome) => this.#answer(outcome));
   }
 
   requestFlush(): void {}
@@ -119,8 +112,11 @@ export class CallExchange implements Exchange {
 
   clientGone(reason: string, refusal?: { status: number }): void {
     if (this.#done) return;
-    this.#cluster.stats.failed(refusal === undefined ? "client-closed" : "bad-body");
-    this.#end();
+    const why = refusal === undefined ? "client-closed" : "bad-body";
+    this.#request.reason = why;
+    this.#cluster.stats.failed(why);
+    this.#finish();
+    this.#request.end();
     this.#link.callOff(this.#call, reason);
   }
 
@@ -137,49 +133,54 @@ export class CallExchange implements Exchange {
       this.#fail("function-failed", 502);
       return;
     }
-    const client = this.#client;
-    const response: HttpResponse = outcome;
-    let head: string;
+    const { listener, head } = this.#request;
+    let reply: Reply;
     try {
-      const plan = planResponse(response, this.#request.method, this.#minor);
-      assert(plan.framing.kind !== "chunked" && plan.framing.kind !== "eof", "an answer by message is bytes");
-      head = plan.head;
-      if (!plan.hasServer) head += `Server: ${this.#listener.config.serverName}\r\n`;
-      if (!plan.hasDate) head += `Date: ${this.#listener.plane.dateText()}\r\n`;
-      if (!plan.withBody) outcome.body = undefined;
+      reply = this.#reply(outcome, head);
     } catch (error) {
       if (!(error instanceof InvalidResponse)) throw error;
-      this.#listener.plane.log("warn", "a function's answer may not be sent", {
+      listener.plane.log("warn", "a function's answer may not be sent", {
         endpointId: this.#endpoint.id,
         reason: error.message,
       });
       this.#fail("function-failed", 502);
       return;
     }
-    this.#cluster.stats.answered(outcome.status, this.#listener.plane.clock.monotonicMs() - this.#sentMs);
-    this.#end();
-    const keepAlive = client.persistent;
-    client.responseBegun = true;
-    client.out.text(`${head}Connection: ${keepAlive ? "keep-alive" : "close"}\r\n\r\n`);
-    const { body } = outcome;
-    if (body !== undefined && body.length > 0) {
-      client.out.bytes(Buffer.from(body.buffer, body.byteOffset, body.byteLength), 0, body.length, true);
-    }
-    client.out.flush();
-    client.finish(keepAlive);
+    this.#cluster.stats.answered(outcome.status, listener.plane.clock.monotonicMs() - this.#sentMs);
+    this.#finish();
+    this.#request.status = outcome.status;
+    this.#request.endpointStatus = outcome.status;
+    this.#request.end();
+    this.#client.reply(reply);
+  }
+
+  #reply(response: HttpResponse, { method, minor }: RequestHead): Reply {
+    const { config, plane } = this.#request.listener;
+    const plan = planResponse(response, method, minor);
+    assert(plan.framing.kind !== "chunked" && plan.framing.kind !== "eof", "an answer by message is bytes");
+    let { lines } = plan;
+    if (!plan.hasServer) lines += `Server: ${config.serverName}\r\n`;
+    if (!plan.hasDate) lines += `Date: ${plane.dateText()}\r\n`;
+    lines += this.#request.responseLines;
+    const { body } = response;
+    const bytes = plan.withBody && body instanceof Uint8Array ? bufferOf(body) : "";
+    return { status: response.status, reason: plan.reason, lines, body: bytes };
   }
 
   #fail(reason: EdgeErrorReason, status: number): void {
     this.#cluster.stats.failed(reason);
-    this.#end();
+    this.#finish();
     this.#pieces = [];
-    this.#listener.answerer.answer(this.#client, pageOf(status));
+    this.#request.refuse(status, reason);
   }
 
-  #end(): void {
+  #finish(): void {
     this.#done = true;
     this.#link.release(this.#bytes);
     this.#cluster.stats.end();
-    this.#listener.epoch.end();
   }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

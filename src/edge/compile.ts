@@ -7,7 +7,8 @@ import { Cluster, weightedTurns, type Endpoint } from "./cluster.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
-import type { EdgeConfig, ListenerConfig, RouteAction } from "./ports.ts";
+import type { EdgeConfig, ListenerConfig, RouteAction, RouteConfig } from "./ports.ts";
+import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { StatsWriter } from "./stats.ts";
 
@@ -44,9 +45,25 @@ export class Epoch {
   }
 }
 
+/** What a request must pass before it is answered; gives the refusal of one that may not. */
+export type Gate = (request: RequestRecord) => GateRefusal | undefined;
+
+export interface GateRefusal {
+  answer: OwnAnswer;
+  /** For the logs and the counts. */
+  reason: string;
+}
+
 export type CompiledAction =
-  | { kind: "forward"; turn: () => Cluster | undefined }
+  | { kind: "forward"; choose: (request: RequestRecord) => Cluster | undefined }
   | { kind: "answer"; answer: (subject: Subject) => OwnAnswer };
+
+export interface CompiledRoute {
+  readonly config: RouteConfig;
+  /** In the order they are asked. */
+  readonly gates: readonly Gate[];
+  readonly action: CompiledAction;
+}
 
 export interface CompiledListener {
   readonly config: ListenerConfig;
@@ -55,9 +72,9 @@ export interface CompiledListener {
   readonly limits: H1Limits;
   readonly answerer: Answerer;
   readonly rewriter: RequestRewriter;
-  /** Index into {@link actions}, or -1. */
-  readonly route: (subject: Subject) => number;
-  readonly actions: readonly CompiledAction[];
+  /** Index into {@link routes}, or -1. */
+  readonly match: (subject: Subject) => number;
+  readonly routes: readonly CompiledRoute[];
 }
 
 export interface CompileDeps extends PlaneDeps {
@@ -122,8 +139,12 @@ function compileListener(
       address: config.address,
       newTraceId,
     }),
-    route: compileRoutes(config.routes),
-    actions: config.routes.map((route) => compileAction(route.action, config.port, clusters)),
+    match: compileRoutes(config.routes),
+    routes: config.routes.map((route) => ({
+      config: route,
+      gates: [],
+      action: compileAction(route.action, config.port, clusters),
+    })),
   };
 }
 
@@ -137,5 +158,5 @@ function compileAction(
     value: must(clusters.get(clusterId), `cluster ${clusterId}`),
     weight,
   }));
-  return { kind: "forward", turn: weightedTurns(choices) };
+  return { kind: "forward", choose: weightedTurns(choices) };
 }

@@ -3,15 +3,15 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { pageOf } from "./answers.ts";
 import type { CompiledListener } from "./compile.ts";
-import { ClientConnection, type ConnectionOwner, type Exchange } from "./h1/connection.ts";
+import type { ClientStream, Exchange } from "./exchange.ts";
+import { ClientConnection, type ConnectionOwner } from "./h1/connection.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
-import type { RequestHead } from "./h1/request.ts";
 import type { ScannerPool } from "./h1/scan.ts";
 import { listen } from "./port.ts";
 import type { Wheel } from "./wheel.ts";
 
 /** From a request to what answers it. */
-export type Dispatch = (listener: CompiledListener, connection: ClientConnection, head: RequestHead) => Exchange;
+export type Dispatch = (listener: CompiledListener, client: ClientStream) => Exchange;
 
 export interface DoorDeps {
   clock: Clock;
@@ -62,8 +62,8 @@ export class Door implements ConnectionOwner {
     return this.#running().limits;
   }
 
-  dispatch(connection: ClientConnection, head: RequestHead): Exchange {
-    return this.#dispatch(this.#running(), connection, head);
+  dispatch(connection: ClientConnection): Exchange {
+    return this.#dispatch(this.#running(), connection);
   }
 
   refuse(_: ClientConnection, { status }: { status: number }): string {

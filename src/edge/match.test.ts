@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { limitsOf } from "./h1/limits.ts";
 import { emptyRequestHead, readRequest } from "./h1/request.ts";
 import { HeadScanner } from "./h1/scan.ts";
-import { compileRoutes, subjectOf } from "./match.ts";
+import { compileRoutes, hostnameOf } from "./match.ts";
 import type { Condition } from "./ports.ts";
 import { compilePattern } from "./wildcard.ts";
 
@@ -51,7 +51,9 @@ function matches(conditions: readonly Condition[], request: string, address = "1
   const head = emptyRequestHead();
   expect(readRequest(scanner, head)).toBeUndefined();
   const action = { kind: "fixed", status: 200, contentType: "", body: "" } as const;
-  return compileRoutes([{ id: "r", conditions, action }])(subjectOf(head, address)) === 0;
+  const [path = "", query = ""] = head.target.split("?", 2);
+  const subject = { head, path, query, hostname: hostnameOf(head.host), address };
+  return compileRoutes([{ id: "r", conditions, action }])(subject) === 0;
 }
 
 const get = (target: string, ...fields: string[]) => [`GET ${target} HTTP/1.1`, ...fields].join("\r\n");

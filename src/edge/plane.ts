@@ -1,20 +1,14 @@
-/** The data plane of one worker: its sockets, the configuration it runs, and the way from a request to its exchange. */
+/** The data plane of one worker: its sockets, its endpoints, and the configuration that it runs. */
 import type { Ids } from "../base/ids.ts";
-import { answered, pageOf } from "./answers.ts";
-import { CallExchange, type CallLink } from "./call.ts";
-import { compileConfig, Epoch, type CompiledAction, type CompiledListener, type PlaneDeps } from "./compile.ts";
+import type { CallLink } from "./call.ts";
+import { compileConfig, Epoch, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
-import type { ClientConnection, Exchange } from "./h1/connection.ts";
 import { limitsOf } from "./h1/limits.ts";
-import type { RequestHead } from "./h1/request.ts";
 import { ScannerPool } from "./h1/scan.ts";
 import { createDateText } from "./h1/status.ts";
-import { subjectOf, type Subject } from "./match.ts";
 import type { PrepareMessage } from "./messages.ts";
-import { plainAddress } from "./peer.ts";
+import { handle } from "./pipeline.ts";
 import { Upstream } from "./pool.ts";
-import { ProxyExchange } from "./proxy.ts";
-import { tooManyForwarded } from "./rewrite.ts";
 import { createTraceIds } from "./tracing.ts";
 import { Wheel } from "./wheel.ts";
 
@@ -63,7 +57,10 @@ export class DataPlane {
       clock,
       wheel: this.wheel,
       scanners: this.scanners,
-      dispatch: (listener, connection, head) => this.dispatch(listener, connection, head),
+      dispatch: (listener, client) => {
+        if (client.head.target === this.options.dieOn) throw new Error("this worker was told to die");
+        return handle(this.options, listener, client);
+      },
     };
     this.#deps = {
       clock,
@@ -147,56 +144,6 @@ export class DataPlane {
     timer.cancel();
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();
     this.wheel.close();
-  }
-
-  /** From a request to what answers it. */
-  dispatch(listener: CompiledListener, connection: ClientConnection, head: RequestHead): Exchange {
-    const { answerer } = listener;
-    if (head.target === this.options.dieOn) throw new Error("this worker was told to die");
-    if (head.upgrade?.startsWith("websocket") === true) {
-      // Not built yet; a plain answer would be taken for the endpoint's refusal.
-      answerer.answer(connection, { ...pageOf(501), lines: "X-Mikan-Reason: websocket-not-implemented\r\n" });
-      return answered;
-    }
-    const address = plainAddress(connection.socket.remoteAddress ?? "0.0.0.0");
-    const subject = subjectOf(head, address);
-    const action = listener.actions[listener.route(subject)];
-    if (action === undefined) {
-      answerer.answer(connection, pageOf(503));
-      return answered;
-    }
-    if (action.kind === "forward") return this.#forward(listener, connection, subject, action);
-    answerer.answer(connection, action.answer(subject));
-    return answered;
-  }
-
-  #forward(
-    listener: CompiledListener,
-    connection: ClientConnection,
-    { head, address }: Subject,
-    action: CompiledAction & { kind: "forward" },
-  ): Exchange {
-    const { answerer, rewriter } = listener;
-    const cluster = action.turn();
-    const endpoint = cluster?.pick();
-    if (cluster === undefined || endpoint === undefined) {
-      cluster?.stats.refused("no-endpoints");
-      answerer.answer(connection, pageOf(503));
-      return answered;
-    }
-    if (endpoint.kind === "address") {
-      const text = rewriter.head(head, address);
-      if (text !== tooManyForwarded) {
-        return new ProxyExchange(connection, head, text, cluster, endpoint.upstream, listener);
-      }
-    } else {
-      const fields = rewriter.fields(head, address);
-      if (fields !== tooManyForwarded) {
-        return new CallExchange(connection, head, fields, cluster, endpoint, listener, this.options.calls);
-      }
-    }
-    answerer.answer(connection, pageOf(463));
-    return answered;
   }
 
   #newUpstream(host: string, port: number): Upstream {

@@ -3,6 +3,7 @@
  * endpoint. Types only; nothing here knows AWS.
  */
 import type { Headers, HttpHandler } from "../base/http.ts";
+import type { BreakerPolicy, OutlierPolicy, RoutePolicy } from "./policies.ts";
 
 /** Everything that load-balancer listeners run, at one epoch. Plain data: it is posted to the workers as it is. */
 export interface EdgeConfig {
@@ -26,12 +27,68 @@ export interface ListenerConfig {
   idleTimeoutMs: number;
   /** A client connection that rests between requests is closed after this long. */
   keepAliveTimeoutMs: number;
+  /** TLS ends here; clear text when absent. */
+  tls?: ListenerTls;
+  /** HTTP/2 is offered to clients, over TLS by ALPN. */
+  http2?: boolean;
+  /** What becomes of requests that may be read in two ways. Default `defensive`. */
+  desync?: DesyncMode;
+  /** Fields of the answers on their way to the client. */
+  response?: ResponseFields;
+  /** What a client may take of this listener. */
+  clients?: ClientLimits;
+  /** Requests are reported one by one, for the access log. */
+  accessLog?: boolean;
+}
+
+/** ALB's desync mitigation modes (ALB user guide, "Desync mitigation mode"). */
+export type DesyncMode = "monitor" | "defensive" | "strictest";
+
+export interface ListenerTls {
+  /** The first is the one for clients that name none of the others. */
+  certificates: readonly Certificate[];
+  /** `TLSv1` ... `TLSv1.3`. */
+  minVersion: "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+  maxVersion: "TLSv1.2" | "TLSv1.3";
+  /** OpenSSL's names, in order of preference, colons between. */
+  ciphers: string;
+}
+
+export interface Certificate {
+  /** ARN. */
+  id: string;
+  /** PEM: the certificate, then its chain. */
+  certificate: string;
+  /** PEM, not encrypted. */
+  privateKey: string;
+  /** DNS names it stands for, lower case; the first label may be `*`. */
+  names: readonly string[];
+}
+
+export interface ResponseFields {
+  /** The edge's own `Server` is not written. */
+  hideServer: boolean;
+  /** Written in place of what the endpoint says: name, value, name, value ... */
+  set: Headers;
+}
+
+/** Bounds for one client address on one listener, over all workers. What is absent has no bound. */
+export interface ClientLimits {
+  /** Connections at once; one more is closed. */
+  connectionsMax?: number;
+  /** Requests in a second, with `burst` more at once; more is answered 429. */
+  requestsPerSecond?: number;
+  burst?: number;
 }
 
 /** What the edge adds to a request on its way to an endpoint. */
 export interface ForwardedHeaders {
   /** X-Forwarded-For: add the client to what is there, leave it, or take it away. -Proto and -Port are always ours. */
   xff: "append" | "preserve" | "remove";
+  /** X-Forwarded-For names the client's port too. */
+  clientPort?: boolean;
+  /** The version and cipher of the client's TLS are told the endpoint in X-Amzn-Tls-Version and -Cipher-Suite. */
+  tlsFields?: boolean;
   /** Keep `Host` as the client sent it; else port 80/443 is dropped and any other listener port is appended. */
   preserveHost: boolean;
   /** Drop fields whose name has other characters than `-A-Za-z0-9`. */
@@ -45,10 +102,20 @@ export interface RouteConfig {
   /** All must hold. */
   conditions: readonly Condition[];
   action: RouteAction;
+  /** Of the rule, 1-50,000; 0 of the default. For logs. */
+  priority?: number;
+  /** A token without which the request is refused. */
+  jwt?: JwtCheck;
+  /** How the request's host and URL are rewritten, once the route is chosen. */
+  rewrites?: Rewrites;
+  /** What AWS has no words for. */
+  policy?: RoutePolicy;
 }
 
-/** In patterns `*` is any run of characters and `?` is one; any of the values may match. */
+/** In patterns `*` is any run of characters and `?` is one; any of the values may match. `regex` finds a match anywhere. */
 export type Condition =
+  | { kind: "path-regex" | "host-regex"; regexes: readonly string[] }
+  | { kind: "header-regex"; name: string; regexes: readonly string[] }
   | { kind: "path"; patterns: readonly string[] }
   | { kind: "host"; patterns: readonly string[] }
   | { kind: "method"; methods: readonly string[] }
@@ -57,10 +124,42 @@ export type Condition =
   | { kind: "source-ip"; cidrs: readonly string[] };
 
 export type RouteAction =
-  | { kind: "forward"; targets: readonly { clusterId: string; weight: number }[] }
+  | { kind: "forward"; targets: readonly WeightedTarget[]; stickyMs?: number }
   /** Each part may hold `#{protocol} #{host} #{port} #{path} #{query}`. */
   | { kind: "redirect"; status: 301 | 302; protocol: string; host: string; port: string; path: string; query: string }
   | { kind: "fixed"; status: number; contentType: string; body: string };
+
+/** `stickyMs` above: a client keeps the cluster that it was given first for this long (`AWSALBTG`). */
+export interface WeightedTarget {
+  clusterId: string;
+  /** 0-999. */
+  weight: number;
+}
+
+/** ALB user guide, "Verify JWTs": RS256, `iss` and `exp` demanded, `nbf` and `iat` checked where present. */
+export interface JwtCheck {
+  issuer: string;
+  /** The key set, as fetched: JSON Web Keys. Empty: nothing passes. */
+  keys: readonly JsonWebKey[];
+  claims: readonly {
+    name: string;
+    format: "single-string" | "string-array" | "space-separated";
+    values: readonly string[];
+  }[];
+}
+
+/** A public key of a JSON Web Key Set (RFC 7517); `n` and `e` of RSA in base64url. */
+export interface JsonWebKey {
+  kid: string;
+  n: string;
+  e: string;
+}
+
+/** Regular expressions in the linear-time subset that ALB takes; `$1` ... in `replace` are its groups. */
+export interface Rewrites {
+  host?: { regex: string; replace: string };
+  url?: { regex: string; replace: string };
+}
 
 export interface ClusterConfig {
   id: string;
@@ -70,6 +169,31 @@ export interface ClusterConfig {
   connectTimeoutMs: number;
   /** In-flight requests to an endpoint that was taken out may go on this long. */
   drainMs: number;
+  /** What the endpoints speak. Default `http1`. */
+  protocol?: "http1" | "http2" | "grpc";
+  /** Endpoints are reached over TLS. */
+  tls?: ClusterTls;
+  /** Default `round-robin`. `weighted-random` with `mitigate` is ALB's automatic target weights. */
+  balance?: "round-robin" | "least-outstanding" | "weighted-random";
+  mitigate?: boolean;
+  /** An endpoint's share grows from little to full over this long after it became healthy. */
+  slowStartMs?: number;
+  stickiness?: { kind: "lb-cookie"; durationMs: number } | { kind: "app-cookie"; name: string; durationMs: number };
+  /** With fewer healthy endpoints than either, requests go to all (fail-open). Default: 1. */
+  healthyMin?: { count: number; percent: number };
+  breaker?: BreakerPolicy;
+  outlier?: OutlierPolicy;
+  /** Retries under way, as a share of requests under way, with a floor. Envoy's default: 20%, 3. */
+  retryBudget?: { percent: number; min: number };
+}
+
+export interface ClusterTls {
+  /** Certificates are verified; ALB does not. */
+  verify: boolean;
+  /** For SNI and verification; the endpoint's host when absent. */
+  serverName?: string;
+  /** PEM, beside the system's. */
+  ca?: string;
 }
 
 /** An address that the edge dials, or a function registered with {@link Edge.register}. */
@@ -78,7 +202,8 @@ export type EndpointConfig =
   | { kind: "function"; id: string; requestBytesMax: number };
 
 export interface HealthCheck {
-  protocol: "http" | "tcp";
+  /** `grpc` calls `path` as a method without arguments, and looks at `grpc-status`. */
+  protocol: "http" | "https" | "tcp" | "grpc";
   path: string;
   /** The endpoint's own port when absent. */
   port?: number;
@@ -86,7 +211,7 @@ export interface HealthCheck {
   timeoutMs: number;
   healthyCount: number;
   unhealthyCount: number;
-  /** Statuses that pass, as `200`, `200,202` or `200-299`. */
+  /** Statuses that pass, as `200`, `200,202` or `200-299`; of gRPC `0` or `0-99`. */
   matcher: string;
   userAgent: string;
 }

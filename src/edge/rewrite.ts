@@ -1,13 +1,11 @@
 /**
- * Heads on their way through: the request as the upstream gets it, the response as the client gets it. Lines that stay
- * as they are go over in runs, as slices of the head's text; nothing is passed on that could not be written canonically.
+ * A request's head on its way through, as the upstream gets it. Lines that stay as they are go over in runs, as slices
+ * of the head's text; nothing is passed on that could not be written canonically.
  */
 import { plainName } from "./h1/chars.ts";
 import { field, hopByHop } from "./h1/fields.ts";
 import type { RequestHead } from "./h1/request.ts";
-import type { ResponseHead } from "./h1/response.ts";
 import { idMask, loose, spanSize } from "./h1/scan.ts";
-import { reasonOf } from "./h1/status.ts";
 import { hostnameOf } from "./match.ts";
 import type { ForwardedHeaders } from "./ports.ts";
 import { nextTrace } from "./tracing.ts";
@@ -161,49 +159,4 @@ function flat(lines: string): string[] {
     fields.push(line.slice(0, colon), line.slice(colon + 2));
   }
   return fields;
-}
-
-const responseDrops = new Uint8Array(field.server + 1);
-for (const id of hopByHop) responseDrops[id] = drop;
-
-/** How the body goes to the client. */
-export type ClientFraming = "none" | "length" | "chunked" | "eof";
-
-/** How the body of `head` is framed for a client of HTTP/1.`minor`. */
-export function clientFraming(head: ResponseHead, minor: number): ClientFraming {
-  if (head.framing === "none" || head.framing === "length") return head.framing;
-  return minor === 0 ? "eof" : "chunked";
-}
-
-/** The response's status line and fields, without `Date` where it lacks one, `Connection` and the empty line. */
-export function responseLines(head: ResponseHead, framing: ClientFraming): string {
-  const { text, spans, count, status, connectionOptions } = head;
-  const lineEnd = count === 0 ? text.length - 2 : (spans[1] as number);
-  // From the status on it can be copied; a reason phrase that is not there at all is put in.
-  let out =
-    text.charCodeAt(12) === 32 ? `HTTP/1.1 ${text.slice(9, lineEnd)}` : `HTTP/1.1 ${status} ${reasonOf(status)}\r\n`;
-  const dropLength = framing !== "length" && (status < 200 || status === 204);
-  let run = -1;
-  let runEnd = -1;
-  for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
-    const id = (spans[at] as number) & idMask;
-    const named = connectionOptions.length > 0 && isNamed(head, at);
-    const kept = (responseDrops[id] as number) === keep && !named && !(dropLength && id === field.contentLength);
-    if (kept && ((spans[at] as number) & loose) === 0) {
-      if (run < 0) run = spans[at + 1] as number;
-      runEnd = (spans[at + 4] as number) + 2;
-      continue;
-    }
-    if (run >= 0) out += text.slice(run, runEnd);
-    run = -1;
-    if (kept) out += `${text.slice(spans[at + 1], spans[at + 2])}: ${text.slice(spans[at + 3], spans[at + 4])}\r\n`;
-  }
-  if (run >= 0) out += text.slice(run, runEnd);
-  return framing === "chunked" ? `${out}Transfer-Encoding: chunked\r\n` : out;
-}
-
-function isNamed({ text, spans, connectionOptions }: ResponseHead, at: number): boolean {
-  const id = (spans[at] as number) & idMask;
-  if (id === field.contentLength) return false;
-  return connectionOptions.includes(text.slice(spans[at + 1], spans[at + 2]).toLowerCase());
 }

@@ -7,30 +7,12 @@ import { Output } from "./h1/output.ts";
 import { emptyResponseHead, readResponse, type ResponseHead } from "./h1/response.ts";
 import { needMore, type HeadScanner, type ScanLimits } from "./h1/scan.ts";
 import type { Headers } from "../base/http.ts";
+import type { OutgoingHead, UpstreamSink, UpstreamStream } from "./exchange.ts";
 import { interimMax, responseHeadBytesMax } from "./h1/limits.ts";
+import { trailerText } from "./h1/write.ts";
 import type { Upstream } from "./pool.ts";
 import type { EdgeErrorReason } from "./stats.ts";
 import { WheelEntry } from "./wheel.ts";
-
-/** What happens to the request that a connection carries. Each call but the last is followed by another or the end. */
-export interface UpstreamSink {
-  interim(head: ResponseHead): void;
-  response(head: ResponseHead): void;
-  /** A slice of the response body; the buffer is used again after the call. */
-  responseData(bytes: Buffer, start: number, end: number): void;
-  /** The response is complete. */
-  responseEnd(trailers: Headers): void;
-  /** All that one read brought has been handed over. */
-  responseFlush(): void;
-  /** The endpoint can take more of the request. */
-  upstreamDrained(): void;
-  /** Nothing but a head was sent, which may as well go out on another connection. */
-  readonly movable: boolean;
-  /** The request goes on at `connection`, which has taken it. */
-  moved(connection: UpstreamConnection): void;
-  /** No proper end will come. */
-  upstreamFailed(reason: EdgeErrorReason): void;
-}
 
 export const responseScan: ScanLimits = {
   requestLineBytesMax: 0,
@@ -42,9 +24,9 @@ export const responseScan: ScanLimits = {
 
 const trailerLimits = { trailerBytesMax: 16 * 1024, chunkExtensionBytesMax: 16 * 1024 };
 
-export class UpstreamConnection implements BodySink {
+export class UpstreamConnection implements BodySink, UpstreamStream {
   readonly socket: Socket;
-  readonly out: Output;
+  readonly #out: Output;
   /** Requests it carried before this one. */
   uses = 0;
   /** A byte of the response to the request under way has come. */
@@ -58,6 +40,7 @@ export class UpstreamConnection implements BodySink {
   #scanner: HeadScanner | undefined;
   #sink: UpstreamSink | undefined;
   #method = "";
+  #chunked = false;
   #requestDone = false;
   #inBody = false;
   #interims = 0;
@@ -70,7 +53,7 @@ export class UpstreamConnection implements BodySink {
     // One buffer for all: what a read brings is used up, or copied, before the next read.
     const onread = { buffer: readBuffer, callback: (bytes: number) => this.#onRead(readBuffer, bytes) };
     this.socket = connect({ host, port, noDelay: true, onread });
-    this.out = new Output(this.socket);
+    this.#out = new Output(this.socket);
     this.timer = new WheelEntry(() => this.#onTimer());
     this.socket.on("connect", () => this.#onConnect());
     this.socket.on("drain", () => this.#sink?.upstreamDrained());
@@ -89,19 +72,38 @@ export class UpstreamConnection implements BodySink {
     return this.#sink === undefined && this.socket.writable && !this.socket.readableEnded;
   }
 
-  /** Takes a request of `method`; its bytes go to {@link out}. */
-  begin(sink: UpstreamSink, method: string): void {
+  begin(sink: UpstreamSink, { method, text, chunked }: OutgoingHead): void {
     this.#sink = sink;
     this.#method = method;
+    this.#chunked = chunked;
     this.#requestDone = false;
     this.#inBody = false;
     this.#interims = 0;
     this.answering = false;
+    this.#out.text(text);
   }
 
-  /** The request is completely written. */
-  requestSent(): void {
+  data(bytes: Buffer, start: number, end: number): void {
+    if (this.#chunked) this.#out.text(`${(end - start).toString(16)}\r\n`);
+    this.#out.bytes(bytes, start, end, true);
+    if (this.#chunked) this.#out.text("\r\n");
+  }
+
+  end(trailers: Headers): void {
+    if (this.#chunked) this.#out.text(`0\r\n${trailerText(trailers)}\r\n`);
     this.#requestDone = true;
+  }
+
+  flush(): boolean {
+    return this.#out.flush();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (this.socket.isPaused()) this.socket.resume();
   }
 
   /** Lets `connection` carry the request that waits for this one to stand; false when it cannot be moved. */
@@ -113,7 +115,7 @@ export class UpstreamConnection implements BodySink {
     return true;
   }
 
-  /** Gives up the request under way, and the connection with it. The sink hears nothing more. */
+  /** The connection goes with the request. */
   abandon(): void {
     this.#sink = undefined;
     this.socket.destroy();

@@ -4,30 +4,20 @@
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
-import type { Headers } from "../../base/http.ts";
+import type { Headers, Peer } from "../../base/http.ts";
+import type { ClientStream, Exchange, Reply } from "../exchange.ts";
+import { peerOf } from "../peer.ts";
 import { WheelEntry, type Wheel } from "../wheel.ts";
 import { BodyReader } from "./body.ts";
 import type { BodySink } from "./chunked.ts";
 import type { H1Limits } from "./limits.ts";
 import { Output } from "./output.ts";
 import { emptyRequestHead, readRequest, type RequestHead } from "./request.ts";
+import type { ResponseHead } from "./response.ts";
+import { clientFraming, responseLines, type ClientFraming } from "./response-lines.ts";
 import { needMore, type HeadScanner, type Refusal, type ScannerPool } from "./scan.ts";
-
-/** One request and its answer. Its methods are called in order; none after {@link Exchange.clientGone}. */
-export interface Exchange {
-  /** A slice of the request body; nobody writes into `bytes` again. */
-  requestData(bytes: Buffer, start: number, end: number): void;
-  /** The request body is complete. Called for requests without a body too. */
-  requestEnd(trailers: Headers): void;
-  /** All that one read brought has been handed over: the moment to send what was gathered. */
-  requestFlush(): void;
-  /** The client can take more of the response. */
-  clientDrained(): void;
-  /** Nobody is there to answer: give up. `refusal` when the body broke the protocol and may still be answered. */
-  clientGone(reason: string, refusal?: Refusal): void;
-  /** Not a byte from either side for the idle timeout. */
-  idle(): void;
-}
+import { reasonOf } from "./status.ts";
+import { trailerText } from "./write.ts";
 
 /** What connections of one listener share. */
 export interface ConnectionOwner {
@@ -49,7 +39,11 @@ type Mode = "resting" | "head" | "active" | "draining" | "lingering" | "closed";
 /** Where no idle timeout is set, a client that neither sends its body nor reads its answer is still given up. */
 const stallMs = 60_000;
 
-export class ClientConnection implements BodySink {
+function connectionLine(keepAlive: boolean): string {
+  return keepAlive ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
+}
+
+export class ClientConnection implements BodySink, ClientStream {
   readonly socket: Socket;
   readonly out: Output;
   readonly head: RequestHead = emptyRequestHead();
@@ -70,6 +64,10 @@ export class ClientConnection implements BodySink {
   #drainedBytes = 0;
   #sentAtCheck = 0;
   #armedMs = 0;
+  /** Of the answer that {@link respond} began. */
+  #framing: ClientFraming = "none";
+  #goesOn = false;
+  #client: Peer | undefined;
   /** Bytes of the next request that came while this one was under way. */
   #held: Buffer | undefined;
 
@@ -85,6 +83,10 @@ export class ClientConnection implements BodySink {
     socket.on("error", () => this.#onGone("client-reset"));
     socket.on("close", () => this.#onClose());
     this.#arm(owner.limits.headTimeoutMs);
+  }
+
+  get client(): Peer {
+    return (this.#client ??= peerOf(this.socket));
   }
 
   /** The whole request has come. */
@@ -108,6 +110,46 @@ export class ClientConnection implements BodySink {
   /** No request is under way, and none has begun to come. */
   get resting(): boolean {
     return this.#mode === "resting";
+  }
+
+  reply({ status, reason, lines, body }: Reply): void {
+    const { out } = this;
+    const keepAlive = this.persistent;
+    this.responseBegun = true;
+    out.text(`HTTP/1.1 ${status} ${reason ?? reasonOf(status)}\r\n${lines}${connectionLine(keepAlive)}\r\n`);
+    if (typeof body === "string") out.text(body);
+    else if (body.length > 0) out.bytes(body, 0, body.length, true);
+    out.flush();
+    this.finish(keepAlive);
+  }
+
+  interim(head: ResponseHead): void {
+    if (this.head.minor > 0) this.out.text(`${responseLines(head, "none")}\r\n`);
+  }
+
+  respond(head: ResponseHead, extra: string): void {
+    this.#framing = clientFraming(head, this.head.minor);
+    // An answer that is here before the request is: the rest of the request goes on to the endpoint, but no next one.
+    this.#goesOn = this.persistent && this.#requestDone && this.#framing !== "eof";
+    this.responseBegun = true;
+    this.out.text(`${responseLines(head, this.#framing)}${extra}${connectionLine(this.#goesOn)}\r\n`);
+  }
+
+  responseData(bytes: Buffer, start: number, end: number): void {
+    const { out } = this;
+    if (this.#framing === "chunked") out.text(`${(end - start).toString(16)}\r\n`);
+    out.bytes(bytes, start, end, false);
+    if (this.#framing === "chunked") out.text("\r\n");
+  }
+
+  responseEnd(trailers: Headers): void {
+    if (this.#framing === "chunked") this.out.text(`0\r\n${trailerText(trailers)}\r\n`);
+    this.out.flush();
+    this.finish(this.#goesOn);
+  }
+
+  flush(): boolean {
+    return this.out.flush();
   }
 
   /** Tells a client that waits with its body to send it. */

@@ -2,7 +2,8 @@
 import { asError } from "../../base/errors.ts";
 import type { Body, HttpHandler, HttpRequest, HttpResponse, Peer } from "../../base/http.ts";
 import type { Log } from "../../telemetry/log.ts";
-import type { ClientConnection, Exchange } from "./connection.ts";
+import type { Exchange } from "../exchange.ts";
+import type { ClientConnection } from "./connection.ts";
 import { RequestBody } from "./request-body.ts";
 import { flatHeaders, type RequestHead } from "./request.ts";
 import type { Refusal } from "./scan.ts";
@@ -151,7 +152,7 @@ export class HandlerExchange implements Exchange {
     const { out } = connection;
     const keepAlive = connection.persistent && plan.framing.kind !== "eof";
     connection.responseBegun = true;
-    let head = plan.head;
+    let head = `HTTP/1.1 ${response.status} ${plan.reason}\r\n${plan.lines}`;
     if (!plan.hasDate) head += `Date: ${this.#deps.dateText()}\r\n`;
     if (!keepAlive) head += "Connection: close\r\n";
     else if (this.#minor === 0) head += "Connection: keep-alive\r\n";

@@ -13,8 +13,9 @@ export type ResponseFraming =
   | { kind: "eof" };
 
 export interface ResponsePlan {
-  /** The head, complete but for `Connection`, `Date` and the empty line. */
-  head: string;
+  reason: string;
+  /** The head's fields, complete but for `Connection` and `Date`, each with its end. */
+  lines: string;
   framing: ResponseFraming;
   /** Whether the body is sent at all: not to HEAD, not with 204 and 304. */
   withBody: boolean;
@@ -37,11 +38,11 @@ export function planResponse(response: HttpResponse, method: string, minor: numb
   const bodiless = status === 204 || status === 304;
   const withBody = method !== "HEAD" && !bodiless;
   const framing = bodiless ? none : framingOf(body, contentLength, method, minor);
-  let head = `HTTP/1.1 ${status} ${reason}\r\n${text}`;
-  if (framing.kind === "length") head += `Content-Length: ${framing.bytes}\r\n`;
-  else if (framing.kind === "chunked") head += "Transfer-Encoding: chunked\r\n";
-  else if (status === 304 && contentLength >= 0) head += `Content-Length: ${contentLength}\r\n`;
-  return { head, framing, withBody, hasDate, hasServer };
+  let lines = text;
+  if (framing.kind === "length") lines += `Content-Length: ${framing.bytes}\r\n`;
+  else if (framing.kind === "chunked") lines += "Transfer-Encoding: chunked\r\n";
+  else if (status === 304 && contentLength >= 0) lines += `Content-Length: ${contentLength}\r\n`;
+  return { reason, lines, framing, withBody, hasDate, hasServer };
 }
 
 const none: ResponseFraming = { kind: "none" };

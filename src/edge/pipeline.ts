@@ -1,0 +1,74 @@
+/**
+ * What happens to a request, top to bottom. Everything that its configuration decides was compiled when that came into
+ * force (`compile.ts`); what is left is read here in the order in which it happens:
+ *
+ * 1. The head was scanned and understood strictly (`h1/`), or the connection has ended with a refusal.
+ * 2. The route: the first whose conditions all hold.
+ * 3. Its gates, in order: each may refuse.
+ * 4. A redirect or a fixed response is answered at once.
+ * 5. The cluster by weight, and its endpoint: healthy, and whose turn it is.
+ * 6. The exchange: an address is dialled (`proxy.ts`), a function is called on the main thread (`call.ts`).
+ */
+import { pageOf } from "./answers.ts";
+import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
+import type { Cluster } from "./cluster.ts";
+import type { CompiledListener } from "./compile.ts";
+import type { ClientStream, Exchange } from "./exchange.ts";
+import type { Upstream } from "./pool.ts";
+import { ProxyExchange } from "./proxy.ts";
+import { RequestRecord } from "./record.ts";
+import { tooManyForwarded } from "./rewrite.ts";
+
+/** What the worker has for all requests. */
+export interface PipelineDeps {
+  calls: CallLink;
+}
+
+/** From a request to what answers it. */
+export function handle(deps: PipelineDeps, listener: CompiledListener, client: ClientStream): Exchange {
+  const request = new RequestRecord(listener, client);
+  const route = listener.routes[listener.match(request)];
+  if (route === undefined) return request.refuse(503, "no-route");
+  request.route = route;
+
+  for (const gate of route.gates) {
+    const refusal = gate(request);
+    if (refusal !== undefined) return request.answer(refusal.answer, refusal.reason);
+  }
+
+  const { action } = route;
+  if (action.kind === "answer") return request.answer(action.answer(request));
+
+  const cluster = action.choose(request);
+  const endpoint = cluster?.pick();
+  if (cluster === undefined || endpoint === undefined) {
+    cluster?.stats.refused("no-endpoints");
+    return request.refuse(503, "no-endpoints");
+  }
+  request.cluster = cluster;
+  request.endpoint = endpoint;
+  return endpoint.kind === "address"
+    ? proxy(request, cluster, endpoint.upstream)
+    : call(deps, request, cluster, endpoint);
+}
+
+function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Exchange {
+  const { listener, head } = request;
+  if (head.upgrade?.startsWith("websocket") === true) {
+    // Not built yet; a plain answer would be taken for the endpoint's refusal.
+    return request.answer({ ...pageOf(501), lines: "X-Mikan-Reason: websocket-not-implemented\r\n" }, "websocket");
+  }
+  const text = listener.rewriter.head(head, request.address);
+  if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
+  return new ProxyExchange(request, cluster, upstream, {
+    method: head.method,
+    text,
+    chunked: head.framing === "chunked",
+  });
+}
+
+function call({ calls }: PipelineDeps, request: RequestRecord, cluster: Cluster, endpoint: CallEndpoint): Exchange {
+  const fields = request.listener.rewriter.fields(request.head, request.address);
+  if (fields === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
+  return new CallExchange(request, cluster, endpoint, fields, calls);
+}

@@ -1,0 +1,78 @@
+/** One request on its way through a worker: what is known of it, who answers it, and what ends with it. */
+import { pageOf, type OwnAnswer } from "./answers.ts";
+import type { Cluster, Endpoint } from "./cluster.ts";
+import type { CompiledListener, CompiledRoute } from "./compile.ts";
+import { answered, type ClientStream, type Exchange } from "./exchange.ts";
+import type { RequestHead } from "./h1/request.ts";
+import { hostnameOf, type Subject } from "./match.ts";
+
+export class RequestRecord implements Subject {
+  readonly listener: CompiledListener;
+  readonly client: ClientStream;
+  readonly head: RequestHead;
+  readonly path: string;
+  readonly query: string;
+  readonly hostname: string;
+  readonly address: string;
+  /** Monotonic milliseconds. */
+  readonly startedMs: number;
+  /** What answers it, as far as that is decided. */
+  route: CompiledRoute | undefined;
+  cluster: Cluster | undefined;
+  endpoint: Endpoint | undefined;
+  /** Lines that the answer of an endpoint gets beside its own, each with its end. */
+  responseLines = "";
+  /** Of the answer that the client gets; 0 while there is none. */
+  status = 0;
+  /** Of the answer that the endpoint gave; 0 while there is none. */
+  endpointStatus = 0;
+  /** Why the edge answers itself, or why there is no proper answer. */
+  reason: string | undefined;
+  #releases: (() => void)[] | undefined;
+  #ended = false;
+
+  constructor(listener: CompiledListener, client: ClientStream) {
+    const { head } = client;
+    const { target } = head;
+    const mark = target.indexOf("?");
+    this.listener = listener;
+    this.client = client;
+    this.head = head;
+    this.path = mark < 0 ? target : target.slice(0, mark);
+    this.query = mark < 0 ? "" : target.slice(mark + 1);
+    this.hostname = hostnameOf(head.host);
+    this.address = client.client.address;
+    this.startedMs = listener.plane.clock.monotonicMs();
+    listener.epoch.active += 1;
+  }
+
+  /** Runs `release` when the request is over, however it ends. */
+  onEnd(release: () => void): void {
+    (this.#releases ??= []).push(release);
+  }
+
+  /** Answers without an endpoint. */
+  answer(answer: OwnAnswer, reason?: string): Exchange {
+    const { client, listener } = this;
+    this.status = answer.status;
+    this.reason = reason;
+    const reply = listener.answerer.reply(answer, this.head.method);
+    // Over before the client can know that it is.
+    this.end();
+    client.reply(reply);
+    return answered;
+  }
+
+  /** Answers with the page of `status`. */
+  refuse(status: number, reason: string): Exchange {
+    return this.answer(pageOf(status), reason);
+  }
+
+  /** The request is over. Later calls do nothing. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#releases !== undefined) for (const release of this.#releases) release();
+    this.listener.epoch.end();
+  }
+}

@@ -1,6 +1,10 @@
 /** What an object has besides bytes: content type, kept headers, metadata, tags; as requests give it and answers tell it. */
+import { objectAcl, type AskedAcl } from "./grants.ts";
+import { encryptionMembers, type Chosen } from "./encryption.ts";
 import { fault } from "./faults.ts";
 import { checkMetadata } from "./limits.ts";
+import { lockHeaders, lockOf, type AskedLock } from "./locks.ts";
+import type { Settings } from "./settings-of.ts";
 import type { Prepared, Version } from "./tables.ts";
 import { headerTags } from "./tags.ts";
 
@@ -13,19 +17,17 @@ const keptHeaders = [
   "WebsiteRedirectLocation",
 ] as const;
 
-/** Settings that would change what happens to the object, and that are not run. */
-const refusedSettings = [
-  "SSECustomerKey",
+/** Headers that a copy never has from its source. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  "StorageClass",
+  "WebsiteRedirectLocation",
+  "ServerSideEncryption",
   "SSEKMSKeyId",
-  "ObjectLockMode",
-  "ObjectLockRetainUntilDate",
-  "ObjectLockLegalHoldStatus",
-  "GrantFullControl",
-  "GrantRead",
-  "GrantReadACP",
-  "GrantWriteACP",
-  "WriteOffsetBytes",
-] as const;
+  "BucketKeyEnabled",
+  "SSECustomerAlgorithm",
+  "SSECustomerKeyMD5",
+  ...lockHeaders,
+]);
 
 /** Classes from which an object can be read at once; kept, and told again. */
 const storageClasses = [
@@ -37,36 +39,38 @@ const storageClasses = [
   "GLACIER_IR",
 ];
 
-type Given = { [N in (typeof keptHeaders)[number]]?: string | undefined } & {
-  ContentType?: string | undefined;
-  Expires?: Date | undefined;
-  Metadata?: Record<string, string> | undefined;
-  Tagging?: string | undefined;
-  StorageClass?: string | undefined;
-  ServerSideEncryption?: string | undefined;
-  ACL?: string | undefined;
-};
+type Given = { [N in (typeof keptHeaders)[number]]?: string | undefined } & AskedAcl &
+  AskedLock & {
+    ContentType?: string | undefined;
+    Expires?: Date | undefined;
+    Metadata?: Record<string, string> | undefined;
+    Tagging?: string | undefined;
+    StorageClass?: string | undefined;
+    WriteOffsetBytes?: number | undefined;
+  };
+
+/** Where an object is to be, and how. */
+export interface Preparing {
+  operation: string;
+  account: string;
+  settings: Partial<Settings>;
+  encryption: Pick<Chosen, "headers" | "dataKey">;
+  nowMs: number;
+}
 
 export const defaultContentType = "binary/octet-stream";
 
 /** Refuses by name what is not run, and gives what is kept. */
-export function preparedOf(input: Given, operation: string): Prepared {
-  const settings = input as Given & { [N in (typeof refusedSettings)[number]]?: unknown };
-  const refused = refusedSettings.find((name) => settings[name] !== undefined);
-  if (refused !== undefined) throw fault("NotImplemented", `Mikan does not implement ${refused} of ${operation} yet.`);
-  const { ServerSideEncryption, StorageClass = "STANDARD", ACL = "private", Expires } = input;
-  if (ServerSideEncryption !== undefined && ServerSideEncryption !== "AES256") {
-    throw fault("NotImplemented", `Mikan does not implement ServerSideEncryption ${ServerSideEncryption} yet.`);
+export function preparedOf(input: Given, { operation, account, settings, encryption, nowMs }: Preparing): Prepared {
+  if (input.WriteOffsetBytes !== undefined) {
+    throw fault("NotImplemented", `Mikan does not implement WriteOffsetBytes of ${operation} yet.`);
   }
+  const { StorageClass = "STANDARD", Expires } = input;
   if (!storageClasses.includes(StorageClass)) {
     throw fault("NotImplemented", `Mikan does not implement StorageClass ${StorageClass} yet.`);
   }
-  // Buckets have been without ACLs since 2023, unless their ownership controls bring them back.
-  if (ACL !== "private" && ACL !== "bucket-owner-full-control") {
-    throw fault("AccessControlListNotSupported", "The bucket does not allow ACLs");
-  }
   checkMetadata(input.Metadata ?? {});
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...encryption.headers, ...lockOf(input, settings.objectLock, nowMs) };
   for (const name of keptHeaders) if (input[name] !== undefined) headers[name] = input[name];
   if (StorageClass !== "STANDARD") headers["StorageClass"] = StorageClass;
   if (Expires !== undefined) headers["Expires"] = Expires.toISOString();
@@ -75,17 +79,26 @@ export function preparedOf(input: Given, operation: string): Prepared {
     headers,
     metadata: input.Metadata ?? {},
     tags: headerTags(input.Tagging),
+    dataKey: encryption.dataKey,
+    acl: objectAcl(input, settings.ownershipControls, account),
   };
 }
 
+/** The headers of a copy that keeps its source's, under those that are always its own. */
+export function copiedHeaders(original: Readonly<Record<string, string>>, own: Readonly<Record<string, string>>) {
+  const of = (headers: Readonly<Record<string, string>>, isOwn: boolean) =>
+    Object.fromEntries(Object.entries(headers).filter(([name]) => ownHeaders.has(name) === isOwn));
+  return { ...of(original, false), ...of(own, true) };
+}
+
 /** The columns of a version that hold it. */
-export function preparedColumns({ contentType, headers, metadata, tags }: Prepared) {
-  return { content_type: contentType, headers, metadata, tags };
+export function preparedColumns({ contentType, headers, metadata, tags, dataKey = null, acl = null }: Prepared) {
+  return { content_type: contentType, headers, metadata, tags, data_key: dataKey, acl };
 }
 
 /** The members that GetObject and HeadObject have in common. */
 export function described(version: Version) {
-  const { Expires, ...headers } = version.headers;
+  const { Expires, ObjectLockRetainUntilDate, BucketKeyEnabled: _, ...headers } = version.headers;
   const tagCount = Object.keys(version.tags ?? {}).length;
   return {
     ETag: `"${version.etag}"`,
@@ -93,9 +106,12 @@ export function described(version: Version) {
     ContentType: version.content_type,
     AcceptRanges: "bytes",
     Metadata: version.metadata,
-    ServerSideEncryption: "AES256" as const,
     ...headers,
+    ...encryptionMembers(version.headers),
     ...(Expires === undefined ? {} : { Expires: new Date(Expires) }),
+    ...(ObjectLockRetainUntilDate === undefined
+      ? {}
+      : { ObjectLockRetainUntilDate: new Date(ObjectLockRetainUntilDate) }),
     ...(tagCount === 0 ? {} : { TagCount: tagCount }),
   };
 }

@@ -6,8 +6,11 @@ import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { beginsWith, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
+import { allowsAcls, grantsOf, type AskedAcl } from "./grants.ts";
+import { ownerId } from "./owners.ts";
 import { checkBucketName } from "./limits.ts";
 import { fault } from "./faults.ts";
+import type { Settings } from "./settings-of.ts";
 import { buckets, extents, findBucket, inBucket, parts, settings, uploads, versions, type Bucket } from "./tables.ts";
 
 const bucketsPageMax = 10_000;
@@ -21,9 +24,12 @@ export async function ownBucket(tx: ReadTx, name: string, call: Call): Promise<B
   return bucket;
 }
 
+/** What a bucket has from its first moment. */
+export type FirstSettings = Pick<Partial<Settings>, "acl" | "objectLock" | "ownershipControls" | "versioning">;
+
 /** Makes a bucket. With the token of an earlier call it gives what that one made. */
 export function bucketCreation({ store, clock }: Deps) {
-  return async (name: string, call: Call, token: string | null = null): Promise<Bucket> => {
+  return async (name: string, call: Call, token: string | null = null, first: FirstSettings = {}): Promise<Bucket> => {
     checkBucketName(name);
     const { account, region } = call;
     const row: Bucket = { account, region, name, created_ms: clock.now(), token };
@@ -31,6 +37,10 @@ export function bucketCreation({ store, clock }: Deps) {
       const present = await findBucket(tx, name);
       if (present === undefined) {
         await tx.run(insert(buckets, row));
+        for (const [setting, value] of Object.entries(first)) {
+          const place = { account, region, bucket: name, name: setting };
+          await tx.run(insert(settings, { ...place, value, modified_ms: row.created_ms }));
+        }
         return row;
       }
       if (token !== null && present.token === token) return present;
@@ -61,7 +71,7 @@ export function bucketOperations(deps: Deps) {
         const message = `The ${constraint} location constraint is incompatible for the region specific endpoint this request was sent to.`;
         throw fault("IllegalLocationConstraintException", message);
       }
-      const { name } = await create(input.Bucket, call);
+      const { name } = await create(input.Bucket, call, null, firstSettings(input, call.account));
       return { Location: `/${name}` };
     },
 
@@ -113,7 +123,27 @@ export function bucketOperations(deps: Deps) {
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
 }
 
-/** A canonical user id: 64 hex digits, here made of the account. */
-export function ownerId(account: string): string {
-  return account.padStart(64, "0");
+interface AskedBucket {
+  ObjectOwnership?: "BucketOwnerEnforced" | "BucketOwnerPreferred" | "ObjectWriter" | undefined;
+  ObjectLockEnabledForBucket?: boolean | undefined;
+}
+
+function firstSettings(input: AskedBucket & AskedAcl, account: string): FirstSettings {
+  const { ObjectOwnership } = input;
+  const ownershipControls = ObjectOwnership === undefined ? undefined : { Rules: [{ ObjectOwnership }] };
+  const acl = grantsOf(input, ownerId(account));
+  if (acl !== undefined && acl.length > 1 && !allowsAcls(ownershipControls)) {
+    throw fault(
+      "InvalidBucketAclWithObjectOwnership",
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    );
+  }
+  return {
+    ...(ownershipControls === undefined ? {} : { ownershipControls }),
+    ...(acl === undefined || !allowsAcls(ownershipControls) ? {} : { acl }),
+    // Locks are of versions, so they come together. Source: CreateBucket, "ObjectLockEnabledForBucket".
+    ...(input.ObjectLockEnabledForBucket === true
+      ? { objectLock: { retention: null }, versioning: { Status: "Enabled" as const } }
+      : {}),
+  };
 }

@@ -9,6 +9,7 @@ import { preparedColumns } from "./attributes-of.ts";
 import { ownBucket } from "./buckets.ts";
 import { checksumMembers, givenChecksum, joinedChecksum, type ObjectChecksum } from "./checksums.ts";
 import { checkWrite } from "./conditions.ts";
+import { encryptionMembers } from "./encryption.ts";
 import { fault } from "./faults.ts";
 import { partBytesMin, partNumberMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
@@ -113,7 +114,8 @@ export function completionOperations({ store, clock, ids }: Deps, events: Events
         const upload = await findUpload(tx, bucket, input);
         if (upload === undefined) throw noSuchUpload(input.UploadId);
         // A client whose answer got lost asks again, and gets it again.
-        if (upload.completed !== null) return upload.completed;
+        const told = encryptionMembers(upload.prepared.headers);
+        if (upload.completed !== null) return { ...upload.completed, told };
         if (input.IfMatch !== undefined || input.IfNoneMatch !== undefined) {
           checkWrite(input, visible(await newestVersion(tx, bucket, input.Key)));
         }
@@ -144,14 +146,14 @@ export function completionOperations({ store, clock, ids }: Deps, events: Events
         await tx.run(sql`update ${uploads.name} set ${assign(uploads, { completed })}
           where ${ofKey(bucket, input.Key)} and upload_id = ${input.UploadId}`);
         await events.happened(tx, bucket, "ObjectCreated:CompleteMultipartUpload", version, call);
-        return completed;
+        return { ...completed, told };
       });
       return {
         Location: `${call.publicUrl}/${input.Bucket}/${input.Key.split("/").map(encodeURIComponent).join("/")}`,
         Bucket: input.Bucket,
         Key: input.Key,
         ETag: `"${done.etag}"`,
-        ServerSideEncryption: "AES256",
+        ...done.told,
         ...(done.versionId === null ? {} : { VersionId: done.versionId }),
         ...checksumMembers(done.checksum),
       };

@@ -1,7 +1,6 @@
 /** Configurations of a bucket that are stored and told: versioning, policies, public access, ownership, encryption. */
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
-import { ownerId } from "./buckets.ts";
 import { fault } from "./faults.ts";
 import { putSetting, readSetting, removeSetting } from "./settings.ts";
 
@@ -69,6 +68,12 @@ export function configurationOperations(deps: Deps) {
       if (Status === undefined) {
         throw fault("IllegalVersioningConfigurationException", "The Versioning element must be specified");
       }
+      if (Status === "Suspended" && (await readSetting(deps, input.Bucket, "objectLock", call)) !== undefined) {
+        throw fault(
+          "InvalidBucketState",
+          "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+        );
+      }
       await putSetting(deps, input.Bucket, "versioning", { Status }, call);
       return {};
     },
@@ -125,13 +130,15 @@ export function configurationOperations(deps: Deps) {
     },
     async GetBucketOwnershipControls(input, call) {
       const OwnershipControls = await readSetting(deps, input.Bucket, "ownershipControls", call);
-      if (OwnershipControls !== undefined) return { OwnershipControls };
+      // A bucket that was never told otherwise has been its owner's alone since 2023.
+      if (OwnershipControls === undefined) return { OwnershipControls: ownerEnforced };
+      if (OwnershipControls.Rules.length > 0) return { OwnershipControls };
       throw fault("OwnershipControlsNotFoundError", "The bucket ownership controls were not found", {
         BucketName: input.Bucket,
       });
     },
     async DeleteBucketOwnershipControls(input, call) {
-      await removeSetting(deps, input.Bucket, "ownershipControls", call);
+      await putSetting(deps, input.Bucket, "ownershipControls", { Rules: [] }, call);
       return {};
     },
 
@@ -151,14 +158,6 @@ export function configurationOperations(deps: Deps) {
       return {};
     },
 
-    async GetBucketAcl(input, call) {
-      await readSetting(deps, input.Bucket, "policy", call);
-      return ownersAlone(call.account);
-    },
-    async GetObjectAcl(input, call) {
-      await readSetting(deps, input.Bucket, "policy", call);
-      return ownersAlone(call.account);
-    },
     async GetBucketRequestPayment(input, call) {
       await readSetting(deps, input.Bucket, "policy", call);
       return { Payer: "BucketOwner" };
@@ -171,12 +170,6 @@ export function configurationOperations(deps: Deps) {
       await readSetting(deps, input.Bucket, "policy", call);
       return {};
     },
-    async GetObjectLockConfiguration(input, call) {
-      await readSetting(deps, input.Bucket, "policy", call);
-      throw fault("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket", {
-        BucketName: input.Bucket,
-      });
-    },
     async GetBucketReplication(input, call) {
       await readSetting(deps, input.Bucket, "policy", call);
       throw fault("ReplicationConfigurationNotFoundError", "The replication configuration was not found", {
@@ -186,6 +179,7 @@ export function configurationOperations(deps: Deps) {
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
 }
 
+const ownerEnforced = { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" as const }] };
 const malformedXml = "The XML you provided was not well-formed or did not validate against our published schema";
 const defaultEncryption = {
   Rules: [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" as const }, BucketKeyEnabled: false }],
@@ -193,12 +187,3 @@ const defaultEncryption = {
 
 const noPolicy = (BucketName: string) =>
   fault("NoSuchBucketPolicy", "The bucket policy does not exist", { BucketName });
-
-/** Without ACLs the owner has full control, and nobody else has any. */
-function ownersAlone(account: string) {
-  const owner = { ID: ownerId(account), DisplayName: account };
-  return {
-    Owner: owner,
-    Grants: [{ Grantee: { ...owner, Type: "CanonicalUser" as const }, Permission: "FULL_CONTROL" as const }],
-  };
-}

@@ -1,8 +1,10 @@
 /** The bytes of a version: one blob, or extents of several, read as one stream. */
 import { BodyTooLarge, type Body } from "../../base/http.ts";
 import { sql } from "../../store/sql.ts";
-import type { ReadTx, Store, StoredBlob } from "../../store/store.ts";
+import type { ReadTx, Store } from "../../store/store.ts";
+import { isSealed } from "./encryption.ts";
 import { fault } from "./faults.ts";
+import { blockBytes, opened, sealed } from "./sealing.ts";
 import { extents, ofContent, type ContentRef, type Extent, type Version } from "./tables.ts";
 
 /** A piece of a blob. */
@@ -13,8 +15,10 @@ export interface Piece {
 }
 
 export async function piecesOf(tx: ReadTx, version: Version): Promise<Piece[]> {
-  const { account, region, blob_id: blobId, content } = version;
-  if (blobId !== null) return [{ blobId, start: 0, length: version.size_bytes }];
+  const { account, region, blob_id: blobId, content, headers, data_key: dataKey } = version;
+  if (blobId !== null) {
+    return [{ blobId, start: isSealed({ headers, dataKey }) ? blockBytes : 0, length: version.size_bytes }];
+  }
   return content === null ? [] : extentPieces(tx, { account, region, content });
 }
 
@@ -37,19 +41,38 @@ export function cut(pieces: readonly Piece[], start: number, end: number): Piece
   return wanted;
 }
 
-export function readPieces({ blobs }: Store, pieces: readonly Piece[]): Body {
+/** Reads pieces one after another; with the key that they lie under. */
+export function readPieces(store: Store, pieces: readonly Piece[], key?: Uint8Array): Body {
+  const read = ({ blobId, start, length }: Piece) =>
+    key === undefined
+      ? store.blobs.read(blobId, start, start + length)
+      : opened(store, blobId, { start, end: start + length, key });
   const [only] = pieces;
   if (only === undefined) return new Uint8Array(0);
-  if (pieces.length === 1) return blobs.read(only.blobId, only.start, only.start + only.length);
+  if (pieces.length === 1) return read(only);
   return (async function* () {
-    for (const { blobId, start, length } of pieces) yield* blobs.read(blobId, start, start + length);
+    for (const piece of pieces) yield* read(piece);
   })();
 }
 
-/** Writes a body to disk; throws `EntityTooLarge` past `limitBytes`. */
-export async function putBody({ blobs }: Store, body: Body, limitBytes: number): Promise<StoredBlob> {
+/** A body on disk. */
+export interface Put {
+  blobId: string;
+  sizeBytes: number;
+  /** Of the bytes as they lie: of sealed ones it is not that of the object, as S3's is not. */
+  md5Hex: string;
+  /** The whole of it; nothing for an empty body. */
+  pieces: Piece[];
+}
+
+/** Writes a body to disk, under `key` where there is one; throws `EntityTooLarge` past `limitBytes`. */
+export async function putBody({ blobs }: Store, body: Body, limitBytes: number, key?: Uint8Array): Promise<Put> {
+  const start = key === undefined ? 0 : blockBytes;
+  const written = key === undefined ? (body ?? new Uint8Array(0)) : sealed(body, key);
   try {
-    return await blobs.put(body ?? new Uint8Array(0), limitBytes);
+    const { id: blobId, sizeBytes: all, md5Hex } = await blobs.put(written, limitBytes + start);
+    const sizeBytes = all - start;
+    return { blobId, sizeBytes, md5Hex, pieces: sizeBytes === 0 ? [] : [{ blobId, start, length: sizeBytes }] };
   } catch (cause) {
     if (!(cause instanceof BodyTooLarge)) throw cause;
     throw fault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", {}, { cause });

@@ -4,7 +4,7 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import type { ReadTx } from "../../store/store.ts";
-import { preparedColumns, preparedOf } from "./attributes-of.ts";
+import { copiedHeaders, preparedColumns, preparedOf } from "./attributes-of.ts";
 import { ownBucket } from "./buckets.ts";
 import {
   algorithmOf,
@@ -15,17 +15,21 @@ import {
 } from "./checksums.ts";
 import { checkRead, checkWrite, type Range } from "./conditions.ts";
 import { cut, piecesOf, putBody, readPieces, type Piece } from "./content.ts";
+import { createEncryption, encryptionMembers, type CustomerKey } from "./encryption.ts";
 import { fault } from "./faults.ts";
 import { checkKey, checkPartNumber, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
-import type { Bucket, Prepared, Version } from "./tables.ts";
-import { openUpload, placePart, summed } from "./uploads.ts";
+import { allSettings, type Bucket, type Prepared, type Version } from "./tables.ts";
+import { keyOfUpload, openUpload, placePart, summed } from "./uploads.ts";
 import { findVersion, newestVersion, placeVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
 
 /** A part that is made of more pieces than this is written anew, so that a read never has to look for too many. */
 const sharedPiecesMax = 4;
 
 interface Conditional {
+  CopySourceSSECustomerAlgorithm?: string | undefined;
+  CopySourceSSECustomerKey?: string | undefined;
+  CopySourceSSECustomerKeyMD5?: string | undefined;
   CopySource: string;
   CopySourceIfMatch?: string | undefined;
   CopySourceIfNoneMatch?: string | undefined;
@@ -125,9 +129,33 @@ async function unchanged(tx: ReadTx, { version, bucket }: Source): Promise<void>
   throw fault("ConditionalRequestConflict", "The source object changed while it was copied. Please retry.");
 }
 
-export function copyOperations({ store, clock, ids }: Deps, events: Events) {
+/** The customer's key of a copy's source. */
+const sourceKey = (input: Conditional): CustomerKey => ({
+  SSECustomerAlgorithm: input.CopySourceSSECustomerAlgorithm,
+  SSECustomerKey: input.CopySourceSSECustomerKey,
+  SSECustomerKeyMD5: input.CopySourceSSECustomerKeyMD5,
+});
+
+interface Copying {
+  range: Range;
+  algorithm: AlgorithmName | undefined;
+  /** Of more pieces than this, the copy is written anew. */
+  sharedMax: number;
+  /** What the source lies under, and what the copy is to. */
+  from: Uint8Array | undefined;
+  to: Uint8Array | undefined;
+}
+
+export function copyOperations(deps: Deps, events: Events) {
+  const { store, clock, ids } = deps;
+  const encryption = createEncryption(deps);
+  const keyOfSource = ({ bucket, version }: Source, input: Conditional, call: Call) => {
+    const { headers, data_key: dataKey, key } = version;
+    return encryption.keyOf({ headers, dataKey }, sourceKey(input), { bucket, key }, call);
+  };
+
   /** What a copy is made of, and its sums; read through only where a sum has to be computed. */
-  const copied = async (source: Source, range: Range, algorithm: AlgorithmName | undefined, sharedMax: number) => {
+  const copied = async (source: Source, { range, algorithm, sharedMax, from, to }: Copying) => {
     const pieces = cut(source.pieces, range.start, range.end);
     const sizeBytes = range.end - range.start;
     const { version } = source;
@@ -135,23 +163,24 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
     const known = version.checksum?.type === "FULL_OBJECT" && whole ? version.checksum : null;
     const wanted = algorithm ?? known?.algorithm;
     const knowsSums = version.blob_id !== null && whole && wanted === known?.algorithm;
-    if (knowsSums && pieces.length <= sharedMax) return { pieces, sizeBytes, etag: version.etag, checksum: known };
-    const body = readPieces(store, pieces);
+    const lies = from === undefined && to === undefined;
+    if (lies && knowsSums && pieces.length <= sharedMax)
+      return { pieces, sizeBytes, etag: version.etag, checksum: known };
+    const body = readPieces(store, pieces, from);
     const reading = wanted === undefined ? { body, sum: () => null } : summed(body, wanted);
-    const blob = await putBody(store, reading.body, objectBytesMax);
+    const blob = await putBody(store, reading.body, objectBytesMax, to);
     const checksum: ObjectChecksum | null = reading.sum();
-    const own = sizeBytes === 0 ? [] : [{ blobId: blob.id, start: 0, length: sizeBytes }];
-    return { pieces: own, sizeBytes, etag: blob.md5Hex, checksum, blobId: blob.id };
+    return { pieces: blob.pieces, sizeBytes, etag: blob.md5Hex, checksum, blobId: blob.blobId };
   };
 
   return {
     async CopyObject(input, call) {
       checkKey(input.Key);
-      const fromRequest = preparedOf(
-        { ...input, Tagging: input.TaggingDirective === "REPLACE" ? input.Tagging : undefined },
-        "CopyObject",
-      );
-      const source = await store.read((tx) => readSource(tx, input, call));
+      const { source, place, settings } = await store.read(async (tx) => {
+        const source = await readSource(tx, input, call);
+        const place = await ownBucket(tx, input.Bucket, call);
+        return { source, place, settings: await allSettings(tx, place) };
+      });
       const { version: original } = source;
       refuseIdle(input, source);
       if (original.size_bytes > objectBytesMax) {
@@ -161,9 +190,20 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
         );
       }
       const algorithm = input.ChecksumAlgorithm === undefined ? undefined : algorithmOf(input.ChecksumAlgorithm);
-      const copy = await copied(source, { start: 0, end: original.size_bytes }, algorithm, 1);
-      const prepared = copyPrepared(fromRequest, original, input);
       const modifiedMs = clock.now();
+      const chosen = await encryption.choose(input, settings.encryption, { bucket: place, key: input.Key }, call);
+      const fromRequest = preparedOf(
+        { ...input, Tagging: input.TaggingDirective === "REPLACE" ? input.Tagging : undefined },
+        { operation: "CopyObject", account: call.account, settings, encryption: chosen, nowMs: modifiedMs },
+      );
+      const copy = await copied(source, {
+        range: { start: 0, end: original.size_bytes },
+        algorithm,
+        sharedMax: 1,
+        from: await keyOfSource(source, input, call),
+        to: chosen.key,
+      });
+      const prepared = copyPrepared(fromRequest, original, input);
       const random = ids.hex(versionRandomBytes);
       const versionId = await store.tx(async (tx) => {
         const bucket = await ownBucket(tx, input.Bucket, call);
@@ -189,7 +229,7 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
       return {
         ...versionId,
         ...source.sourceVersionId,
-        ServerSideEncryption: "AES256",
+        ...encryptionMembers(prepared.headers),
         CopyObjectResult: {
           ETag: `"${copy.etag}"`,
           LastModified: new Date(modifiedMs),
@@ -200,10 +240,11 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
 
     async UploadPartCopy(input, call) {
       checkPartNumber(input.PartNumber);
-      const { source, upload } = await store.read(async (tx) => ({
-        upload: (await openUpload(tx, input, call)).upload,
+      const { source, open } = await store.read(async (tx) => ({
+        open: await openUpload(tx, input, call),
         source: await readSource(tx, input, call),
       }));
+      const { upload } = open;
       const range = copyRange(input.CopySourceRange, source.version.size_bytes);
       if (range.end - range.start > objectBytesMax) {
         throw fault(
@@ -211,7 +252,13 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
           `The specified copy source is larger than the maximum allowable size for a copy source: ${objectBytesMax}`,
         );
       }
-      const copy = await copied(source, range, upload.checksum?.algorithm, sharedPiecesMax);
+      const copy = await copied(source, {
+        range,
+        algorithm: upload.checksum?.algorithm,
+        sharedMax: sharedPiecesMax,
+        from: await keyOfSource(source, input, call),
+        to: await keyOfUpload(encryption, open, input, call),
+      });
       const modifiedMs = clock.now();
       await store.tx(async (tx) => {
         const { upload } = await openUpload(tx, input, call);
@@ -220,6 +267,7 @@ export function copyOperations({ store, clock, ids }: Deps, events: Events) {
       });
       return {
         ...source.sourceVersionId,
+        ...encryptionMembers(upload.prepared.headers),
         CopyPartResult: {
           ETag: `"${copy.etag}"`,
           LastModified: new Date(modifiedMs),
@@ -243,14 +291,13 @@ interface Directives {
 
 /** Metadata and tags of the copy: the source's, unless the request replaces them. Class and redirect are always its own. */
 function copyPrepared(fromRequest: Prepared, original: Version, input: Directives): Prepared {
-  const ownAlways = (name: string) => name === "StorageClass" || name === "WebsiteRedirectLocation";
-  const only = (headers: Record<string, string>, always: boolean) =>
-    Object.fromEntries(Object.entries(headers).filter(([name]) => ownAlways(name) === always));
   const replaces = input.MetadataDirective === "REPLACE";
   return {
     contentType: replaces ? fromRequest.contentType : original.content_type,
-    headers: replaces ? fromRequest.headers : { ...only(original.headers, false), ...only(fromRequest.headers, true) },
+    headers: replaces ? fromRequest.headers : copiedHeaders(original.headers, fromRequest.headers),
     metadata: replaces ? fromRequest.metadata : original.metadata,
+    dataKey: fromRequest.dataKey ?? null,
+    acl: fromRequest.acl ?? null,
     tags: input.TaggingDirective === "REPLACE" ? fromRequest.tags : original.tags,
   };
 }

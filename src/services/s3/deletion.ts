@@ -8,6 +8,7 @@ import { ownBucket } from "./buckets.ts";
 import { checkWrite } from "./conditions.ts";
 import { fault } from "./faults.ts";
 import { checkKey, deleteKeysMax } from "./limits.ts";
+import { isProtected, lockedBy } from "./locks.ts";
 import type { Cause, Events } from "./notifications.ts";
 import { settingOf, type Bucket } from "./tables.ts";
 import {
@@ -40,11 +41,13 @@ export interface Deletion {
   nowMs: number;
   random: string;
   cause: Cause;
+  /** Retention in governance mode does not hold. */
+  bypass?: boolean;
 }
 
 /** Deletes one object or version inside a transaction. */
 export async function deleteObject(tx: Tx, events: Events, deletion: Deletion): Promise<Deleted> {
-  const { target, bucket, nowMs, random, cause } = deletion;
+  const { target, bucket, nowMs, random, cause, bypass = false } = deletion;
   const { Key, VersionId, ETag } = target;
   if (ETag !== undefined) checkWrite({ IfMatch: ETag }, visible(await newestVersion(tx, bucket, Key)));
   const versioned = (await settingOf(tx, bucket, "versioning")) !== undefined;
@@ -55,6 +58,7 @@ export async function deleteObject(tx: Tx, events: Events, deletion: Deletion): 
   }
   const version = await findVersion(tx, bucket, Key, VersionId);
   if (version !== undefined) {
+    if (lockedBy(version, { bypass, nowMs }) !== undefined) throw isProtected();
     await removeVersion(tx, bucket, version);
     await events.happened(tx, bucket, "ObjectRemoved:Delete", version, cause);
   }
@@ -65,12 +69,12 @@ export async function deleteObject(tx: Tx, events: Events, deletion: Deletion): 
 }
 
 export function deletionOperations({ store, clock, ids }: Deps, events: Events) {
-  const remove = (bucketName: string, target: Target, call: Call) => {
+  const remove = (bucketName: string, target: Target, bypass: boolean, call: Call) => {
     const nowMs = clock.now();
     const random = ids.hex(versionRandomBytes);
     return store.tx(async (tx) => {
       const bucket = await ownBucket(tx, bucketName, call);
-      return deleteObject(tx, events, { target, bucket, nowMs, random, cause: call });
+      return deleteObject(tx, events, { target, bucket, nowMs, random, cause: call, bypass });
     });
   };
 
@@ -78,7 +82,7 @@ export function deletionOperations({ store, clock, ids }: Deps, events: Events) 
     async DeleteObject(input, call) {
       checkKey(input.Key);
       const target = { Key: input.Key, VersionId: input.VersionId, ETag: input.IfMatch };
-      return remove(input.Bucket, target, call);
+      return remove(input.Bucket, target, input.BypassGovernanceRetention ?? false, call);
     },
 
     async DeleteObjects(input, call) {
@@ -90,13 +94,14 @@ export function deletionOperations({ store, clock, ids }: Deps, events: Events) 
         );
       }
       const nowMs = clock.now();
+      const bypass = input.BypassGovernanceRetention ?? false;
       const randoms = targets.map(() => ids.hex(versionRandomBytes));
       // One transaction, so that one flush to disk serves all; a target that is refused leaves the others.
       const outcomes = await store.tx(async (tx) => {
         const bucket = await ownBucket(tx, input.Bucket, call);
         const done = [];
         for (const [i, target] of targets.entries()) {
-          done.push(await attempt(tx, { target, bucket, nowMs, random: randoms[i] ?? "", cause: call }));
+          done.push(await attempt(tx, { target, bucket, nowMs, random: randoms[i] ?? "", cause: call, bypass }));
         }
         return done;
       });

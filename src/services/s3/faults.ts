@@ -13,7 +13,10 @@ type Listed =
   | "IllegalLocationConstraintException"
   | "IllegalVersioningConfigurationException"
   | "InvalidArgument"
+  | "InvalidBucketState"
+  | "InvalidBucketAclWithObjectOwnership"
   | "InvalidBucketName"
+  | "InvalidEncryptionAlgorithmError"
   | "InvalidPart"
   | "InvalidPartNumber"
   | "InvalidPartOrder"
@@ -22,6 +25,8 @@ type Listed =
   | "InvalidRequest"
   | "InvalidTag"
   | "KeyTooLongError"
+  | `KMS.${string}`
+  | "MalformedACLError"
   | "MalformedXML"
   | "MalformedPolicy"
   | "MetadataTooLarge"
@@ -29,6 +34,7 @@ type Listed =
   | "NoSuchBucketPolicy"
   | "NoSuchCORSConfiguration"
   | "NoSuchLifecycleConfiguration"
+  | "NoSuchObjectLockConfiguration"
   | "NoSuchPublicAccessBlockConfiguration"
   | "NoSuchTagSet"
   | "NoSuchUpload"
@@ -38,6 +44,7 @@ type Listed =
   | "ObjectLockConfigurationNotFoundError"
   | "OwnershipControlsNotFoundError"
   | "PreconditionFailed"
-  | "ReplicationConfigurationNotFoundError";
+  | "ReplicationConfigurationNotFoundError"
+  | "UnresolvableGrantByEmailAddress";
 
 export const fault = faults<typeof import("@aws-sdk/client-s3"), Listed>();

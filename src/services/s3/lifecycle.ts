@@ -8,6 +8,7 @@ import type { Tx } from "../../store/store.ts";
 import { deleteObject } from "./deletion.ts";
 import { fault } from "./faults.ts";
 import { abandoned, rulesOf, toldRule, verdictOf, type Verdict } from "./lifecycle-rules.ts";
+import { lockedBy } from "./locks.ts";
 import type { Cause, Events } from "./notifications.ts";
 import type { LifecycleRule } from "./settings-of.ts";
 import { putSetting, readSetting, removeSetting } from "./settings.ts";
@@ -109,6 +110,7 @@ export function lifecycleJob(deps: LifecycleDeps, events: Events): Job {
           const still = await findVersion(tx, bucket, version.key, version.version_id);
           if (still?.rank !== version.rank || still.modified_ms !== version.modified_ms) continue;
           if (verdict === "expire" && still.superseded_ms !== null) continue;
+          if (verdict === "remove" && lockedBy(still, { bypass: false, nowMs: now }) !== undefined) continue;
           if (verdict === "remove") await removeForGood(tx, bucket, still, { expiry, cause });
           else await deleteObject(tx, expiry, { target: { Key: version.key }, bucket, nowMs: now, random, cause });
         }

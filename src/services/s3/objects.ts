@@ -7,14 +7,15 @@ import { ownBucket } from "./buckets.ts";
 import { checksumMembers, givenChecksum, type ObjectChecksum } from "./checksums.ts";
 import { checkRead, checkWrite, rangeOf, type Conditions, type Range } from "./conditions.ts";
 import { cut, piecesOf, putBody, readPieces, type Piece } from "./content.ts";
+import { createEncryption, encryptionMembers, type CustomerKey } from "./encryption.ts";
 import { fault } from "./faults.ts";
 import { checkKey, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
 import { findPart } from "./parts.ts";
 import { newestVersion, placeVersion, readableVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
-import type { Version } from "./tables.ts";
+import { allSettings, type Bucket, type Version } from "./tables.ts";
 
-interface ReadInput extends Conditions {
+interface ReadInput extends Conditions, CustomerKey {
   Bucket: string;
   Key: string;
   VersionId?: string | undefined;
@@ -24,6 +25,7 @@ interface ReadInput extends Conditions {
 }
 
 interface Found {
+  bucket: Bucket;
   version: Version;
   versionId: { VersionId?: string };
   pieces: Piece[];
@@ -52,6 +54,8 @@ function overridden(input: Overrides): Record<string, string | Date> {
   );
 }
 
+const keptOf = ({ headers, data_key: dataKey }: Version) => ({ headers, dataKey });
+
 function answerOf({ version, versionId, range, checksum }: Found, input: Overrides) {
   const { start, end } = range ?? { start: 0, end: version.size_bytes };
   return {
@@ -65,7 +69,9 @@ function answerOf({ version, versionId, range, checksum }: Found, input: Overrid
   };
 }
 
-export function objectOperations({ store, clock, ids }: Deps, events: Events) {
+export function objectOperations(deps: Deps, events: Events) {
+  const { store, clock, ids } = deps;
+  const encryption = createEncryption(deps);
   const find = (input: ReadInput, call: Call): Promise<Found> =>
     store.read(async (tx) => {
       const bucket = await ownBucket(tx, input.Bucket, call);
@@ -78,6 +84,7 @@ export function objectOperations({ store, clock, ids }: Deps, events: Events) {
       const range = part?.range ?? rangeOf(input.Range, version.size_bytes);
       const checksum = part === undefined ? (range === undefined ? version.checksum : null) : part.checksum;
       return {
+        bucket,
         version,
         versionId: await versionIdIn(tx, bucket, version),
         pieces: await piecesOf(tx, version),
@@ -90,10 +97,16 @@ export function objectOperations({ store, clock, ids }: Deps, events: Events) {
   return {
     async PutObject(input, call) {
       checkKey(input.Key);
-      const prepared = preparedOf(input, "PutObject");
       // The bucket is looked at before a byte is taken, and again when the object is named.
-      await store.read((tx) => ownBucket(tx, input.Bucket, call));
-      const blob = await putBody(store, input.Body, objectBytesMax);
+      const { bucket: place, settings } = await store.read(async (tx) => {
+        const bucket = await ownBucket(tx, input.Bucket, call);
+        return { bucket, settings: await allSettings(tx, bucket) };
+      });
+      const chosen = await encryption.choose(input, settings.encryption, { bucket: place, key: input.Key }, call);
+      const { account } = call;
+      const preparing = { operation: "PutObject", account, settings, encryption: chosen, nowMs: clock.now() };
+      const prepared = preparedOf(input, preparing);
+      const blob = await putBody(store, input.Body, objectBytesMax, chosen.key);
       const checksum = givenChecksum(input);
       const modifiedMs = clock.now();
       const random = ids.hex(versionRandomBytes);
@@ -105,7 +118,7 @@ export function objectOperations({ store, clock, ids }: Deps, events: Events) {
         const fresh = {
           ...preparedColumns(prepared),
           delete_marker: false,
-          blob_id: blob.id,
+          blob_id: blob.blobId,
           content: null,
           size_bytes: blob.sizeBytes,
           etag: blob.md5Hex,
@@ -119,7 +132,7 @@ export function objectOperations({ store, clock, ids }: Deps, events: Events) {
       });
       return {
         ETag: `"${blob.md5Hex}"`,
-        ServerSideEncryption: "AES256",
+        ...encryptionMembers(prepared.headers),
         ...versionId,
         ...checksumMembers(checksum),
       };
@@ -127,16 +140,19 @@ export function objectOperations({ store, clock, ids }: Deps, events: Events) {
 
     async GetObject(input, call) {
       const found = await find(input, call);
-      const { version, pieces, range } = found;
+      const { bucket, version, pieces, range } = found;
+      const key = await encryption.keyOf(keptOf(version), input, { bucket, key: input.Key }, call);
       const wanted = range === undefined ? pieces : cut(pieces, range.start, range.end);
       return {
         ...answerOf(found, input),
-        Body: version.size_bytes === 0 ? new Uint8Array(0) : readPieces(store, wanted),
+        Body: version.size_bytes === 0 ? new Uint8Array(0) : readPieces(store, wanted, key),
       };
     },
 
     async HeadObject(input, call) {
-      return answerOf(await find(input, call), input);
+      const found = await find(input, call);
+      encryption.checkCustomerKey(keptOf(found.version), input);
+      return answerOf(found, input);
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
 }

@@ -1,5 +1,6 @@
 /** S3: buckets, objects in one piece or in parts, versions, listings, and what a bucket can be told to do. */
 import { defineService } from "../../kit/service.ts";
+import { aclOperations } from "./acl.ts";
 import { attributeOperations } from "./attributes.ts";
 import { bucketOperations } from "./buckets.ts";
 import { completionOperations } from "./completion.ts";
@@ -9,6 +10,7 @@ import { corsMatching, corsOperations } from "./cors.ts";
 import { deletionOperations } from "./deletion.ts";
 import { lifecycleJob, lifecycleOperations } from "./lifecycle.ts";
 import { listingOperations } from "./listing.ts";
+import { lockingOperations } from "./locking.ts";
 import { createEvents, notificationOperations } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
 import { bucketPolicyResource } from "./policy-resource.ts";
@@ -39,6 +41,8 @@ export const s3 = defineService({
         ...versionListingOperations(deps),
         ...taggingOperations(deps, events),
         ...configurationOperations(deps),
+        ...aclOperations(deps),
+        ...lockingOperations(deps),
         ...notificationOperations(deps),
         ...lifecycleOperations(deps),
         ...corsOperations(deps),

@@ -1,6 +1,8 @@
 /** The configurations that a bucket can have, by the name they are stored under. */
 import type * as S3 from "@aws-sdk/client-s3";
 import type { Received } from "../../kit/handlers.ts";
+import type { Grant } from "./grants.ts";
+import type { LockMode } from "./locks.ts";
 
 /** A function that is told of events. */
 export interface NotificationTarget {
@@ -47,7 +49,11 @@ export interface Settings {
   tagging: Record<string, string>;
   policy: string;
   publicAccessBlock: S3.PublicAccessBlockConfiguration;
+  /** Without rules when they were deleted, which lets ACLs in; a bucket that never had any has its owner alone. */
   ownershipControls: Received<S3.OwnershipControls>;
+  acl: Grant[];
+  /** Versions may be locked; `retention` is what they get when nobody says otherwise. */
+  objectLock: { retention: { mode: LockMode; days: number | null; years: number | null } | null };
   encryption: Received<S3.ServerSideEncryptionConfiguration>;
   lifecycle: LifecycleRule[];
   notification: NotificationTarget[];

@@ -39,47 +39,60 @@ const objects = table(
   { key: ["account", "region", "bucket", "key"], indexes: [{ columns: ["blob_id"] }] },
 );
 
+const versionColumns = {
+  account: c.id,
+  region: c.id,
+  bucket: c.id,
+  key: c.id,
+  /** Smaller for each newer version of the key, so that the newest comes first. */
+  rank: c.int,
+  /** `null`, or text that begins with the rank (versions.ts). */
+  version_id: c.id,
+  /** It is the newest, and no delete marker: what listings and plain reads see. */
+  listed: c.bool,
+  delete_marker: c.bool,
+  /** When a newer version came; null for the newest. */
+  superseded_ms: c.nullable(c.time),
+  /** The bytes, when they are one whole blob; else null, and `content` names their extents. */
+  blob_id: c.nullable(c.id),
+  content: c.nullable(c.id),
+  size_bytes: c.int,
+  /** Without its quotes. */
+  etag: c.id,
+  modified_ms: c.time,
+  content_type: c.text,
+  /** System headers kept as they came (Cache-Control ...), by the name of their member. */
+  headers: c.json<Record<string, string>>(),
+  metadata: c.json<Record<string, string>>(),
+  tags: c.nullable(c.json<Record<string, string>>()),
+  checksum: c.nullable(c.json<ObjectChecksum>()),
+  /** Of a multipart upload; null for an object put in one piece. */
+  parts_count: c.nullable(c.int),
+};
+
+const versionKeys = {
+  key: ["account", "region", "bucket", "key", "rank"],
+  indexes: [
+    { columns: ["account", "region", "bucket", "listed", "key"] },
+    { columns: ["blob_id"] },
+    { columns: ["content"] },
+  ],
+} as const;
+
+/** Versions as the second migration made them. */
+const versionsBefore = table("s3_versions", versionColumns, versionKeys);
+
 /** Every version of every object, delete markers too; in a bucket that was never versioned each key has one, `null`. */
 export const versions = table(
   "s3_versions",
   {
-    account: c.id,
-    region: c.id,
-    bucket: c.id,
-    key: c.id,
-    /** Smaller for each newer version of the key, so that the newest comes first. */
-    rank: c.int,
-    /** `null`, or text that begins with the rank (versions.ts). */
-    version_id: c.id,
-    /** It is the newest, and no delete marker: what listings and plain reads see. */
-    listed: c.bool,
-    delete_marker: c.bool,
-    /** When a newer version came; null for the newest. */
-    superseded_ms: c.nullable(c.time),
-    /** The bytes, when they are one whole blob; else null, and `content` names their extents. */
-    blob_id: c.nullable(c.id),
-    content: c.nullable(c.id),
-    size_bytes: c.int,
-    /** Without its quotes. */
-    etag: c.id,
-    modified_ms: c.time,
-    content_type: c.text,
-    /** System headers kept as they came (Cache-Control ...), by the name of their member. */
-    headers: c.json<Record<string, string>>(),
-    metadata: c.json<Record<string, string>>(),
-    tags: c.nullable(c.json<Record<string, string>>()),
-    checksum: c.nullable(c.json<ObjectChecksum>()),
-    /** Of a multipart upload; null for an object put in one piece. */
-    parts_count: c.nullable(c.int),
+    ...versionColumns,
+    /** Its data key, encrypted by KMS, in base64; null for bytes that lie as they came, or under a customer's key. */
+    data_key: c.nullable(c.text),
+    /** Grants as JSON, where the bucket's ownership lets objects have some; null for the owner's alone. */
+    acl: c.nullable(c.text),
   },
-  {
-    key: ["account", "region", "bucket", "key", "rank"],
-    indexes: [
-      { columns: ["account", "region", "bucket", "listed", "key"] },
-      { columns: ["blob_id"] },
-      { columns: ["content"] },
-    ],
-  },
+  versionKeys,
 );
 export type Version = Row<typeof versions>;
 
@@ -125,6 +138,9 @@ export interface Prepared {
   headers: Record<string, string>;
   metadata: Record<string, string>;
   tags: Record<string, string> | null;
+  /** Of the version's column; absent in uploads begun before there was any. */
+  dataKey?: string | null;
+  acl?: string | null;
 }
 
 export const uploads = table(
@@ -156,7 +172,7 @@ export const migrations: readonly Migration[] = [
   { version: 1, create: [buckets, objects] },
   {
     version: 2,
-    create: [versions, extents, parts, uploads, settings],
+    create: [versionsBefore, extents, parts, uploads, settings],
     run: [
       sql`insert into s3_versions (account, region, bucket, key, rank, version_id, listed, delete_marker, superseded_ms,
             blob_id, content, size_bytes, etag, modified_ms, content_type, headers, metadata, tags, checksum, parts_count)
@@ -165,6 +181,10 @@ export const migrations: readonly Migration[] = [
           from s3_objects`,
       sql`delete from s3_objects`,
     ],
+  },
+  {
+    version: 3,
+    run: [sql`alter table s3_versions add column data_key text`, sql`alter table s3_versions add column acl text`],
   },
 ];
 
@@ -206,6 +226,14 @@ export async function namesBlob(tx: ReadTx, id: string): Promise<boolean> {
     named !== undefined ||
     (await tx.one(sql`select blob_id from ${extents.name} where blob_id = ${id} limit 1`)) !== undefined
   );
+}
+
+/** All configurations of the bucket. */
+export async function allSettings(tx: ReadTx, bucket: Bucket): Promise<Partial<Settings>> {
+  const rows = await tx.all<{ name: string; value: unknown }>(
+    sql`select name, value from ${settings.name} where ${inBucket(bucket)}`,
+  );
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
 /** A configuration of the bucket, or undefined. */

@@ -17,9 +17,20 @@ import {
   type ObjectChecksum,
 } from "./checksums.ts";
 import { putBody, type Piece } from "./content.ts";
+import { createEncryption, encryptionMembers, type CustomerKey, type ObjectEncryption } from "./encryption.ts";
 import { fault } from "./faults.ts";
 import { checkKey, checkPartNumber, objectBytesMax } from "./limits.ts";
-import { extents, ofContent, ofKey, parts, uploads, type Bucket, type ContentRef, type Upload } from "./tables.ts";
+import {
+  allSettings,
+  extents,
+  ofContent,
+  ofKey,
+  parts,
+  uploads,
+  type Bucket,
+  type ContentRef,
+  type Upload,
+} from "./tables.ts";
 
 const uploadRandomBytes = 26;
 const uploadIdDigits = 12;
@@ -95,6 +106,17 @@ export async function dropUpload(tx: Tx, upload: Upload): Promise<void> {
     and key = ${key} and upload_id = ${id}`);
 }
 
+/** The key that an upload's parts lie under. */
+export function keyOfUpload(
+  encryption: ObjectEncryption,
+  { bucket, upload }: { bucket: Bucket; upload: Upload },
+  given: CustomerKey,
+  call: Call,
+): Promise<Uint8Array | undefined> {
+  const { headers, dataKey = null } = upload.prepared;
+  return encryption.keyOf({ headers, dataKey }, given, { bucket, key: upload.key }, call);
+}
+
 /** A body that tells its checksum when it has been read. */
 export function summed(body: Body, algorithm: AlgorithmName): { body: Body; sum: () => ObjectChecksum } {
   const running = checksumOf(algorithm);
@@ -112,13 +134,27 @@ export function summed(body: Body, algorithm: AlgorithmName): { body: Body; sum:
   return { body: reading, sum };
 }
 
-export function uploadOperations({ store, clock, ids }: Deps) {
+export function uploadOperations(deps: Deps) {
+  const { store, clock, ids } = deps;
+  const encryption = createEncryption(deps);
   return {
     async CreateMultipartUpload(input, call) {
       checkKey(input.Key);
-      const prepared = preparedOf(input, "CreateMultipartUpload");
       const checksum = uploadChecksum(input.ChecksumAlgorithm, input.ChecksumType);
       const now = clock.now();
+      const { bucket, settings } = await store.read(async (tx) => {
+        const bucket = await ownBucket(tx, input.Bucket, call);
+        return { bucket, settings: await allSettings(tx, bucket) };
+      });
+      const chosen = await encryption.choose(input, settings.encryption, { bucket, key: input.Key }, call);
+      const operation = "CreateMultipartUpload";
+      const prepared = preparedOf(input, {
+        operation,
+        account: call.account,
+        settings,
+        encryption: chosen,
+        nowMs: now,
+      });
       // Ids of one key sort by their time, as ListMultipartUploads wants them.
       const id = now.toString(16).padStart(uploadIdDigits, "0") + ids.hex(uploadRandomBytes);
       await store.tx(async (tx) => {
@@ -130,19 +166,21 @@ export function uploadOperations({ store, clock, ids }: Deps) {
         Bucket: input.Bucket,
         Key: input.Key,
         UploadId: id,
-        ServerSideEncryption: "AES256",
+        ...encryptionMembers(prepared.headers),
         ...(checksum === null ? {} : { ChecksumAlgorithm: checksum.algorithm as "CRC32", ChecksumType: checksum.type }),
       };
     },
 
     async UploadPart(input, call) {
       checkPartNumber(input.PartNumber);
-      const { upload } = await store.read((tx) => openUpload(tx, input, call));
+      const open = await store.read((tx) => openUpload(tx, input, call));
+      const { upload } = open;
+      const key = await keyOfUpload(encryption, open, input, call);
       const wanted = upload.checksum?.algorithm;
       const announced = input.ChecksumAlgorithm ?? givenChecksum(input)?.algorithm;
       // A client that began an upload with an algorithm and sends no checksum still gets the object's.
       const own = wanted !== undefined && announced === undefined ? summed(input.Body, wanted) : undefined;
-      const blob = await putBody(store, own?.body ?? input.Body, objectBytesMax);
+      const blob = await putBody(store, own?.body ?? input.Body, objectBytesMax, key);
       const checksum = own?.sum() ?? givenChecksum(input);
       if (wanted !== undefined && checksum?.algorithm !== wanted) {
         const actual = checksum?.algorithm.toLowerCase() ?? "null";
@@ -153,14 +191,18 @@ export function uploadOperations({ store, clock, ids }: Deps) {
       }
       const part: NewPart = {
         number: input.PartNumber,
-        pieces: blob.sizeBytes === 0 ? [] : [{ blobId: blob.id, start: 0, length: blob.sizeBytes }],
+        pieces: blob.pieces,
         sizeBytes: blob.sizeBytes,
         etag: blob.md5Hex,
         checksum,
         modifiedMs: clock.now(),
       };
       await store.tx(async (tx) => placePart(tx, (await openUpload(tx, input, call)).upload, part));
-      return { ETag: `"${blob.md5Hex}"`, ServerSideEncryption: "AES256", ...partChecksumMembers(checksum) };
+      return {
+        ETag: `"${blob.md5Hex}"`,
+        ...encryptionMembers(upload.prepared.headers),
+        ...partChecksumMembers(checksum),
+      };
     },
 
     async AbortMultipartUpload(input, call) {

@@ -152,6 +152,8 @@ export function deleteMarker(modifiedMs: number): NewVersion {
     tags: null,
     checksum: null,
     parts_count: null,
+    data_key: null,
+    acl: null,
   };
 }
 

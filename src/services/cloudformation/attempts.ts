@@ -1,7 +1,7 @@
 /** One call of a resource's `create`, `update` or `delete`, with its time limit, and what its answer means for the stack. */
 import { asError, isFault, must } from "../../base/errors.ts";
 import { serviceCall, type Call } from "../../kit/call.ts";
-import type { Resource, ResourceRequest, ResourceState } from "../../kit/resource.ts";
+import { ResourceFailure, type Resource, type ResourceRequest, type ResourceState } from "../../kit/resource.ts";
 import { scopeOf } from "./blueprint.ts";
 import { faultMessage, formerOf, madeOf, type Drive } from "./underway.ts";
 import { differenceOf, followsTags, sameJson } from "./difference.ts";
@@ -58,7 +58,7 @@ function objectOf(value: Json | undefined): JsonObject {
 export async function attemptCreate(drive: Drive, row: ResourceRow): Promise<Outcome | undefined> {
   const answer = await attempt(drive, row, (type, request, call) => create(drive, type, request, call));
   if (answer === undefined) return undefined;
-  if ("reason" in answer) return (current, stack) => step.creationFailed(current, stack, answer.reason);
+  if ("reason" in answer) return (current, stack) => step.creationFailed(current, stack, answer.reason, answer.left);
   return (current, stack) => step.creationEnded(current, stack, answer.value, isCancelled(drive, stack));
 }
 
@@ -113,9 +113,17 @@ export async function attemptUpdate(drive: Drive, row: ResourceRow): Promise<Out
   if (answer === undefined) return undefined;
   if ("reason" in answer) return (current, stack) => updateStep.updateFailed(current, stack, answer.reason);
   const { value } = answer;
-  if (former.kind === "restoring") return (current, stack) => updateStep.restoreEnded(current, former, stack, value);
-  const ended = replaced ? updateStep.replacementEnded : updateStep.updateEnded;
-  return (current, stack) => ended(current, stack, value, isCancelled(drive, stack));
+  if (replaced) {
+    return (current, stack) => updateStep.replacementEnded(current, stack, value, isCancelled(drive, stack));
+  }
+  const token = drive.deps.ids.uuid();
+  return (current, stack) => {
+    const change =
+      former.kind === "restoring"
+        ? updateStep.restoreEnded(current, former, stack, value)
+        : updateStep.updateEnded(current, stack, value, isCancelled(drive, stack));
+    return updateStep.outgrown(change, { row: current, former, token, state: value, formers: drive.formers });
+  };
 }
 
 interface UpdateParts {
@@ -153,22 +161,23 @@ async function attempt<T>(
   drive: Drive,
   row: ResourceRow,
   work: Work<T>,
-): Promise<{ value: T } | { reason: string } | undefined> {
+): Promise<{ value: T } | { reason: string; left?: string | undefined } | undefined> {
   const type = drive.deps.resourceType(row.type);
   if (type === undefined) return { reason: `Unrecognized resource type ${row.type}` };
   const { clock, log } = drive.deps;
   const limit = new AbortController();
-  const timer = clock.after(resourceMsMax, () => limit.abort(invalid("Exceeded attempts to wait")));
+  const stepMsMax = type.stepMsMax ?? resourceMsMax;
+  const timer = clock.after(stepMsMax, () => limit.abort(invalid("Exceeded attempts to wait")));
   const signal = AbortSignal.any([drive.signal, limit.signal]);
   try {
-    const call = callFor(drive, signal);
+    const call = callFor(drive, signal, stepMsMax);
     return { value: await Promise.race([work(type, requestFor(drive, row), call), abortOf(signal)]) };
   } catch (error) {
     if (drive.signal.aborted) return undefined;
     if (!isFault(error)) {
       log.error("a resource broke", { stack: drive.stack.name, logicalId: row.logical_id, error: asError(error) });
     }
-    return { reason: handlerReason(error, row.token) };
+    return { reason: handlerReason(error, row.token), left: error instanceof ResourceFailure ? error.left : undefined };
   } finally {
     timer.cancel();
   }
@@ -182,9 +191,9 @@ export function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-function callFor({ deps, stack }: Drive, signal: AbortSignal): Call {
+function callFor({ deps, stack }: Drive, signal: AbortSignal, stepMsMax: number): Call {
   const service = { kind: "service", service: "cloudformation.amazonaws.com" } as const;
-  const deadline = deps.clock.now() + resourceMsMax;
+  const deadline = deps.clock.now() + stepMsMax;
   // CloudFormation acts with the rights of whoever made the stack.
   return {
     ...serviceCall(deps, stack.account, stack.region, service, { signal, deadline }),

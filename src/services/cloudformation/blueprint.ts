@@ -1,6 +1,7 @@
 /** A template together with its parameters' values: what will be made, in which order, and what its functions give. */
 import { checkNames } from "./check.ts";
 import { evaluateConditions } from "./conditions.ts";
+import { noEchoAttribute } from "./custom-response.ts";
 import { invalid } from "./faults.ts";
 import { evaluate, type Scope } from "./intrinsics.ts";
 import type { Json } from "./json.ts";
@@ -109,7 +110,7 @@ export function scopeOf(blueprint: Blueprint, made: Made, { mask = false } = {})
     getAtt(resource, attribute) {
       const value = made.attribute(resource, attribute);
       if (value === undefined) throw invalid(`Attribute '${attribute}' does not exist`);
-      return value;
+      return mask && made.attribute(resource, noEchoAttribute) === true ? masked : value;
     },
     importValue(name) {
       const value = made.imports.get(name);

@@ -33,8 +33,8 @@ async function killedAt(kill: Kill, run: Run): Promise<boolean> {
   const world = createWorld();
   const first = await startNode({ world });
   await run.before?.(first);
-  // Starting takes one transaction itself.
-  const doomed = await first.reborn({ ...kill, transactions: kill.transactions + 1 });
+  // Starting takes two transactions itself.
+  const doomed = await first.reborn({ ...kill, transactions: kill.transactions + 2 });
   let accepted = true;
   await run.act(doomed).catch(() => {
     accepted = false;

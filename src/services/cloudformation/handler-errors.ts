@@ -1,5 +1,6 @@
 /** Why a resource failed, as AWS's resource handlers put it. Source: CloudFormation CLI guide, "Handler error codes". */
 import { isFault } from "../../base/errors.ts";
+import { ResourceFailure } from "../../kit/resource.ts";
 
 const codes: readonly (readonly [RegExp, string])[] = [
   [/AlreadyExists|Duplicate|Conflict/i, "AlreadyExists"],
@@ -12,6 +13,7 @@ const codes: readonly (readonly [RegExp, string])[] = [
 
 /** The status reason of a failed call. A failure that is no fault is ours: it is logged elsewhere and not shown. */
 export function handlerReason(error: unknown, token: string): string {
+  if (error instanceof ResourceFailure) return error.message;
   const message = isFault(error) ? error.message : "Internal Failure";
   const code = isFault(error)
     ? (codes.find(([pattern]) => pattern.test(error.code))?.[1] ?? "InvalidRequest")

@@ -1,9 +1,9 @@
 /** Changes to a stack and the events that tell of them, written together. */
-import { createHash } from "node:crypto";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign, insert, upsert } from "../../store/tables.ts";
 import { formatArn } from "../../base/arn.ts";
+import { uuidOf } from "./derived-id.ts";
 import type { ResourceStatus, StackStatus } from "./plan.ts";
 import {
   formerResources,
@@ -86,7 +86,8 @@ function eventRow(stack: StackRow, event: NewEvent, index: number, now: number):
     region,
     stack: id,
     number,
-    event_id: own ? eventUuid(id, number) : `${event.logicalId}-${event.status}-${new Date(atMs).toISOString()}`,
+    // A body may run twice, so the id of an event follows from which event it is.
+    event_id: own ? uuidOf(`${id} ${number}`) : `${event.logicalId}-${event.status}-${new Date(atMs).toISOString()}`,
     at_ms: atMs,
     logical_id: event.logicalId,
     physical_id: event.physicalId,
@@ -96,14 +97,6 @@ function eventRow(stack: StackRow, event: NewEvent, index: number, now: number):
     properties: event.properties ?? null,
     client_request_token: stack.settings.clientRequestToken ?? null,
   };
-}
-
-/** A body may run twice, so the id of an event follows from which event it is. */
-function eventUuid(stack: string, number: number): string {
-  const hex = createHash("sha256").update(`${stack} ${number}`).digest("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
-    "-",
-  );
 }
 
 /** The stack's own part of a change: its status, told as an event. */

@@ -26,6 +26,9 @@ export const nestingMax = 64;
 /** Characters that the functions of one resource may make: `Fn::Sub` and mappings can multiply text. */
 export const evaluatedLengthMax = 2 * 1024 * 1024;
 
+/** Findings that the fault of a wrong template shows; it counts the others. */
+export const findingsShownMax = 30;
+
 /** Change sets that a stack may have at once. */
 export const changeSetsMax = 1_000;
 
@@ -49,6 +52,15 @@ export const resourcesReadAtOnceMax = 8;
 export const driftDetectionsAtOnceMax = 4;
 /** How long a drift detection can be asked for by its id. */
 export const driftDetectionMs = 90 * 24 * 3600_000;
+
+/** An answer of a custom resource, and what is read of a longer one. Source: user guide, "Custom resource response objects". */
+export const customResponseBytesMax = 4_096;
+/** How long a custom resource may take by default and at most. Source: AWS::CloudFormation::CustomResource, ServiceTimeout. */
+export const serviceTimeoutSecondsMax = 3_600;
+/** Source: AWS::CloudFormation::WaitCondition, Timeout. */
+export const waitTimeoutSecondsMax = 43_200;
+/** Answers that are kept of one callback; a wait condition that counts further is refused. */
+export const callbackAnswersMax = 1_000;
 
 /** Rows on one page of a listing, as AWS's pages have them. */
 export const pageSize = 100;

@@ -6,7 +6,7 @@ import { isScalar, member, textOf, type JsonObject } from "./json.ts";
 export function propertyFault(logicalId: string, properties: JsonObject, type: Resource): string | undefined {
   const known = new Set(type.properties);
   const unknown = Object.keys(properties).find((name) => !known.has(name));
-  if (unknown !== undefined) return `Encountered unsupported property ${unknown}`;
+  if (unknown !== undefined && type.open !== true) return `Encountered unsupported property ${unknown}`;
   const missing = type.required.filter((name) => !Object.hasOwn(properties, name));
   if (missing.length === 0) return undefined;
   const lines = missing.map((name) => `#: required key [${name}] not found`);

@@ -1,8 +1,10 @@
 /** CloudFormation: templates become stacks, whose resources the services that own them make. */
 import { defineService } from "../../kit/service.ts";
+import { createCallbacks } from "./callbacks.ts";
 import { changeSetExecution } from "./change-set-execution.ts";
 import { changeSetOperations } from "./change-sets.ts";
 import { createStackOperations } from "./create-stack.ts";
+import { customResource, customResourceType, withCustomTypes } from "./custom-resource.ts";
 import { deleteStackOperations } from "./delete-stack.ts";
 import { describeStacksOperations } from "./describe-stacks.ts";
 import { createDriftDetector } from "./drift-detection.ts";
@@ -18,11 +20,15 @@ import { migrations } from "./tables.ts";
 import { templateOperations } from "./template-operations.ts";
 import { updateControlOperations } from "./update-control.ts";
 import { updateStackOperations } from "./update-stack.ts";
+import { waitResources } from "./wait-condition.ts";
 
 export const cloudformation = defineService({
   name: "cloudformation",
   migrations,
-  create(deps) {
+  create(house) {
+    const callbacks = createCallbacks(house);
+    const custom = (type: string) => customResource(house, engine, callbacks, type);
+    const deps = { ...house, resourceType: withCustomTypes(house.resourceType, custom) };
     const engine = createEngine(deps);
     const detector = createDriftDetector(deps);
     const reader = createSourceReader(deps.clock);
@@ -44,7 +50,12 @@ export const cloudformation = defineService({
         ...templateOperations(deps, reader),
         ...updateControlOperations(deps, engine),
       },
-      resources: [nestedStackResource(deps, engine, stackOperations)],
+      internal: { Respond: callbacks.respond },
+      resources: [
+        nestedStackResource(deps, engine, stackOperations),
+        custom(customResourceType),
+        ...waitResources(deps, engine, callbacks),
+      ],
       workers: [retentionJob(deps)],
       async start() {
         await engine.start();

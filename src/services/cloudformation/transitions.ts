@@ -73,8 +73,15 @@ export function creationEnded(row: ResourceRow, stack: StackRow, state: Resource
 
 export const creationCancelled = "Resource creation cancelled";
 
-export function creationFailed(row: ResourceRow, stack: StackRow, reason: string): Change {
-  return { resources: [moved(row, stack, "CREATE_FAILED", reason)], events: [told(row, "CREATE_FAILED", { reason })] };
+/** `left`: what there is to delete all the same. */
+export function creationFailed(row: ResourceRow, stack: StackRow, reason: string, left?: string): Change {
+  const { logicalId, set } = moved(row, stack, "CREATE_FAILED", reason);
+  const known = left === undefined ? {} : { physical_id: left };
+  const physicalId = left ?? row.physical_id ?? "";
+  return {
+    resources: [{ logicalId, set: { ...set, ...known } }],
+    events: [told(row, "CREATE_FAILED", { physicalId, reason })],
+  };
 }
 
 /** A resource whose properties cannot be evaluated or used: begun and failed in one. */

@@ -62,6 +62,34 @@ export function updateEnded(row: ResourceRow, stack: StackRow, state: ResourceSt
   };
 }
 
+const replacedInside = "Requested update required the provider to create a new physical resource";
+
+export interface Outgrown {
+  row: ResourceRow;
+  /** The state before the change that has ended. */
+  former: FormerRow;
+  /** For what is left over. */
+  token: string;
+  state: ResourceState;
+  formers: ReadonlyMap<string, FormerRow>;
+}
+
+/** An update in place that gave the resource another physical id: the one that it had is left over. */
+export function outgrown(change: Change, { row, former, token, state, formers }: Outgrown): Change {
+  const { physicalId } = state;
+  if (row.physical_id === physicalId) return change;
+  const old = { ...former.row, token, physical_id: row.physical_id, attributes: row.attributes };
+  // A rollback may have gone back to what was left over.
+  const back = [...formers.values()].filter(
+    ({ kind, row: of }) => kind === "leftover" && of.logical_id === row.logical_id && of.physical_id === physicalId,
+  );
+  return {
+    ...change,
+    formers: [...(change.formers ?? []), ...back.map(forgotten), formerRow(old, "leftover")],
+    events: [told(row, "UPDATE_IN_PROGRESS", { physicalId, reason: replacedInside }), ...change.events],
+  };
+}
+
 export function replacementEnded(row: ResourceRow, stack: StackRow, state: ResourceState, cancelled: boolean): Change {
   const ended = updateEnded(row, stack, state, cancelled);
   const initiated = { physicalId: state.physicalId, reason: "Resource creation Initiated" };

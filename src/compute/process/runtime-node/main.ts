@@ -9,12 +9,15 @@ import { RuntimeError, failureText, toFailure, toLogText } from "./failure.ts";
 import { type Handler, loadHandler } from "./handler.ts";
 import { type Settlement, callModern, callWithCallback, createSettlement } from "./invocation.ts";
 import { logLine, patchOutput, setRequestId } from "./output.ts";
+import { routeWhenNamed } from "./route.ts";
 
 /** AWS's exit statuses for the two ways in which a process comes to its end by itself. */
 const exitUnhandledRejection = 128;
 const exitUncaughtException = 129;
 
-const callbacks = process.argv[2] === "callbacks";
+const [, , generation, routedHost = "", endpoint = ""] = process.argv;
+const callbacks = generation === "callbacks";
+const route = routeWhenNamed(routedHost, endpoint);
 let handler: Handler | undefined;
 let settlement: Settlement | undefined;
 let onEmptyLoop: (() => void) | undefined;
@@ -36,6 +39,7 @@ function invoke(loaded: Handler, frame: Frame): void {
   setRequestId(meta.requestId);
   process.env["_X_AMZN_TRACE_ID"] = meta.traceHeader;
   incoming.keepAlive(false);
+  route(frame.payload);
   const current = createSettlement(callbacks, onSettled);
   settlement = current;
   try {

@@ -24,25 +24,27 @@ function zipOf(logicalId: string, properties: JsonObject): JsonObject {
   if (inline !== undefined) return { ZipFile: inline };
   const uri = member(properties, "CodeUri");
   if (uri === undefined) throw badResource(logicalId, "Only one of 'InlineCode' or 'CodeUri' can be set.");
-  return locationOf(logicalId, uri);
+  return locationOf(logicalId, uri, "CodeUri");
 }
 
-function locationOf(logicalId: string, uri: Json): JsonObject {
-  if (typeof uri === "string") return locationInText(logicalId, uri);
-  if (!isMap(uri)) throw badResource(logicalId, "'CodeUri' must be of type dict or string.");
+/** An object in S3, as an address or as its parts. `property` is its name in the template. */
+export function locationOf(logicalId: string, uri: Json, property: string): JsonObject {
+  if (typeof uri === "string") return locationInText(logicalId, uri, property);
+  if (!isMap(uri)) throw badResource(logicalId, `'${property}' must be of type dict or string.`);
   const bucket = member(uri, "Bucket");
   const key = member(uri, "Key");
   const version = member(uri, "Version");
-  if (!bucket || !key) throw badResource(logicalId, "'CodeUri' requires Bucket and Key properties to be specified.");
+  if (!bucket || !key)
+    throw badResource(logicalId, `'${property}' requires Bucket and Key properties to be specified.`);
   return { S3Bucket: bucket, S3Key: key, ...(version === undefined ? {} : { S3ObjectVersion: version }) };
 }
 
-function locationInText(logicalId: string, text: string): JsonObject {
+function locationInText(logicalId: string, text: string, property: string): JsonObject {
   const [, bucket, key, query = ""] = /^s3:\/\/([^/?#]+)\/+([^?#]+)(?:\?([^#]*))?/i.exec(text) ?? [];
   if (bucket === undefined || key === undefined) {
     throw badResource(
       logicalId,
-      "'CodeUri' is not a valid S3 Uri of the form 's3://bucket/key' with optional versionId query parameter.",
+      `'${property}' is not a valid S3 Uri of the form 's3://bucket/key' with optional versionId query parameter.`,
     );
   }
   const versions = new URLSearchParams(query).getAll("versionId");

@@ -1,227 +1,104 @@
-/** `AWS::Serverless::Function` as the Lambda function, role, version and alias that AWS's transform makes of it. */
-import { isList, isMap, isScalar, member, type Json, type JsonObject } from "../json.ts";
-import { codeOf } from "./code.ts";
-import { badEvent, badResource } from "./errors.ts";
-import { isIntrinsic } from "./globals.ts";
-import { resolveParameterRefs, type KnownParameters } from "./parameter-refs.ts";
-import { roleProperties, tracesIn } from "./role.ts";
+/** `AWS::Serverless::Function` as the function, role, version, alias and event sources that AWS's transform makes of it. */
+import { member, type Json, type JsonObject } from "../json.ts";
+import { badResource } from "./errors.ts";
+import { eventInvokeOf } from "./event-invoke.ts";
+import { eventsOf, type EventTarget } from "./events.ts";
+import { inherited, membersOf, own, samTags, tagList, type Expand, type SamResource } from "./expansion.ts";
+import { checkFunction, functionProperties, withSha } from "./function-properties.ts";
+import { chooseRole, deadLetterPolicy, roleProperties } from "./role.ts";
+import { urlOf } from "./url.ts";
 import { publishedOf, type Published } from "./versions.ts";
 
-export interface Expanded {
-  resources: Readonly<Record<string, JsonObject>>;
-  /** `Tiles.Version` -> logical id. */
-  generated: ReadonlyMap<string, string>;
-}
-
-/** Properties that Lambda's own resource has under the same name. */
-const passed = [
-  "FunctionName",
-  "Handler",
-  "Runtime",
-  "Description",
-  "MemorySize",
-  "Timeout",
-  "VpcConfig",
-  "Environment",
-  "KmsKeyArn",
-  "ReservedConcurrentExecutions",
-  "Layers",
-  "FileSystemConfigs",
-  "ImageConfig",
-  "PackageType",
-  "Architectures",
-  "SnapStart",
-  "EphemeralStorage",
-  "CodeSigningConfigArn",
-  "RuntimeManagementConfig",
-  "LoggingConfig",
-  "RecursiveLoop",
-] as const;
-/** Properties that SAM itself reads. */
-const read = [
-  "AssumeRolePolicyDocument",
-  "AutoPublishAlias",
-  "AutoPublishAliasAllProperties",
-  "AutoPublishCodeSha256",
-  "CodeUri",
-  "Events",
-  "ImageUri",
-  "InlineCode",
-  "PermissionsBoundary",
-  "Policies",
-  "PropagateTags",
-  "ProvisionedConcurrencyConfig",
-  "Role",
-  "RolePath",
-  "SourceKMSKeyArn",
-  "Tags",
-  "Tracing",
-  "VersionDeletionPolicy",
-  "VersionDescription",
-] as const;
-/** Properties that make resources which do not exist here yet: refused by name. */
-const later = [
-  "CapacityProviderConfig",
-  "DeadLetterQueue",
-  "DeploymentPreference",
-  "DurableConfig",
-  "EventInvokeConfig",
-  "FunctionScalingConfig",
-  "FunctionUrlConfig",
-  "PublishToLatestPublished",
-  "TenancyConfig",
-] as const;
-const known = new Set<string>([...passed, ...read]);
-/** Attributes that every resource made of a function has from it. */
-const inherited = ["Condition", "DeletionPolicy", "UpdateReplacePolicy"] as const;
-
-/** What the properties that SAM reads must be; a function may stand for any. */
-const kinds: Readonly<Record<string, (value: Json) => boolean>> = {
-  AssumeRolePolicyDocument: isMap,
-  Environment: isMap,
-  Events: isMap,
-  Layers: isList,
-  SnapStart: isMap,
-  Tags: isMap,
-};
-
-function wrongKind(name: string): string {
-  // AWS's translator says what is expected of a plain map, and of nothing else.
-  const isPlainMap = name === "AssumeRolePolicyDocument" || name === "SnapStart" || name === "Tags";
-  return isPlainMap ? `Property '${name}' should be a map.` : `Type of property '${name}' is invalid.`;
-}
+type Resources = Readonly<Record<string, JsonObject>>;
 
 /** @throws SamError for the first thing that is wrong with the function. */
-export function expandFunction(
-  logicalId: string,
-  resource: JsonObject,
-  properties: JsonObject,
-  parameters: KnownParameters,
-): Expanded {
-  checkProperties(logicalId, properties);
-  const tags = tagsOf(logicalId, properties);
-  const made = forPublishing(functionProperties(logicalId, properties, tags, parameters), properties, parameters);
-  const published = publishedOf(logicalId, properties, made, parameters);
+export const expandFunction: Expand = (sam, context) => {
+  const { logicalId, resource, properties } = sam;
+  const { parameters } = context;
+  checkFunction(logicalId, properties);
+  const tags = samTags(logicalId, properties);
+  const deadLetters = deadLetterPolicy(logicalId, properties);
+  const made = functionProperties(sam, tags, parameters);
+  const published = publishedOf(sam, made, context);
   if (published === undefined && Object.hasOwn(properties, "ProvisionedConcurrencyConfig")) {
     throw badResource(
       logicalId,
       "To set ProvisionedConcurrencyConfig AutoPublishALias must be defined on the function",
     );
   }
-  const own = attributesOf(resource, ["DependsOn", ...inherited, "UpdatePolicy", "Metadata"]);
-  const shared = attributesOf(resource, inherited);
-  const roleId = `${logicalId}Role`;
-  const role = member(properties, "Role");
-  const described = withSha(made, published, parameters);
-  const code = { ...described, Role: role ?? { "Fn::GetAtt": [roleId, "Arn"] } };
-  return {
-    resources: {
-      [logicalId]: { ...own, Type: "AWS::Lambda::Function", Properties: code },
-      ...(role === undefined
-        ? { [roleId]: { ...shared, Type: "AWS::IAM::Role", Properties: roleProperties(logicalId, properties, tags) } }
-        : {}),
-      ...(published === undefined ? {} : publishedResources(logicalId, properties, shared, published)),
-    },
-    generated: new Map(
-      published === undefined
-        ? []
-        : [
-            [`${logicalId}.Version`, published.versionId],
-            [`${logicalId}.Alias`, published.aliasId],
-          ],
-    ),
+  const { role, made: makesRole, condition, conditions } = chooseRole(logicalId, properties);
+  const invokes = eventInvokeOf(sam, properties, published, parameters);
+  const shared = membersOf(resource, inherited);
+  const roleResource = {
+    ...shared,
+    ...(condition === undefined ? {} : { Condition: condition }),
+    Type: "AWS::IAM::Role",
+    Properties: roleProperties(logicalId, properties, tags, [...deadLetters, ...invokes.policies]),
   };
+  const code = { ...withSha(made, published?.codeSha256, parameters), Role: role };
+  const resources: Resources = {
+    [logicalId]: { ...membersOf(resource, own), Type: "AWS::Lambda::Function", Properties: code },
+    ...(makesRole ? { [`${logicalId}Role`]: roleResource } : {}),
+    ...(published === undefined ? {} : publishedResources(sam, shared, published)),
+    ...urlOf(sam, published),
+    ...invokes.resources,
+    ...eventsOf(sam, targetOf(logicalId, shared, published), context),
+  };
+  return {
+    resources: member(properties, "PropagateTags") === true ? tagged(resources, properties) : resources,
+    generated: generatedIds(logicalId, published, Object.keys(invokes.resources)),
+    conditions: { ...conditions, ...invokes.conditions },
+  };
+};
+
+function targetOf(logicalId: string, shared: JsonObject, published: Published | undefined): EventTarget {
+  if (published === undefined) {
+    return { name: { Ref: logicalId }, arn: { "Fn::GetAtt": [logicalId, "Arn"] }, shared };
+  }
+  const alias: Json = { Ref: published.aliasId };
+  return { name: alias, arn: alias, shared };
 }
 
-function attributesOf(resource: JsonObject, names: readonly string[]): JsonObject {
+/** What templates may call by SAM's own names. */
+function generatedIds(logicalId: string, published: Published | undefined, invokes: readonly string[]) {
+  const ids = new Map<string, string>();
+  if (published !== undefined) {
+    ids.set(`${logicalId}.Version`, published.versionId).set(`${logicalId}.Alias`, published.aliasId);
+  }
+  for (const id of invokes) {
+    if (id.endsWith("Queue")) ids.set(`${logicalId}.DestinationQueue`, id);
+    if (id.endsWith("Topic")) ids.set(`${logicalId}.DestinationTopic`, id);
+  }
+  return ids;
+}
+
+const taggedTypes = [
+  "AWS::Lambda::Function",
+  "AWS::IAM::Role",
+  "AWS::S3::Bucket",
+  "AWS::SQS::Queue",
+  "AWS::SNS::Topic",
+];
+
+/** `PropagateTags`: the template's tags in place of whatever each resource has. */
+function tagged(resources: Resources, properties: JsonObject): Resources {
+  const tags = tagList(member(properties, "Tags"));
+  if (tags.length === 0) return resources;
   return Object.fromEntries(
-    names.flatMap((name) => (Object.hasOwn(resource, name) ? [[name, resource[name] ?? ""]] : [])),
+    Object.entries(resources).map(([id, resource]) => {
+      const type = member(resource, "Type");
+      const its = member(resource, "Properties") as JsonObject;
+      const takes = taggedTypes.some((name) => name === type);
+      return [id, takes ? { ...resource, Properties: { ...its, Tags: tags } } : resource];
+    }),
   );
 }
 
-function checkProperties(logicalId: string, properties: JsonObject): void {
-  for (const name of Object.keys(properties)) {
-    if (known.has(name)) continue;
-    if (later.some((property) => property === name)) {
-      throw badResource(logicalId, `Mikan does not implement '${name}' of AWS::Serverless::Function yet.`);
-    }
-    throw badResource(logicalId, `property ${name} not defined for resource of type AWS::Serverless::Function`);
-  }
-  for (const [name, isRight] of Object.entries(kinds)) {
-    const value = member(properties, name);
-    if (value === undefined || isRight(value) || isIntrinsic(value)) continue;
-    throw badResource(logicalId, wrongKind(name));
-  }
-  checkEvents(logicalId, member(properties, "Events"));
-}
-
-function checkEvents(logicalId: string, events: Json | undefined): void {
-  if (!isMap(events)) return;
-  for (const [eventId, event] of Object.entries(events)) {
-    const type = isMap(event) ? member(event, "Type") : undefined;
-    if (typeof type !== "string") {
-      throw badEvent(logicalId, eventId, "Resource dict has missing or invalid value for field Type.");
-    }
-    throw badEvent(logicalId, eventId, `Mikan does not implement events of type '${type}' yet.`);
-  }
-}
-
-/** SAM's own tag comes first, then the template's. */
-function tagsOf(logicalId: string, properties: JsonObject): readonly Json[] {
-  const tags = member(properties, "Tags");
-  const own = isMap(tags) ? Object.entries(tags) : [];
-  const reserved = own.find(([name]) => name === "lambda:createdBy");
-  if (reserved !== undefined) {
-    throw badResource(
-      logicalId,
-      "lambda:createdBy is a reserved Tag key name and cannot be set on your resource. Please change the tag key in the input.",
-    );
-  }
-  return [["lambda:createdBy", "SAM"] as const, ...own].map(([Key, Value]) => ({ Key, Value }));
-}
-
-function functionProperties(
-  logicalId: string,
-  properties: JsonObject,
-  tags: readonly Json[],
-  parameters: KnownParameters,
-): JsonObject {
-  const kept = passed.flatMap((name) => (Object.hasOwn(properties, name) ? [[name, properties[name] ?? ""]] : []));
-  const made: JsonObject = { ...Object.fromEntries(kept), Code: codeOf(logicalId, properties), Tags: tags };
-  const tracing = resolveParameterRefs(member(properties, "Tracing") ?? "Disabled", parameters);
-  const traced = tracesIn({ Tracing: tracing }) ? { TracingConfig: { Mode: properties["Tracing"] ?? "" } } : {};
-  const image = member(properties, "PackageType") === "Image";
-  if (!image && (!Object.hasOwn(made, "Runtime") || !Object.hasOwn(made, "Handler"))) {
-    throw badResource(logicalId, "Runtime and Handler needs to be present when PackageType is of type `Zip`");
-  }
-  if (image && ["Handler", "Runtime", "Layers"].some((name) => Object.hasOwn(made, name))) {
-    throw badResource(logicalId, "Runtime, Handler, Layers cannot be present when PackageType is of type `Image`");
-  }
-  return { ...made, ...traced };
-}
-
-/** A version's id follows from where the code is, so that AWS's transform leaves no reference in it. */
-function forPublishing(made: JsonObject, properties: JsonObject, parameters: KnownParameters): JsonObject {
-  const publishes = Object.hasOwn(properties, "AutoPublishAlias");
-  return publishes ? { ...made, Code: resolveParameterRefs(made["Code"] ?? {}, parameters) } : made;
-}
-
-/** The hash that the template gives goes into the description: it changes the function, and so makes a version. */
-function withSha(made: JsonObject, published: Published | undefined, parameters: KnownParameters): JsonObject {
-  const sha = published?.codeSha256;
-  if (sha === undefined) return made;
-  const description = resolveParameterRefs(member(made, "Description") ?? "", parameters);
-  if (description === "") return { ...made, Description: sha };
-  if (isScalar(description)) return { ...made, Description: `${description} ${sha}` };
-  return { ...made, Description: { "Fn::Join": [" ", [description, sha]] } };
-}
-
 function publishedResources(
-  logicalId: string,
-  properties: JsonObject,
+  { logicalId, properties }: SamResource,
   shared: JsonObject,
   { versionId, aliasId, aliasName }: Published,
-): Record<string, JsonObject> {
+): Resources {
   const functionName: Json = { Ref: logicalId };
   const description = member(properties, "VersionDescription");
   const provisioned = member(properties, "ProvisionedConcurrencyConfig");

@@ -1,78 +1,141 @@
-/** `Globals`: properties that every function of the template starts from. Source: SAM guide, "Globals section". */
+/** `Globals`: properties that every resource of a type starts from. Source: SAM guide, "Globals section". */
 import { isList, isMap, member, onlyMember, type Json, type JsonObject } from "../json.ts";
 import { badResource, SamError } from "./errors.ts";
 
-/** Everything of a function except `Role`, `Policies`, `FunctionName`, `Events`. */
-const functionProperties = [
-  "Handler",
-  "Runtime",
-  "CodeUri",
-  "DeadLetterQueue",
-  "Description",
-  "MemorySize",
-  "Timeout",
-  "VpcConfig",
-  "Environment",
-  "Tags",
-  "PropagateTags",
-  "Tracing",
-  "KmsKeyArn",
-  "AutoPublishAlias",
-  "AutoPublishAliasAllProperties",
-  "Layers",
-  "DeploymentPreference",
-  "RolePath",
-  "PermissionsBoundary",
-  "ReservedConcurrentExecutions",
-  "ProvisionedConcurrencyConfig",
-  "AssumeRolePolicyDocument",
-  "EventInvokeConfig",
-  "FileSystemConfigs",
-  "CodeSigningConfigArn",
-  "Architectures",
-  "SnapStart",
-  "EphemeralStorage",
-  "FunctionUrlConfig",
-  "RuntimeManagementConfig",
-  "LoggingConfig",
-  "RecursiveLoop",
-  "SourceKMSKeyArn",
-] as const;
-/** Sections for resource types that Mikan does not transform yet. */
-const laterSections = [
-  "Api",
-  "CapacityProvider",
-  "HttpApi",
-  "LayerVersion",
-  "SimpleTable",
-  "StateMachine",
-  "WebSocketApi",
-];
+/** What each section may give. Of a function that is everything except `Role`, `Policies`, `FunctionName`, `Events`. */
+const sections: Readonly<Record<string, readonly string[]>> = {
+  Function: [
+    "Handler",
+    "Runtime",
+    "CodeUri",
+    "DeadLetterQueue",
+    "Description",
+    "MemorySize",
+    "Timeout",
+    "VpcConfig",
+    "Environment",
+    "Tags",
+    "PropagateTags",
+    "Tracing",
+    "KmsKeyArn",
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
+    "Layers",
+    "DeploymentPreference",
+    "RolePath",
+    "PermissionsBoundary",
+    "ReservedConcurrentExecutions",
+    "ProvisionedConcurrencyConfig",
+    "AssumeRolePolicyDocument",
+    "EventInvokeConfig",
+    "FileSystemConfigs",
+    "CodeSigningConfigArn",
+    "Architectures",
+    "SnapStart",
+    "EphemeralStorage",
+    "FunctionUrlConfig",
+    "RuntimeManagementConfig",
+    "LoggingConfig",
+    "RecursiveLoop",
+    "SourceKMSKeyArn",
+    "TenancyConfig",
+    "DurableConfig",
+    "CapacityProviderConfig",
+    "FunctionScalingConfig",
+    "PublishToLatestPublished",
+    "VersionDeletionPolicy",
+  ],
+  Api: [
+    "Auth",
+    "Name",
+    "DefinitionUri",
+    "CacheClusterEnabled",
+    "CacheClusterSize",
+    "MergeDefinitions",
+    "Variables",
+    "EndpointConfiguration",
+    "MethodSettings",
+    "BinaryMediaTypes",
+    "MinimumCompressionSize",
+    "Cors",
+    "GatewayResponses",
+    "AccessLogSetting",
+    "CanarySetting",
+    "TracingEnabled",
+    "OpenApiVersion",
+    "Domain",
+    "AlwaysDeploy",
+    "PropagateTags",
+    "SecurityPolicy",
+    "EndpointAccessMode",
+  ],
+  HttpApi: [
+    "Auth",
+    "AccessLogSettings",
+    "StageVariables",
+    "Tags",
+    "CorsConfiguration",
+    "DefaultRouteSettings",
+    "Domain",
+    "RouteSettings",
+    "FailOnWarnings",
+    "PropagateTags",
+  ],
+  SimpleTable: ["SSESpecification"],
+  StateMachine: ["PropagateTags"],
+  LayerVersion: ["PublishLambdaVersion"],
+  CapacityProvider: [
+    "VpcConfig",
+    "OperatorRole",
+    "Tags",
+    "InstanceRequirements",
+    "ScalingConfig",
+    "KmsKeyArn",
+    "PropagateTags",
+  ],
+  WebSocketApi: [
+    "AccessLogSettings",
+    "ApiKeySelectionExpression",
+    "DefaultRouteSettings",
+    "DisableExecuteApiEndpoint",
+    "DisableSchemaValidation",
+    "Domain",
+    "FailOnWarnings",
+    "IpAddressType",
+    "PropagateTags",
+    "RouteSelectionExpression",
+    "RouteSettings",
+    "StageVariables",
+    "Tags",
+  ],
+};
 
 function badGlobals(why: string): SamError {
   return new SamError(`'Globals' section is invalid. ${why}`);
 }
 
-/** What the template's `Globals` say of functions. */
-export function functionGlobals(source: JsonObject): JsonObject {
+/** What the template's `Globals` say, by type: `Function` -> its properties. */
+export function readGlobals(source: JsonObject): ReadonlyMap<string, JsonObject> {
   const globals = member(source, "Globals");
-  if (globals === undefined) return {};
+  if (globals === undefined) return new Map();
   if (!isMap(globals)) throw badGlobals("It must be a non-empty dictionary");
-  for (const section of Object.keys(globals)) {
-    if (section === "Function") continue;
-    if (laterSections.includes(section)) throw badGlobals(`Mikan does not implement '${section}' yet.`);
-    const known = ["Function", ...laterSections].toSorted();
-    throw badGlobals(`'${section}' is not supported. Must be one of the following values - ${quoted(known)}`);
-  }
-  const properties = member(globals, "Function") ?? {};
-  if (!isMap(properties)) throw badGlobals("Value of ${section} must be a dictionary");
-  const unknown = Object.keys(properties).find((name) => !functionProperties.some((known) => known === name));
-  if (unknown !== undefined) {
-    throw badGlobals(
-      `'${unknown}' is not a supported property of 'Function'. Must be one of the following values - ${quoted(functionProperties)}`,
-    );
-  }
-  return properties;
+  return new Map(
+    Object.entries(globals).map(([section, properties]) => {
+      const names = Object.hasOwn(sections, section) ? sections[section] : undefined;
+      if (names === undefined) {
+        const known = Object.keys(sections).toSorted();
+        throw badGlobals(`'${section}' is not supported. Must be one of the following values - ${quoted(known)}`);
+      }
+      if (!isMap(properties)) throw badGlobals("Value of ${section} must be a dictionary");
+      const unknown = Object.keys(properties).find((name) => !names.includes(name));
+      if (unknown !== undefined) {
+        throw badGlobals(
+          `'${unknown}' is not a supported property of '${section}'. Must be one of the following values - ${quoted(names)}`,
+        );
+      }
+      return [section, properties];
+    }),
+  );
 }
 
 /** A list as Python prints it. */

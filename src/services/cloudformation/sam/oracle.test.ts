@@ -1,11 +1,13 @@
 /** The transform against AWS's own translator (PyPI `aws-sam-translator`), on the same templates. */
 import { execFileSync } from "node:child_process";
-import { describe, expect, it } from "vitest";
-import type { Json, JsonObject } from "../json.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { isList, isMap, type Json, type JsonObject } from "../json.ts";
 import { resolveParameters } from "../parameters.ts";
 import { readTemplate } from "../template.ts";
 import { withoutGlobals } from "../transforms.ts";
-import { good, refused } from "./templates.suite.ts";
+import { everyPolicy, goodFeatures, idOf, refusedFeatures } from "./features.suite.ts";
+import { policyTemplateNames } from "./policy-templates.ts";
+import { good, refused, type Sample } from "./templates.suite.ts";
 import { expandSam } from "./transform.ts";
 
 /** Reads templates from standard input, writes for each what AWS makes of it, or why it does not. */
@@ -59,20 +61,53 @@ function ours(template: JsonObject, given: Readonly<Record<string, string>>): Js
   return expandSam(template, resolveParameters(outline.parameters, parameters), "us-east-1");
 }
 
+/** Dependencies have no order, and AWS's translator gives them none. */
+function sorted(value: Json): Json {
+  if (isList(value)) return value.map(sorted);
+  if (!isMap(value)) return value;
+  const entries = Object.entries(value).map(([key, inner]): [string, Json] => [
+    key,
+    key === "DependsOn" && isList(inner) ? inner.map(String).toSorted() : sorted(inner),
+  ]);
+  return Object.fromEntries(entries);
+}
+
 describe.skipIf(!installed)(name, () => {
-  it("makes the same templates", () => {
-    const theirs = verdicts(good);
-    good.forEach((sample, index) => {
-      expect(theirs[index]?.error, sample.title).toBeUndefined();
-      expect(ours(sample.template, sample.parameters), sample.title).toEqual(theirs[index]?.template);
+  const samples: readonly Sample[] = [...good, ...goodFeatures];
+  const wrong: readonly Sample[] = [...refused, ...refusedFeatures];
+  const expected = new Map<Sample, Verdict>();
+  beforeAll(() => {
+    const all = [...samples, ...wrong, everyPolicy];
+    verdicts(all).forEach((verdict, index) => {
+      const of = all[index];
+      if (of !== undefined) expected.set(of, verdict);
     });
   });
 
-  it("refuses the same templates in the same words", () => {
-    const theirs = verdicts(refused);
-    refused.forEach((sample, index) => {
-      const expected = `Transform AWS::Serverless-2016-10-31 failed with: ${theirs[index]?.error}`;
-      expect(() => ours(sample.template, sample.parameters), sample.title).toThrow(expected);
-    });
+  it.each(samples.map((of) => [of.title, of] as const))("makes the same of %s", (_, of) => {
+    const theirs = expected.get(of);
+    expect(theirs?.error).toBeUndefined();
+    expect(sorted(ours(of.template, of.parameters))).toEqual(sorted(theirs?.template ?? null));
+  });
+
+  it.each(policyTemplateNames)("writes out %s", (policy) => {
+    const roleIn = (template: JsonObject | undefined) => {
+      const resources = template?.["Resources"];
+      return isMap(resources) ? resources[`${idOf(policy)}Role`] : undefined;
+    };
+    const role = roleIn(ours(everyPolicy.template, everyPolicy.parameters));
+    expect(role).toBeDefined();
+    expect(role).toEqual(roleIn(expected.get(everyPolicy)?.template));
+  });
+
+  it("knows every policy template that AWS knows", () => {
+    const program =
+      "import json, samtranslator.policy_templates_data as d; print(json.dumps(sorted(json.load(open(d.POLICY_TEMPLATES_FILE))['Templates'])))";
+    expect(policyTemplateNames.toSorted()).toEqual((JSON.parse(python(["-c", program], "")) as string[]).toSorted());
+  });
+
+  it.each(wrong.map((of) => [of.title, of] as const))("refuses %s in the same words", (_, of) => {
+    const theirs = `Transform AWS::Serverless-2016-10-31 failed with: ${expected.get(of)?.error}`;
+    expect(() => ours(of.template, of.parameters)).toThrow(theirs);
   });
 });

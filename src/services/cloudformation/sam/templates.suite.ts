@@ -7,14 +7,14 @@ export interface Sample {
   parameters: Readonly<Record<string, string>>;
 }
 
-const runs = { Runtime: "nodejs22.x", Handler: "index.handler" };
-const code = { CodeUri: "s3://code/tiles.zip" };
+export const runs = { Runtime: "nodejs22.x", Handler: "index.handler" };
+export const code = { CodeUri: "s3://code/tiles.zip" };
 
-function sample(title: string, sections: Record<string, Json>, parameters: Record<string, string> = {}): Sample {
+export function sample(title: string, sections: Record<string, Json>, parameters: Record<string, string> = {}): Sample {
   return { title, template: { Transform: "AWS::Serverless-2016-10-31", ...sections }, parameters };
 }
 
-function one(title: string, properties: Record<string, Json>, rest: Record<string, Json> = {}): Sample {
+export function one(title: string, properties: Record<string, Json>, rest: Record<string, Json> = {}): Sample {
   return sample(title, {
     Resources: { Tiles: { Type: "AWS::Serverless::Function", ...rest, Properties: properties } },
   });

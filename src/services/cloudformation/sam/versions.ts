@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { isList, isMap, member, type Json, type JsonObject } from "../json.ts";
 import { badResource } from "./errors.ts";
+import { referredId, type SamContext, type SamResource } from "./expansion.ts";
 import { resolveParameterRefs, type KnownParameters } from "./parameter-refs.ts";
 
 export interface Published {
@@ -18,10 +19,9 @@ const hashLength = 10;
 
 /** What to publish; undefined without `AutoPublishAlias`. `made` are the properties of the function's resource. */
 export function publishedOf(
-  logicalId: string,
-  properties: JsonObject,
+  { logicalId, properties }: SamResource,
   made: JsonObject,
-  known: KnownParameters,
+  { parameters: known, resources }: SamContext,
 ): Published | undefined {
   const alias = member(properties, "AutoPublishAlias");
   if (alias === undefined || alias === "") return undefined;
@@ -36,9 +36,10 @@ export function publishedOf(
     );
   }
   const codeSha256 = shaOf(logicalId, properties, known);
-  const hash = codeSha256 ?? sha1Of(hashedOf(properties, made));
+  const layers = publishingLayers(made, resources);
+  const hash = codeSha256?.slice(0, hashLength) ?? idHash(hashedOf(properties, made, layers));
   return {
-    versionId: `${logicalId}Version${hash.slice(0, hashLength)}`,
+    versionId: `${logicalId}Version${hash}`,
     aliasId: `${logicalId}Alias${aliasName.replaceAll("-", "D").replaceAll("_", "U")}`,
     aliasName,
     ...(codeSha256 === undefined ? {} : { codeSha256 }),
@@ -54,8 +55,8 @@ function shaOf(logicalId: string, properties: JsonObject, known: KnownParameters
 }
 
 /** What a new version follows from: the code and what changes how it runs, or with a switch all properties. */
-function hashedOf(properties: JsonObject, made: JsonObject): JsonObject {
-  if (member(properties, "AutoPublishAliasAllProperties") === true) return made;
+function hashedOf(properties: JsonObject, made: JsonObject, layers: JsonObject): JsonObject {
+  if (member(properties, "AutoPublishAliasAllProperties") === true) return { ...made, ...layers };
   const code = member(made, "Code") ?? {};
   const environment = member(made, "Environment");
   const memory = member(made, "MemorySize");
@@ -69,8 +70,21 @@ function hashedOf(properties: JsonObject, made: JsonObject): JsonObject {
   };
 }
 
-function sha1Of(value: Json): string {
-  return createHash("sha1").update(compactJson(value)).digest("hex");
+/** Layers of the template whose `PublishLambdaVersion` makes their change one of the function, by their ids. */
+function publishingLayers(made: JsonObject, resources: SamContext["resources"]): JsonObject {
+  const layers = member(made, "Layers");
+  const found = (isList(layers) ? layers : []).flatMap((layer): [string, Json][] => {
+    const id = referredId(layer);
+    const properties = id === undefined ? undefined : member(resources.get(id) ?? {}, "Properties");
+    if (id === undefined || !isMap(properties)) return [];
+    return member(properties, "PublishLambdaVersion") === true ? [[id, properties]] : [];
+  });
+  return Object.fromEntries(found);
+}
+
+/** What a logical id ends in, so that it is another when `value` is. */
+export function idHash(value: Json): string {
+  return createHash("sha1").update(compactJson(value)).digest("hex").slice(0, hashLength);
 }
 
 /** JSON as Python's `json.dumps(value, separators=(",", ":"), sort_keys=True)` writes it: the hash is of this text. */

@@ -4,6 +4,7 @@ import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { Clock } from "../base/clock.ts";
 import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
 import { Cluster, weightedTurns, type Endpoint } from "./cluster.ts";
+import { compileGates } from "./gates.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
@@ -81,6 +82,9 @@ export interface CompileDeps extends PlaneDeps {
   health: Int32Array;
   slots: Readonly<Record<string, readonly number[]>>;
   stats: Readonly<Record<string, SharedArrayBuffer>>;
+  /** The number of this worker. */
+  worker: number;
+  permits: Readonly<Record<string, SharedArrayBuffer>>;
   epoch: Epoch;
   /** The endpoint's connections, kept over the epochs. */
   upstream(clusterId: string, endpointId: string, host: string, port: number): Upstream;
@@ -142,7 +146,7 @@ function compileListener(
     match: compileRoutes(config.routes),
     routes: config.routes.map((route) => ({
       config: route,
-      gates: [],
+      gates: compileGates(route, deps),
       action: compileAction(route.action, config.port, clusters),
     })),
   };

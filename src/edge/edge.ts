@@ -10,6 +10,7 @@ import { createProber, type Probe } from "./health.ts";
 import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { listen, PortInUseError } from "./port.ts";
 import type { ClusterStats, Edge, EdgeConfig } from "./ports.ts";
+import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
 import { clearActive, readStats, statsBlock } from "./stats.ts";
 
@@ -56,6 +57,7 @@ class MainEdge implements Edge {
   #slots: Record<string, number[]> = {};
   /** By cluster: a block per worker. */
   #stats = new Map<string, SharedArrayBuffer[]>();
+  readonly #pools = createPools();
   readonly #rounds: Rounds;
   /** Applies run one after another. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -182,6 +184,7 @@ class MainEdge implements Edge {
     const live = new Set(config.clusters.map(({ id }) => id));
     for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
     this.#makeStats(config);
+    this.#pools.keep(config);
   }
 
   /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
@@ -205,7 +208,7 @@ class MainEdge implements Edge {
     const stats = Object.fromEntries(
       config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
     );
-    return { kind: "prepare", round, config, slots: this.#slots, stats };
+    return { kind: "prepare", round, config, slots: this.#slots, stats, permits: this.#pools.of(config) };
   }
 
   #makeStats(config: EdgeConfig): void {
@@ -274,6 +277,7 @@ class MainEdge implements Edge {
 
   #lost(index: number): void {
     this.#functions.workerGone(index);
+    this.#pools.workerGone(index);
     this.#oldEpochs.delete(index);
     this.#running.delete(index);
     this.#settle();

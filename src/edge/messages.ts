@@ -25,6 +25,8 @@ export interface PrepareMessage {
   slots: Readonly<Record<string, readonly number[]>>;
   /** By cluster: where this worker counts. */
   stats: Readonly<Record<string, SharedArrayBuffer>>;
+  /** By name of a pool: see `permits.ts`. */
+  permits: Readonly<Record<string, SharedArrayBuffer>>;
 }
 
 export interface CallMessage {

@@ -14,6 +14,8 @@ import { Wheel } from "./wheel.ts";
 
 export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   ids: Ids;
+  /** The number of this worker. */
+  worker: number;
   health: Int32Array;
   reusePort: boolean;
   calls: CallLink;
@@ -71,7 +73,7 @@ export class DataPlane {
   }
 
   /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
-  async prepare({ round, config, slots, stats }: PrepareMessage): Promise<void> {
+  async prepare({ round, config, slots, stats, permits }: PrepareMessage): Promise<void> {
     this.abandon();
     const epoch = new Epoch(config.epoch, this.options.onRetired);
     const upstreams = new Map<string, Upstream>();
@@ -83,8 +85,9 @@ export class DataPlane {
       drainMs.set(key, config.clusters.find(({ id }) => id === clusterId)?.drainMs ?? 0);
       return found;
     };
-    const { health } = this.options;
-    const listeners = compileConfig(config, { ...this.#deps, health, slots, stats, epoch, upstream });
+    const { health, worker } = this.options;
+    const shared = { health, worker, slots, stats, permits };
+    const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs };
     try {

@@ -60,6 +60,7 @@ const calls = createCalls();
 const plane = new DataPlane({
   clock: systemClock,
   ids: randomIds,
+  worker: start.index,
   health: new Int32Array(start.health),
   reusePort: start.reusePort,
   dieOn: start.dieOn,

@@ -61,6 +61,13 @@ const json = (operation: string, body: string | Uint8Array, rest: Partial<Sent> 
   body,
   ...rest,
 });
+const cbor = (operation: string, body: string | Uint8Array, rest: Partial<Sent> = {}): Sent => ({
+  service: "logs",
+  path: `/service/Logs_20140328/operation/${operation}`,
+  headers: { "smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor" },
+  body,
+  ...rest,
+});
 const form = (service: string, body: string, rest: Partial<Sent> = {}): Sent => ({
   service,
   headers: { "Content-Type": "application/x-www-form-urlencoded" },
@@ -116,6 +123,24 @@ const shapes: Record<string, { type: string; cases: Case[] }> = {
         `"__type":"MissingAuthenticationTokenException"`,
       ],
       ["too much", json("CreateLogGroup", tooLarge(2 * mebibyte)), 413, "must be smaller than"],
+    ],
+  },
+  CBOR: {
+    type: "application/cbor",
+    cases: [
+      ["half a body", cbor("CreateLogGroup", Buffer.of(0xa1, 0x61)), 400, "#SerializationException"],
+      ["no CBOR at all", cbor("CreateLogGroup", `{"logGroupName":"made"}`), 400, "#SerializationException"],
+      ["a list", cbor("CreateLogGroup", Buffer.of(0x80)), 400, "#SerializationException"],
+      ["lists without end", cbor("CreateLogGroup", Buffer.alloc(1_000, 0x81)), 400, "nested deeper than"],
+      ["nothing", cbor("CreateLogGroup", Buffer.of(0xa0)), 400, "Value null at 'logGroupName' failed to satisfy"],
+      ["an operation that is none", cbor("Explode", Buffer.of(0xa0)), 400, "#UnknownOperationException"],
+      [
+        "no signature",
+        cbor("CreateLogGroup", Buffer.from("\u00a1\u006clogGroupName\u0064made", "latin1"), unsigned),
+        403,
+        "#MissingAuthenticationTokenException",
+      ],
+      ["too much", cbor("CreateLogGroup", tooLarge(2 * mebibyte)), 413, "must be smaller than"],
     ],
   },
   Query: {

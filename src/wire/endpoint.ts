@@ -7,6 +7,7 @@ import type { OperationModel, ServiceModel } from "./model.ts";
 import { awsJson } from "./protocols/aws-json.ts";
 import type { Protocol } from "./protocols/protocol.ts";
 import { awsQuery, ec2Query } from "./protocols/query.ts";
+import { rpcV2Cbor, speaksCbor } from "./protocols/rpcv2-cbor.ts";
 import { restJson } from "./protocols/rest-json.ts";
 import { restXml } from "./protocols/rest-xml.ts";
 import { streamsInput } from "./protocols/rest.ts";
@@ -27,12 +28,19 @@ export interface Prepared {
   bodyBytesMax: number;
 }
 
-/** The protocol of a request: a service may be spoken to in more than its own; SQS's old clients use awsQuery. */
-export function protocolOf({ protocol, table }: ServiceModel, { headers }: Incoming): ProtocolName {
+/** What a service is spoken to in: its own protocol, or the one that only requests name. */
+export type Spoken = ProtocolName | "rpcV2Cbor";
+
+/**
+ * The protocol of a request: a service may be spoken to in more than its own. SQS's old clients use awsQuery, and any
+ * client of a service without REST may use CBOR.
+ */
+export function protocolOf({ protocol, table }: ServiceModel, { headers }: Incoming): Spoken {
+  if (speaksCbor(headers) && protocol !== "restJson1" && protocol !== "restXml") return "rpcV2Cbor";
   return table.queryCompatible === true && !headers.has("x-amz-target") ? "awsQuery" : protocol;
 }
 
-export function createEndpoint(model: ServiceModel, name: ProtocolName, hosts: readonly string[]): Endpoint {
+export function createEndpoint(model: ServiceModel, name: Spoken, hosts: readonly string[]): Endpoint {
   const protocol = makeProtocol(model, name, hosts);
   const checks = checksOf();
   const made = new Map<OperationModel, Prepared>();
@@ -54,7 +62,7 @@ export function createEndpoint(model: ServiceModel, name: ProtocolName, hosts: r
   };
 }
 
-function makeProtocol(model: ServiceModel, name: ProtocolName, hosts: readonly string[]): Protocol {
+function makeProtocol(model: ServiceModel, name: Spoken, hosts: readonly string[]): Protocol {
   switch (name) {
     case "awsJson1_0":
       return awsJson(model, "1.0");
@@ -66,6 +74,8 @@ function makeProtocol(model: ServiceModel, name: ProtocolName, hosts: readonly s
       return ec2Query(model);
     case "restJson1":
       return restJson(model);
+    case "rpcV2Cbor":
+      return rpcV2Cbor(model);
     default:
       return restXml(model, hosts);
   }

@@ -2,6 +2,7 @@
 import type { Pair } from "./form.ts";
 import { mediaType, type Incoming } from "./message.ts";
 import { loadService, serviceKeys } from "./model.ts";
+import { rpcNames, speaksCbor } from "./protocols/rpcv2-cbor.ts";
 import { restRoutes } from "./rest-routes.ts";
 import type { Signature } from "./sigv4.ts";
 
@@ -43,9 +44,11 @@ export function createServices(): Services {
   };
 }
 
-/** `Logs_20140328.PutLogEvents`; a prefix that no table has is taken for the service's name. */
-function byTarget({ headers }: Incoming, keys: readonly string[]): string | undefined {
-  const prefix = headers.get("x-amz-target")?.split(".", 1)[0];
+/** `Logs_20140328`, in the target or in the path; one that no table has is taken for the service's name. */
+function byTarget(incoming: Incoming, keys: readonly string[]): string | undefined {
+  const { headers } = incoming;
+  const target = headers.get("x-amz-target")?.split(".", 1)[0];
+  const prefix = speaksCbor(headers) ? rpcNames(incoming)?.service : target;
   if (prefix === undefined) return undefined;
   return keys.find((key) => loadService(key).table.targetPrefix === prefix) ?? prefix.slice(0, 64);
 }

@@ -11,6 +11,14 @@ export type JsonReader = (value: unknown) => unknown;
 export interface JsonReaders {
   structure(structure: Structure): JsonReader;
   type(type: Type): JsonReader;
+  /** Reads members that stand together, without the rest of their structure. */
+  members(members: readonly Member[]): JsonReader;
+}
+
+/** In what formats with values like those of JSON differ. */
+export interface ReadStyle {
+  nameOf(member: Member): string;
+  scalars: Readonly<Record<ScalarName, JsonReader>>;
 }
 
 /** Coral's words for what JSON has: "NUMBER_VALUE cannot be converted to String". */
@@ -86,7 +94,7 @@ function readDate(value: unknown): unknown {
   return date;
 }
 
-const scalarReaders: Readonly<Record<ScalarName, JsonReader>> = {
+export const jsonScalarReaders: Readonly<Record<ScalarName, JsonReader>> = {
   string: readString,
   boolean: readBoolean,
   number: readDecimal,
@@ -117,22 +125,24 @@ export function setOwn(target: Record<string, unknown>, key: string, value: unkn
 type JsonObject = Record<string, unknown>;
 
 function objectOf(value: unknown): JsonObject {
-  if (typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof LongText)) {
+  // Neither an array nor one of the classes that stand for scalars.
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     return value as JsonObject;
   }
   throw Array.isArray(value) ? mismatch(value, "") : serialization("Unexpected value where a structure or map belongs");
 }
 
-/** Compiles readers; each structure once. `rest` leaves out members that HTTP carries elsewhere. */
-export function jsonReaders(): JsonReaders {
+/** Compiles readers; each structure once. */
+export function jsonReaders(style: ReadStyle = jsonInput): JsonReaders {
+  const members = (of: readonly Member[]) => membersReader(of, style, type);
   const structure = perStructure<JsonReader>(
-    (of) => (of.traits.union === 1 ? unionReader(of.members, type) : structureReader(of.members, type)),
+    (of) => (of.traits.union === 1 ? unionReader(members(of.members)) : members(of.members)),
     (target) => (value) => target()(value),
   );
   const type = (of: Type): JsonReader => {
     switch (of.kind) {
       case "scalar":
-        return scalarReaders[of.scalar];
+        return style.scalars[of.scalar];
       case "structure":
         return structure(of.structure);
       case "list":
@@ -141,14 +151,16 @@ export function jsonReaders(): JsonReaders {
         return mapReader(type(of.value.type), of.value.traits.sparse === 1);
     }
   };
-  return { structure, type };
+  return { structure, type, members };
 }
 
 export const jsonNameOf = (member: Member) => member.traits.jsonName ?? member.name;
 
-export function structureReader(members: readonly Member[], type: (of: Type) => JsonReader): JsonReader {
+const jsonInput: ReadStyle = { nameOf: jsonNameOf, scalars: jsonScalarReaders };
+
+function membersReader(members: readonly Member[], style: ReadStyle, type: (of: Type) => JsonReader): JsonReader {
   const names = members.map((member) => member.name);
-  const wireNames = members.map(jsonNameOf);
+  const wireNames = members.map((member) => style.nameOf(member));
   const readers = members.map((member) => type(member.type));
   return (value) => {
     const raw = objectOf(value);
@@ -161,8 +173,7 @@ export function structureReader(members: readonly Member[], type: (of: Type) => 
   };
 }
 
-function unionReader(members: readonly Member[], type: (of: Type) => JsonReader): JsonReader {
-  const read = structureReader(members, type);
+function unionReader(read: JsonReader): JsonReader {
   return (value) => {
     const out = read(value) as JsonObject;
     if (Object.keys(out).length === 1) return out;

@@ -13,6 +13,12 @@ export interface JsonWriters {
   members(members: readonly Member[]): JsonWriter;
 }
 
+/** In what formats with values like those of JSON differ. */
+export interface WriteStyle {
+  nameOf(member: Member): string;
+  scalar(scalar: ScalarName): JsonWriter;
+}
+
 const asIs: JsonWriter = (value) => value;
 
 const writeNumber: JsonWriter = (value) =>
@@ -43,15 +49,17 @@ function scalarWriter(scalar: ScalarName): JsonWriter {
   }
 }
 
-export function jsonWriters(): JsonWriters {
+const jsonOutput: WriteStyle = { nameOf: jsonNameOf, scalar: scalarWriter };
+
+export function jsonWriters(style: WriteStyle = jsonOutput): JsonWriters {
   const structure = perStructure<JsonWriter>(
-    (of) => membersWriter(of.members, type),
+    (of) => membersWriter(of.members, style, type),
     (target) => (value) => target()(value),
   );
   const type = (of: Type): JsonWriter => {
     switch (of.kind) {
       case "scalar":
-        return scalarWriter(of.scalar);
+        return style.scalar(of.scalar);
       case "structure":
         return structure(of.structure);
       case "list":
@@ -60,12 +68,12 @@ export function jsonWriters(): JsonWriters {
         return mapWriter(type(of.value.type), of.value.traits.sparse === 1);
     }
   };
-  return { structure, members: (members) => membersWriter(members, type) };
+  return { structure, members: (members) => membersWriter(members, style, type) };
 }
 
-function membersWriter(members: readonly Member[], type: (of: Type) => JsonWriter): JsonWriter {
+function membersWriter(members: readonly Member[], style: WriteStyle, type: (of: Type) => JsonWriter): JsonWriter {
   const names = members.map((member) => member.name);
-  const wireNames = members.map(jsonNameOf);
+  const wireNames = members.map((member) => style.nameOf(member));
   const writers = members.map((member) => type(member.type));
   return (value) => {
     if (typeof value !== "object" || value === null)

@@ -39,6 +39,10 @@ export function bodyBytesMax(service: string, operation: string): number {
 export const nestingMax = 64;
 /** Past this, JSON is parsed with its long strings lifted out. */
 export const plainJsonBytesMax = 512 * 1024;
+/** Items of a CBOR body; PutLogEvents' 10,000 events have 50,000. More would hold the event loop for longer than 10 ms. */
+export const cborItemsMax = 100_000;
+/** Bytes of a CBOR big integer. */
+export const bigIntegerBytesMax = 64;
 /** A string of JSON that is long enough to be lifted out. */
 export const longJsonStringBytesMin = 64 * 1024;
 /** What may be left of a document then; JSON.parse takes 10 ms for it at most. SQS's batches of 1 MiB, escaped, fit. */

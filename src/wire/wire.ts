@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import { asError, Fault, isFault } from "../base/errors.ts";
 import type { Body, HttpRequest, HttpResponse } from "../base/http.ts";
 import type { Ids } from "../base/ids.ts";
-import { admitLength, readBody } from "./bodies.ts";
+import { admitLength, payloadHashOf, readBody } from "./bodies.ts";
 import type { Problem } from "./constraints.ts";
 import { createEndpoint, protocolOf, type Endpoint, type Prepared } from "./endpoint.ts";
 import type { Pair } from "./form.ts";
@@ -23,6 +23,7 @@ import { bodyBytesMax, plainJsonBytesMax } from "./limits.ts";
 import { incomingOf, mediaType, type Incoming, type ResponseContext } from "./message.ts";
 import { loadService, serviceKeys } from "./model.ts";
 import { formOf, formType } from "./protocols/query.ts";
+import { speaksCbor } from "./protocols/rpcv2-cbor.ts";
 import { WireRefusal } from "./refusal.ts";
 import { querySignature } from "./sigv2.ts";
 import { createVerifier, type SecretOf } from "./sigv4-verify.ts";
@@ -67,6 +68,11 @@ export interface WireOptions {
 export interface Wire {
   /** Throws nothing but {@link WireRefusal}. */
   decode(request: HttpRequest): Promise<DecodedCall>;
+  /**
+   * Who signed a request that is no call of an API, to a function's URL, with the service's name; undefined without a
+   * signature. Verified where the node verifies. Throws a fault.
+   */
+  authenticate(request: HttpRequest, body: Uint8Array, service: string): Promise<Presented | undefined>;
   /** All operations that the service has at AWS; empty for a service without a table. */
   operationNames(service: string): readonly string[];
   /** Signing names of the services that have a table. */
@@ -112,7 +118,8 @@ export function createWire(options: WireOptions): Wire {
   const identify = async (request: HttpRequest, progress: Progress): Promise<Identified> => {
     let incoming = incomingOf(request);
     // Until more is known, the fields of a request say in which shape to refuse it.
-    if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
+    if (speaksCbor(incoming.headers)) progress.endpoint = endpointOf("logs", incoming);
+    else if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
     else if (mediaType(incoming.headers) === formType) progress.shape = "sts";
     const signature = signatureOf(incoming) ?? querySignature(incoming);
     let form: readonly Pair[] = [];
@@ -169,6 +176,17 @@ export function createWire(options: WireOptions): Wire {
   return {
     services: () => services.keys,
     operationNames: (service) => (services.keys.includes(service) ? loadService(service).operationNames : []),
+    async authenticate(request, body, service) {
+      const incoming = incomingOf(request);
+      const signature = signatureOf(incoming);
+      if (signature === undefined) return undefined;
+      if (signature.service !== service) {
+        throw new Fault("SignatureDoesNotMatch", `Credential should be scoped to correct service: '${service}'.`);
+      }
+      const verify = await verifier?.begin(incoming, signature);
+      verify?.(await payloadHashOf(body));
+      return presentedOf(signature, verifier !== undefined);
+    },
     async decode(request) {
       const progress: Progress = {
         // S3's shape is that of a request which says nothing of itself; it is what browsers and curl send.

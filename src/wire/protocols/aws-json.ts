@@ -1,7 +1,7 @@
 /** awsJson 1.0 and 1.1: operation in `X-Amz-Target`, JSON both ways. Source: Smithy's "AWS JSON 1.0/1.1 protocol". */
 import { Fault } from "../../base/errors.ts";
 import type { HttpResponse } from "../../base/http.ts";
-import { validationText } from "../constraints.ts";
+import { validationText, type Problem } from "../constraints.ts";
 import { carriesMessage, describeFault, type Described } from "../faults.ts";
 import { jsonReaders, nestsFreely, parseJson } from "../json-read.ts";
 import { jsonWriters, type JsonWriters } from "../json-write.ts";
@@ -49,25 +49,36 @@ export function awsJson(model: ServiceModel, version: "1.0" | "1.1"): Protocol {
         encode: (value, context) => answer(200, write(value), contentType, context),
       };
     },
-    invalid: (problems) => {
-      // SQS has words of its own for what is missing.
-      const missing = model.key === "sqs" ? problems.find((problem) => problem.missing) : undefined;
-      if (missing === undefined) return new Fault("ValidationException", validationText(problems));
-      return new Fault("MissingParameter", `The request must contain the parameter ${missing.member.name}.`);
-    },
+    invalid: invalidInput(model),
     encodeFault(fault, context) {
       const described = describeFault(model, "json", fault);
       const body = { __type: typeOf(described, model, version), ...errorBody(described, writers) };
       const response = answer(described.status, body, contentType, context);
-      if (model.table.queryCompatible !== true) return response;
-      const queryError = `${described.queryCode};${described.sender ? "Sender" : "Receiver"}`;
-      return { ...response, headers: [...response.headers, "x-amzn-query-error", queryError] };
+      return { ...response, headers: [...response.headers, ...queryError(described, model)] };
     },
   };
 }
 
-function typeOf({ name, structure }: Described, model: ServiceModel, version: string): string {
-  if (version === "1.1") return name;
+/** The fault for an input that breaks its constraints. */
+export function invalidInput(model: ServiceModel): (problems: readonly Problem[]) => Fault {
+  return (problems) => {
+    // SQS has words of its own for what is missing.
+    const missing = model.key === "sqs" ? problems.find((problem) => problem.missing) : undefined;
+    if (missing === undefined) return new Fault("ValidationException", validationText(problems));
+    return new Fault("MissingParameter", `The request must contain the parameter ${missing.member.name}.`);
+  };
+}
+
+/** The code that clients of the service's time as a query service know an error by. */
+export function queryError({ queryCode, sender }: Described, { table }: ServiceModel): string[] {
+  return table.queryCompatible === true ? ["x-amzn-query-error", `${queryCode};${sender ? "Sender" : "Receiver"}`] : [];
+}
+
+const typeOf = (described: Described, model: ServiceModel, version: string) =>
+  version === "1.1" ? described.name : shapeIdOf(described, model);
+
+/** `com.amazonaws.sqs#QueueDoesNotExist` */
+export function shapeIdOf({ name, structure }: Described, model: ServiceModel): string {
   return `${structure === undefined ? (coralNamespaces[name] ?? coralNamespace) : model.table.namespace}#${name}`;
 }
 

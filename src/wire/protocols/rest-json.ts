@@ -2,7 +2,7 @@
 import { Fault } from "../../base/errors.ts";
 import { validationText } from "../constraints.ts";
 import { describeFault } from "../faults.ts";
-import { jsonReaders, nestsFreely, parseJson, structureReader } from "../json-read.ts";
+import { jsonReaders, nestsFreely, parseJson } from "../json-read.ts";
 import { jsonWriters } from "../json-write.ts";
 import { mediaType } from "../message.ts";
 import type { OperationModel, Structure, Type } from "../model.ts";
@@ -69,7 +69,7 @@ function jsonFormat(writers: ReturnType<typeof jsonWriters>): BodyFormat {
     unreadable: ({ wanted, text }) =>
       new Fault("SerializationException", `${JSON.stringify(text)} can not be converted to ${wanted}`),
     membersReader(members, root) {
-      const read = structureReader(members, readers.type);
+      const read = readers.members(members);
       const guardNesting = nestsFreely(root);
       return (body, json) => read(json ?? parseJson(body, guardNesting)) as Record<string, unknown>;
     },

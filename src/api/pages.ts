@@ -10,7 +10,7 @@ import { splitTarget } from "../wire/message.ts";
 import { s3Address } from "../wire/s3-routes.ts";
 import { createEndpoint, type EndpointDeps } from "./endpoint.ts";
 import { defaultAccount, defaultRegion } from "./identity.ts";
-import { createResponses, isResponse } from "./responses.ts";
+import { createLambdaDoors } from "./lambda-doors.ts";
 import { hostRefusal, isForeign } from "./safety.ts";
 
 /** Fields that a page may want to set; more are no question that a browser asks. */
@@ -52,7 +52,6 @@ function onlyObjectsOf(dispatcher: Dispatcher, bucket: string): Dispatcher {
 export function createPages(deps: EndpointDeps): HttpHandler {
   const { clock, ids, dispatcher, safety } = deps;
   const endpoint = createEndpoint(deps);
-  const responses = createResponses(deps);
   const hosts = ["localhost", ...safety.hosts];
 
   const callOf = ({ scheme, host, signal }: HttpRequest): Call =>
@@ -102,9 +101,12 @@ export function createPages(deps: EndpointDeps): HttpHandler {
     return { bucket, preflight: asked !== undefined, headers: answer.headers as string[] };
   };
 
+  const lambda = createLambdaDoors(deps);
+
   return async (request) => {
     if (hostRefusal(request, safety) !== undefined) return endpoint(request);
-    if (isResponse(request)) return responses(request);
+    const answered = lambda(request);
+    if (answered !== undefined) return answered;
     const site = websiteBucket(request.host, hosts);
     if (site !== undefined) return visit(request, site);
     const origin = headerOf(request.headers, "origin");

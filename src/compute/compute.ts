@@ -8,6 +8,7 @@ import { type Bounds, Engine } from "./engine.ts";
 import type { Compute, FunctionLogLine } from "./ports.ts";
 import { type ProcessDeps, createProcessDriver } from "./process/environment.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
+import { createOptMount } from "./process/opt-mount.ts";
 import { createPythons } from "./process/python.ts";
 import type { ServeHttp } from "./process/runtime-api.ts";
 import { endSurvivors } from "./process/survivors.ts";
@@ -46,7 +47,11 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     ids,
     log,
     warden,
-    interpreters: { nodeRuntime: nodeRuntimeIn(directory), pythonOf: createPythons(log) },
+    interpreters: {
+      nodeRuntime: nodeRuntimeIn(directory),
+      pythonOf: createPythons(log),
+      optMount: createOptMount({ directory, log }),
+    },
     onLogLine,
     ...(serveHttp === undefined ? {} : { serveHttp }),
   };

@@ -14,6 +14,8 @@ export interface FunctionSpec {
   handler: string;
   /** Directory with the unpacked code; compute never writes to it. */
   codeDir: string;
+  /** Directory with what is in its layers, merged: its `/opt`. Absent without layers; compute never writes to it. */
+  optDir?: string;
   /** The function's own variables; compute adds those that the runtime defines. */
   environment: Readonly<Record<string, string>>;
   region: string;

@@ -12,7 +12,7 @@ import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from
 import { type Child, type StartError, startChild } from "./child.ts";
 import { type Ending, mayStartBetter, verdictOf } from "./ending.ts";
 import { createFramedLink } from "./framed-link.ts";
-import { type Interpreters, type Launch, launchOf } from "./launch.ts";
+import { type Interpreters, type Launch, launchOf, withLayers } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
 import { residentKiBOf } from "./memory.ts";
@@ -90,8 +90,9 @@ class ProcessEnvironment implements Environment, LinkEvents {
   async #start(): Promise<void> {
     const tmp = join(this.#directory, "tmp");
     await mkdir(tmp, { recursive: true });
-    const launch = await launchOf(this.#spec, this.#deps.interpreters);
-    const variables = variablesOf(this.#spec, { tmp, logStream: this.#log.stream });
+    const { interpreters } = this.#deps;
+    const { launch, opt } = await withLayers(await launchOf(this.#spec, interpreters), this.#spec, interpreters);
+    const variables = variablesOf(this.#spec, { tmp, logStream: this.#log.stream, opt });
     if (launch.kind === "runtime-api") {
       const { serveHttp } = this.#deps;
       assert(serveHttp !== undefined, "compute was made without the Runtime API");

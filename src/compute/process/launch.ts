@@ -2,9 +2,9 @@
 import { access, constants, open } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
-import { responseHost } from "../../base/response-host.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
+import type { OptMount } from "./opt-mount.ts";
 import { type Python, pythonProgram } from "./python.ts";
 
 export type Launch =
@@ -45,7 +45,7 @@ async function isProgram(path: string): Promise<boolean> {
 
 /** The first bootstrap there is. Source: Lambda guide, "Building a custom runtime". */
 async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
-  const places = [join(spec.codeDir, "bootstrap"), "/opt/bootstrap"];
+  const places = [join(spec.codeDir, "bootstrap"), join(spec.optDir ?? "/opt", "bootstrap")];
   for (const command of places) {
     try {
       await access(command, constants.X_OK);
@@ -66,12 +66,9 @@ async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
  */
 const pythonFlags = ["-B", "-X", "utf8"];
 
-/** The one host whose https requests Mikan's own runtimes take to the node's endpoint, and that endpoint. */
-function routeOf({ endpointUrl }: FunctionSpec): readonly [host: string, endpoint: string] {
-  return [responseHost, endpointUrl];
-}
-
 export interface Interpreters {
+  /** See {@link OptMount}. */
+  optMount: OptMount;
   /** The path of Mikan's runtime for Node.js. */
   nodeRuntime(): Promise<string>;
   /** What runs `python3.12` here. */
@@ -81,7 +78,20 @@ export interface Interpreters {
 async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf"]): Promise<Launch> {
   const python = await pythonOf(spec.runtime);
   if ("hint" in python) return { kind: "unavailable", hint: python.hint };
-  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram, ...routeOf(spec)] };
+  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram] };
+}
+
+/** The launch with `/opt` mounted before it where the function has layers, and where its process will find them. */
+export async function withLayers(
+  launch: Launch,
+  { optDir }: FunctionSpec,
+  { optMount }: Interpreters,
+): Promise<{ launch: Launch; opt: string | undefined }> {
+  if (optDir === undefined || !("command" in launch)) return { launch, opt: optDir };
+  const mount = await optMount(optDir);
+  if (mount === undefined) return { launch, opt: optDir };
+  const [command, ...args] = mount;
+  return { launch: { ...launch, command, args: [...args, launch.command, ...launch.args] }, opt: "/opt" };
 }
 
 export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): Promise<Launch> {
@@ -90,6 +100,6 @@ export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): 
   if (runtime.kind === "bootstrap") return bootstrapOf(spec);
   if (runtime.kind === "python") return pythonLaunch(spec, interpreters.pythonOf);
   const generation = runtime.callbacks ? "callbacks" : "modern";
-  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation, ...routeOf(spec)];
+  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation];
   return { kind: "framed", command: process.execPath, args };
 }

@@ -6,6 +6,21 @@ export interface Place {
   /** The stand-in for `/tmp`. */
   tmp: string;
   logStream: string;
+  /** Where the function finds its layers: `/opt`, or a directory in its stead. */
+  opt?: string | undefined;
+}
+
+/** Where each language looks into layers. Source: Lambda guide, "Packaging your layer content". */
+function layerVariables({ runtime, codeDir }: FunctionSpec, opt: string): Record<string, string> {
+  const node = `node${/^nodejs(\d+)/.exec(runtime)?.[1] ?? ""}`;
+  const python = `python${/^python(3\.\d+)/.exec(runtime)?.[1] ?? "3"}`;
+  return {
+    LD_LIBRARY_PATH: `${codeDir}:${codeDir}/lib:${opt}/lib`,
+    ...(runtime.startsWith("nodejs")
+      ? { NODE_PATH: `${opt}/nodejs/${node}/node_modules:${opt}/nodejs/node_modules` }
+      : {}),
+    ...(runtime.startsWith("python") ? { PYTHONPATH: `${opt}/python/lib/${python}/site-packages:${opt}/python` } : {}),
+  };
 }
 
 /**
@@ -17,11 +32,13 @@ export function variablesOf(spec: FunctionSpec, place: Place): Record<string, st
   return {
     LANG: "en_US.UTF-8",
     TZ: ":UTC",
-    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin:/opt/bin`,
+    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin:${place.opt ?? "/opt"}/bin`,
+    ...(place.opt === undefined ? {} : layerVariables(spec, place.opt)),
     // The operator's home holds profiles that an AWS SDK would read.
     HOME: place.tmp,
     AWS_ENDPOINT_URL: spec.endpointUrl,
     ...spec.environment,
+    ...(place.opt === undefined ? {} : { MIKAN_OPT: place.opt }),
     TMPDIR: place.tmp,
     _HANDLER: spec.handler,
     AWS_DEFAULT_REGION: spec.region,

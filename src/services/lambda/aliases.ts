@@ -19,6 +19,7 @@ import {
   policies,
   type AliasRow,
 } from "./tables.ts";
+import { forgetUrls } from "./url-tables.ts";
 
 export function aliasConfiguration(row: AliasRow) {
   return {
@@ -87,6 +88,7 @@ export function aliasDeletion({ store, retired }: LambdaDeps) {
       const policy = await findPolicy(tx, ref, alias);
       await tx.run(sql`delete from ${aliases.name} where ${isAlias(ref, alias)}`);
       await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${alias}`);
+      await forgetUrls(tx, ref, alias);
       tx.afterCommit(() =>
         retired.add({
           account,

@@ -90,7 +90,7 @@ describe("the official client", () => {
     expect([Configuration?.RevisionId, Tags, Code]).toEqual([
       made.RevisionId,
       { team: "map" },
-      { RepositoryType: "S3" },
+      { RepositoryType: "S3", Location: expect.stringContaining(`${mikan.url}/_mikan/lambda/code/`) },
     ]);
     const { Functions } = await lambda.send(new ListFunctionsCommand({}));
     expect(Functions?.map(({ FunctionName }) => FunctionName)).toContain("shown");

@@ -4,11 +4,12 @@ import { BodyTooLarge, bytesOf, type Body } from "../../base/http.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Peers } from "../../kit/peers.ts";
 import { raw, sql, type Sql } from "../../store/sql.ts";
-import type { Store, StoredBlob } from "../../store/store.ts";
+import type { ReadTx, Store, StoredBlob } from "../../store/store.ts";
 import { fault, invalid, notYet } from "./faults.ts";
 import { unzippedBytesMax, zipBytesMax } from "./limits.ts";
+import { layers } from "./layer-tables.ts";
 import { versions } from "./tables.ts";
-import type { StoredCode, UnpackedCode } from "./unpacked.ts";
+import type { StoredCode, Unpacked, UnpackedCode } from "./unpacked.ts";
 import { BadZip, EmptyZip, ZipTooLarge } from "./zip.ts";
 
 /** The members of CreateFunction's `Code` and of UpdateFunctionCode that say where the code is. */
@@ -83,8 +84,7 @@ async function takeCode({ store, ...deps }: CodeDeps, input: CodeInput, call: Ca
   try {
     stored = await store.blobs.put(body, unzippedBytesMax);
     const code: StoredCode = { blob: stored.id, sha256Base64: stored.sha256Base64, sizeBytes: stored.sizeBytes };
-    const { unpin } = await deps.unpacked.pin(code);
-    return { code, unpin };
+    return { code, pinned: await deps.unpacked.pin(code) };
   } catch (error) {
     if (stored !== undefined) await store.blobs.delete(stored.id);
     throw zipFault(error);
@@ -99,24 +99,29 @@ export async function withCode<T>(
   deps: CodeDeps,
   input: CodeInput,
   call: Call,
-  body: (code: StoredCode) => Promise<T>,
+  body: (code: StoredCode, unpacked: Unpacked) => Promise<T>,
 ): Promise<T> {
-  const { code, unpin } = await takeCode(deps, input, call);
+  const { code, pinned } = await takeCode(deps, input, call);
   try {
-    return await body(code);
+    return await body(code, pinned);
   } finally {
-    unpin();
+    pinned.unpin();
     await releaseCode(deps, code);
   }
 }
 
-/** Removes code that no version names any more. Several versions may share a blob, and several blobs a content. */
+const nameOf = async (tx: ReadTx, column: Sql, value: string) =>
+  (await tx.one(sql`select version from ${versions.name} where ${column} = ${value} limit 1`)) ??
+  tx.one(sql`select version from ${layers.name} where ${column} = ${value} limit 1`);
+
+/** A row that names the blob; undefined when there is none. */
+export const blobName = (tx: ReadTx, blob: string) => nameOf(tx, raw("code_blob"), blob);
+
+/** Removes code that no version and no layer names any more. Several may share a blob, and several blobs a content. */
 export async function releaseCode({ store, unpacked }: Pick<CodeDeps, "store" | "unpacked">, code: StoredCode) {
   const { blobNamed, contentNamed } = await store.read(async (tx) => {
-    const one = (column: Sql, value: string) =>
-      tx.one(sql`select version from ${versions.name} where ${column} = ${value} limit 1`);
-    const blobNamed = await one(raw("code_blob"), code.blob);
-    return { blobNamed, contentNamed: blobNamed ?? (await one(raw("code_sha256"), code.sha256Base64)) };
+    const blobNamed = await blobName(tx, code.blob);
+    return { blobNamed, contentNamed: blobNamed ?? (await nameOf(tx, raw("code_sha256"), code.sha256Base64)) };
   });
   if (blobNamed === undefined) await store.blobs.delete(code.blob);
   if (contentNamed === undefined) await unpacked.forget(code.sha256Base64);

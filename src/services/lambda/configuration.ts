@@ -34,6 +34,9 @@ export function listed(row: VersionRow, functionArn: string) {
     LoggingConfig: { LogFormat: "Text" as const, LogGroup: logGroupOf(row) },
     ...(settings.environment === undefined ? {} : { Environment: { Variables: settings.environment } }),
     ...(recorded.vpc === undefined ? {} : { VpcConfig: recorded.vpc }),
+    ...(settings.layers === undefined
+      ? {}
+      : { Layers: settings.layers.map(({ arn, sizeBytes }) => ({ Arn: arn, CodeSize: sizeBytes })) }),
     ...(recorded.kmsKeyArn ? { KMSKeyArn: recorded.kmsKeyArn } : {}),
   };
 }

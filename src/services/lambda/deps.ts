@@ -1,6 +1,8 @@
 /** What the families of operations are handed: the house's dependencies and what the service keeps in memory. */
 import type { Deps } from "../../kit/service.ts";
+import type { Downloads } from "./downloads.ts";
 import type { Executions } from "./executions.ts";
+import type { LayerRoots } from "./layer-roots.ts";
 import type { Retired } from "./retired.ts";
 import type { Slots } from "./slots.ts";
 import type { UnpackedCode } from "./unpacked.ts";
@@ -10,4 +12,6 @@ export interface LambdaDeps extends Deps {
   executions: Executions;
   slots: Slots;
   retired: Retired;
+  layerRoots: LayerRoots;
+  downloads: Downloads;
 }

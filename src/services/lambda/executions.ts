@@ -9,6 +9,9 @@ import { arnOf } from "./names.ts";
 import { retiredMsMax } from "./retired.ts";
 import type { VersionRow } from "./tables.ts";
 import type { StoredCode, UnpackedCode } from "./unpacked.ts";
+import { releaseCode, type CodeDeps } from "./code.ts";
+import { rootOf, type LayerRoots } from "./layer-roots.ts";
+import { rootIsUsed } from "./layer-tables.ts";
 
 /** Specs whose end is remembered; more updates than that in 15 minutes leave their environments to compute's own idle limit. */
 const specsMax = 20_000;
@@ -28,6 +31,7 @@ export interface ExecutionDeps {
   log: Log;
   compute: Compute;
   unpacked: UnpackedCode;
+  layerRoots: LayerRoots;
   sessions: Pick<Sessions, "issue">;
   publicUrl: () => string;
 }
@@ -43,18 +47,31 @@ export const codeOf = (row: VersionRow): StoredCode => ({
   sizeBytes: row.code_bytes,
 });
 
+/** Removes what only this version needed; it must be in no row any more. */
+export async function releaseVersion(
+  deps: Pick<CodeDeps, "store" | "unpacked"> & { layerRoots: LayerRoots },
+  row: VersionRow,
+): Promise<void> {
+  await releaseCode(deps, codeOf(row));
+  if (row.settings.layers === undefined) return;
+  const root = rootOf(row.settings.layers);
+  if (!(await deps.store.read((tx) => rootIsUsed(tx, root)))) await deps.layerRoots.forget(root);
+}
+
 const specId = (row: VersionRow) => `${arnOf({ ...row, qualifier: row.version })}:${row.build_id}`;
 
-export function createExecutions({ clock, log, compute, unpacked, sessions, publicUrl }: ExecutionDeps): Executions {
+export function createExecutions(deps: ExecutionDeps): Executions {
+  const { clock, log, compute, unpacked, layerRoots, sessions, publicUrl } = deps;
   const specs = new Map<string, SpecUse>();
 
-  const specOf = (row: VersionRow, codeDir: string): FunctionSpec => ({
+  const specOf = (row: VersionRow, codeDir: string, optDir: string | undefined): FunctionSpec => ({
     id: specId(row),
     functionName: row.name,
     version: row.version,
     runtime: row.settings.runtime,
     handler: row.settings.handler,
     codeDir,
+    ...(optDir === undefined ? {} : { optDir }),
     environment: row.settings.environment ?? {},
     region: row.region,
     account: row.account,
@@ -88,7 +105,9 @@ export function createExecutions({ clock, log, compute, unpacked, sessions, publ
       try {
         const code = await unpacked.pin(codeOf(row));
         try {
-          return await compute.invoke(specOf(row, code.directory), invocation);
+          const { layers } = row.settings;
+          const optDir = layers === undefined ? undefined : await layerRoots.directoryOf(layers);
+          return await compute.invoke(specOf(row, code.directory, optDir), invocation);
         } finally {
           code.unpin();
         }

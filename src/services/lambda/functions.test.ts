@@ -38,7 +38,8 @@ describe("CreateFunction", () => {
       });
       expect(made.CodeSize).toBeGreaterThan(0);
       const shown = await node.lambda.GetFunction(key, node.call());
-      expect(shown).toEqual({ Configuration: made, Code: { RepositoryType: "S3" } });
+      const Location = expect.stringMatching(/^http:\/\/127\.0\.0\.1:4566\/_mikan\/lambda\/code\//) as string;
+      expect(shown).toEqual({ Configuration: made, Code: { RepositoryType: "S3", Location } });
       expect(await node.lambda.GetFunctionConfiguration(key, node.call())).toEqual(made);
     }));
 
@@ -176,10 +177,10 @@ describe("CreateFunction", () => {
       "Mikan does not implement PackageType Image for functions yet.",
     ],
     [
-      "layers",
+      "a layer that is not there",
       { Layers: ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"] },
-      "NotImplemented",
-      "Mikan does not implement Layers for functions yet.",
+      "InvalidParameterValueException",
+      "Layer version arn:aws:lambda:us-east-1:000000000000:layer:l:1 does not exist.",
     ],
     [
       "file systems",

@@ -8,7 +8,10 @@ import { insert } from "../../store/tables.ts";
 import { withCode, type CodeInput } from "./code.ts";
 import { configured, listed } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
+import { codeOf } from "./executions.ts";
 import { fault, functionNotFound, invalid } from "./faults.ts";
+import { forgetUses, noteUses } from "./layer-tables.ts";
+import { checkUnzipped, layerReader } from "./layer-uses.ts";
 import { nameLengthMax, tagsMax } from "./limits.ts";
 import { badMarker, pageLimit, qualifiedReader } from "./lookup.ts";
 import {
@@ -36,6 +39,7 @@ import {
   type PolicyRow,
   type VersionRow,
 } from "./tables.ts";
+import { forgetUrls } from "./url-tables.ts";
 import { publish, versionIdentity } from "./versions.ts";
 
 /** Idle environments of a deleted function stay this long, for the requests that the edge took before. */
@@ -64,13 +68,15 @@ function checkNew({ name, qualifier }: FunctionRef, tags: object): void {
 /** Creates a function, and its first version where asked for. Gives the version that the answer shows. */
 export function functionCreation(deps: LambdaDeps) {
   const { store, clock, ids } = deps;
+  const readLayers = layerReader(deps);
   return async (ref: FunctionRef, made: NewFunction, call: Call): Promise<VersionRow> => {
     checkNew(ref, made.tags ?? {});
     const { account, region, name } = ref;
     const key = { account, region, name };
-    const settings = newSettings(made.settings, call);
+    const settings = newSettings(made.settings, call, await readLayers(made.settings.Layers, call));
     const token = made.token ?? null;
-    return withCode(deps, made.code, call, async (code) => {
+    return withCode(deps, made.code, call, async (code, { unzippedBytes }) => {
+      checkUnzipped(unzippedBytes, settings.layers);
       const now = clock.now();
       const row: VersionRow = {
         ...key,
@@ -97,6 +103,7 @@ export function functionCreation(deps: LambdaDeps) {
         const tags = { ...made.tags };
         await tx.run(insert(functions, { ...key, created_ms: now, reserved: null, tags, token }));
         await tx.run(insert(versions, row));
+        await noteUses(tx, row);
         await addCode(tx, key, code.sizeBytes, 1);
         if (made.reserved !== undefined) await reserve(tx, key, made.reserved);
         return made.publish ? publish(tx, row, identity) : row;
@@ -121,6 +128,8 @@ async function deleteWhole(tx: Tx, ref: FunctionRef): Promise<Gone> {
   for (const table of [functions, versions, aliases, policies]) {
     await tx.run(sql`delete from ${table.name} where ${isFunction(ref)}`);
   }
+  await forgetUses(tx, ref);
+  await forgetUrls(tx, ref);
   const codeBytes = versionRows.reduce((sum, { code_bytes }) => sum + code_bytes, 0);
   await addToAccount(tx, ref, { functions: -1, code_bytes: -codeBytes, reserved: -(row.reserved ?? 0) });
   return {
@@ -150,6 +159,7 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
     where ${isFunction(ref)} and qualifier = ${qualifier}`);
   await tx.run(sql`delete from ${versions.name} where ${isFunction(ref)} and version = ${qualifier}`);
   await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${qualifier}`);
+  await forgetUses(tx, ref, qualifier);
   await addToAccount(tx, ref, { code_bytes: -row.code_bytes });
   return {
     ...goneOf({ account, region, name }, [row]),
@@ -191,8 +201,7 @@ export function functionOperations(deps: LambdaDeps) {
       const { row, version } = await read(ref);
       return {
         Configuration: configured(version, shownArn(ref, version)),
-        // Without Location: AWS's is a presigned URL of a bucket of its own (docs/differences.md).
-        Code: { RepositoryType: "S3" },
+        Code: { RepositoryType: "S3", Location: deps.downloads.location(codeOf(version), call) },
         ...(Object.keys(row.tags).length === 0 ? {} : { Tags: row.tags }),
         ...(row.reserved === null ? {} : { Concurrency: { ReservedConcurrentExecutions: row.reserved } }),
       };

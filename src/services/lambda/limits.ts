@@ -17,6 +17,8 @@ export const zipBytesMax = 52_428_800;
 export const unzippedBytesMax = 262_144_000;
 /** Source code in a template (`Code.ZipFile`), 4 MiB. Source: CloudFormation, AWS::Lambda::Function Code. */
 export const inlineSourceBytesMax = 4 * 1024 * 1024;
+/** Layers of a function. */
+export const layersMax = 5;
 /** Code of all functions and versions of an account in a region: 75 GB. */
 export const codeStorageBytesMax = 80_530_636_800;
 

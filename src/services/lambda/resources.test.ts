@@ -63,7 +63,7 @@ describe("AWS::Lambda::Function", () => {
       expect(await refusal({ ReservedConcurrentExecutions: 901 })).toContain("below its minimum value of [100]");
       expect(await refusal({ Code: "./src" })).toContain("package local paths before deploying");
       expect(await refusal({ Runtime: "java21" })).toContain("ZipFile can only be used");
-      expect(await refusal({ Layers: ["arn"] })).toBe("Mikan does not implement Layers for functions yet.");
+      expect(await refusal({ Layers: ["arn"] })).toBe("Invalid layer version ARN: arn");
       expect(await refusal({ RecursiveLoop: "Allow" })).toBe(
         "Mikan does not implement RecursiveLoop for functions yet.",
       );

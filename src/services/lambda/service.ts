@@ -2,24 +2,30 @@
 import { defineService } from "../../kit/service.ts";
 import type { Call } from "../../kit/call.ts";
 import { asError } from "../../base/errors.ts";
-import { sql } from "../../store/sql.ts";
 import { aliasOperations } from "./aliases.ts";
-import { releaseCode } from "./code.ts";
 import { concurrencyOperations } from "./concurrency.ts";
 import type { LambdaDeps } from "./deps.ts";
+import { blobName } from "./code.ts";
+import { createDownloads } from "./downloads.ts";
 import { eventOperations } from "./events.ts";
-import { codeOf, createExecutions } from "./executions.ts";
+import { createExecutions, releaseVersion } from "./executions.ts";
 import { functionOperations } from "./functions.ts";
 import { invokeOperations } from "./invoke.ts";
+import { layerJob } from "./layer-job.ts";
+import { layerOperations } from "./layers.ts";
+import { layerPermissionOperations } from "./layer-permissions.ts";
+import { createLayerRoots } from "./layer-roots.ts";
 import { functionRef } from "./names.ts";
 import { permissionOperations, policyArn, policyReader } from "./permissions.ts";
 import { aliasResource, functionResource, permissionResource, versionResource } from "./resources.ts";
+import { migrations } from "./migrations.ts";
 import { createRetired } from "./retired.ts";
 import { createSlots } from "./slots.ts";
-import { migrations, versions } from "./tables.ts";
 import { tagOperations } from "./tags.ts";
 import { createUnpackedCode } from "./unpacked.ts";
 import { updateOperations } from "./updates.ts";
+import { urlOperations } from "./urls.ts";
+import { urlVisits } from "./url-visits.ts";
 import { versionOperations } from "./versions.ts";
 
 export const lambda = defineService({
@@ -28,15 +34,26 @@ export const lambda = defineService({
   create(house) {
     const { store, clock, log } = house;
     const unpacked = createUnpackedCode({ ...house, blobs: store.blobs });
+    const layerRoots = createLayerRoots({ ...house, unpacked });
     const retired = createRetired(clock, (gone) => {
       for (const row of gone.versions) {
-        releaseCode({ store, unpacked }, codeOf(row)).catch((error: unknown) => {
+        releaseVersion({ store, unpacked, layerRoots }, row).catch((error: unknown) => {
           log.warn("code of a deleted function could not be removed; the sweep will", { error: asError(error) });
         });
       }
     });
-    const executions = createExecutions({ ...house, unpacked });
-    const deps: LambdaDeps = { ...house, unpacked, retired, executions, slots: createSlots() };
+    const executions = createExecutions({ ...house, unpacked, layerRoots });
+    const named = async (id: string) => (await store.read((tx) => blobName(tx, id))) !== undefined;
+    const downloads = createDownloads({ ...house, blobs: store.blobs, named });
+    const deps: LambdaDeps = {
+      ...house,
+      unpacked,
+      layerRoots,
+      downloads,
+      retired,
+      executions,
+      slots: createSlots(),
+    };
     return {
       operations: {
         ...functionOperations(deps),
@@ -47,8 +64,16 @@ export const lambda = defineService({
         ...permissionOperations(deps),
         ...tagOperations(deps),
         ...invokeOperations(deps),
+        ...urlOperations(deps),
+        ...layerOperations(deps),
+        ...layerPermissionOperations(deps),
       },
-      internal: eventOperations(deps),
+      internal: {
+        ...eventOperations(deps),
+        VisitUrl: urlVisits(deps),
+        Download: ({ target }: { target: string }) => downloads.answer(target),
+      },
+      workers: [layerJob(deps)],
       resources: [functionResource(deps), permissionResource(deps), versionResource(deps), aliasResource(deps)],
       arnsOf: {
         Invoke: (input: { FunctionName: string; Qualifier?: string }, call: Call) => [
@@ -56,10 +81,7 @@ export const lambda = defineService({
         ],
       },
       policyOf: policyReader(deps),
-      namesBlob: async (id) =>
-        (await store.read((tx) =>
-          tx.one(sql`select version from ${versions.name} where code_blob = ${id} limit 1`),
-        )) !== undefined,
+      namesBlob: named,
       start: () => unpacked.start(),
       async stop() {
         retired.stop();

@@ -3,6 +3,7 @@ import { parseArn } from "../../base/arn.ts";
 import type { Call } from "../../kit/call.ts";
 import type { InputOf, Received } from "../../kit/handlers.ts";
 import { fault, invalid, notYet } from "./faults.ts";
+import type { LayerUse } from "./layer-roots.ts";
 import {
   environmentBytesMax,
   ephemeralMiBDefault,
@@ -28,6 +29,8 @@ export interface Settings {
   memoryMiB: number;
   /** Absent when none was ever given; AWS's answers tell that from an empty one. */
   environment?: Record<string, string>;
+  /** In order; absent for none. */
+  layers?: LayerUse[];
   /** The function's own choice; by default `/aws/lambda/<name>`. */
   logGroup?: string;
   /** Recorded and shown, not acted on (docs/differences.md). */
@@ -61,7 +64,6 @@ const refusedMembers = [
   "DurableConfig",
   "FileSystemConfigs",
   "ImageConfig",
-  "Layers",
   "PublishTo",
   "TenancyConfig",
 ];
@@ -149,8 +151,16 @@ function recordedOf(base: Recorded, input: SettingsInput): Recorded {
   };
 }
 
-/** The settings after an update: members that are absent keep their value. Throws AWS's fault for what it would refuse. */
-export function changedSettings(base: Settings, input: SettingsInput, call: Call): Settings {
+/** The settings with these layers, or with the same when `layers` is undefined. */
+function withLayers({ layers: present, ...rest }: Settings, layers = present): Settings {
+  return layers === undefined || layers.length === 0 ? rest : { ...rest, layers };
+}
+
+/**
+ * The settings after an update: members that are absent keep their value. `layers` are those of the input, read.
+ * Throws AWS's fault for what it would refuse.
+ */
+export function changedSettings(base: Settings, input: SettingsInput, call: Call, layers?: LayerUse[]): Settings {
   refuseMembers(input);
   if (input.Runtime !== undefined) checkRuntime(input.Runtime);
   if (input.Role !== undefined) checkRole(input.Role, call);
@@ -159,7 +169,7 @@ export function changedSettings(base: Settings, input: SettingsInput, call: Call
   const variables = input.Environment?.Variables;
   if (variables !== undefined) checkEnvironment(variables);
   return {
-    ...base,
+    ...withLayers(base, layers),
     runtime: input.Runtime ?? base.runtime,
     handler: input.Handler ?? base.handler,
     role: input.Role ?? base.role,
@@ -188,10 +198,10 @@ const defaults: Settings = {
 };
 
 /** The settings of a new function. */
-export function newSettings(input: SettingsInput, call: Call): Settings {
+export function newSettings(input: SettingsInput, call: Call, layers?: LayerUse[]): Settings {
   refuseMembers(input);
   if (input.Runtime === undefined || input.Handler === undefined) {
     throw invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.");
   }
-  return changedSettings(defaults, input, call);
+  return changedSettings(defaults, input, call, layers);
 }

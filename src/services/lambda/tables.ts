@@ -2,7 +2,7 @@
 import type { PolicyStatement } from "../../kit/authorize.ts";
 import { sql, type Sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
-import { c, table, upsert, type Migration, type Row } from "../../store/tables.ts";
+import { c, table, upsert, type Row } from "../../store/tables.ts";
 import { latest, type FunctionKey } from "./names.ts";
 import type { Settings } from "./settings.ts";
 
@@ -103,10 +103,6 @@ export const accounts = table(
   { key: ["account", "region"] },
 );
 export type AccountRow = Row<typeof accounts>;
-
-export const migrations: readonly Migration[] = [
-  { version: 1, create: [functions, versions, counters, aliases, policies, accounts] },
-];
 
 /** `account = ... and region = ... and name = ...` */
 export const isFunction = ({ account, region, name }: FunctionKey): Sql =>

@@ -23,20 +23,28 @@ const entriesMax = 200_000;
 const unpackingMax = 4;
 const unpackingWaitingMax = 1_000;
 
+/** Code as it lies unpacked. */
+export interface Unpacked {
+  directory: string;
+  /** All files together. */
+  unzippedBytes: number;
+}
+
 interface Entry {
-  directory: Promise<string>;
+  unpacked: Promise<Unpacked>;
   /** Invocations and uploads that need it now. */
   pins: number;
 }
 
-export interface PinnedCode {
-  /** Stays as it is until `unpin`. */
-  directory: string;
+/** Stays as it is until `unpin`. */
+export interface PinnedCode extends Unpacked {
   /** Must be called once. */
   unpin(): void;
 }
 
 export interface UnpackedCode {
+  /** This process's own part of the cache; emptied by the next one. */
+  readonly home: string;
   /** Starts from an empty cache; what an earlier process left is removed meanwhile. */
   start(): Promise<void>;
   /** The code's directory, unpacked first where it is not yet. Throws what `unpackZip` throws. */
@@ -64,15 +72,15 @@ export function createUnpackedCode({ blobs, cacheDir, ids, log }: UnpackedDeps):
   const admission = createAdmission({ runningMax: unpackingMax, waitingMax: unpackingWaitingMax }, refusal);
   let sweeping: Promise<void> = Promise.resolve();
 
-  const unpack = async ({ blob, sha256Base64, sizeBytes }: StoredCode): Promise<string> => {
+  const unpack = async ({ blob, sha256Base64, sizeBytes }: StoredCode): Promise<Unpacked> => {
     // A name of its own each time, so that a removal under way is never in the way.
     const name = `${Buffer.from(sha256Base64, "base64").toString("hex")}-${ids.hex(4)}`;
     const directory = join(home, name);
     const source = { sizeBytes, read: (start: number, end: number) => blobs.read(blob, start, end) };
     try {
       await mkdir(home, { recursive: true });
-      await unpackZip(source, directory, { bytesMax: unzippedBytesMax, entriesMax });
-      return directory;
+      const unzippedBytes = await unpackZip(source, directory, { bytesMax: unzippedBytesMax, entriesMax });
+      return { directory, unzippedBytes };
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -87,6 +95,7 @@ export function createUnpackedCode({ blobs, cacheDir, ids, log }: UnpackedDeps):
   };
 
   return {
+    home,
     async start() {
       await mkdir(home, { recursive: true });
       sweeping = sweep().catch((error: unknown) => {
@@ -95,14 +104,14 @@ export function createUnpackedCode({ blobs, cacheDir, ids, log }: UnpackedDeps):
     },
     async pin(code) {
       const key = code.sha256Base64;
-      const entry = entries.get(key) ?? { directory: admission.run(() => unpack(code)), pins: 0 };
+      const entry = entries.get(key) ?? { unpacked: admission.run(() => unpack(code)), pins: 0 };
       entries.set(key, entry);
       entry.pins += 1;
       const unpin = () => {
         entry.pins -= 1;
       };
       try {
-        return { directory: await entry.directory, unpin };
+        return { ...(await entry.unpacked), unpin };
       } catch (error) {
         unpin();
         // The next one tries again: the disk may have room by then.
@@ -114,7 +123,7 @@ export function createUnpackedCode({ blobs, cacheDir, ids, log }: UnpackedDeps):
       const entry = entries.get(sha256Base64);
       if (entry === undefined || entry.pins > 0) return;
       entries.delete(sha256Base64);
-      await rm(await entry.directory, { recursive: true, force: true });
+      await rm((await entry.unpacked).directory, { recursive: true, force: true });
     },
     async stop() {
       await sweeping;

@@ -5,12 +5,14 @@ import type { Handlers } from "../../kit/handlers.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
-import { releaseCode, withCode } from "./code.ts";
+import { withCode } from "./code.ts";
 import { configured, versionArn } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { asError } from "../../base/errors.ts";
-import { codeOf } from "./executions.ts";
+import { codeOf, releaseVersion } from "./executions.ts";
 import { checkRevision, functionNotFound, notYet } from "./faults.ts";
+import { noteUses } from "./layer-tables.ts";
+import { checkUnzipped, layerReader } from "./layer-uses.ts";
 import { latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { addCode } from "./quotas.ts";
 import { changedSettings } from "./settings.ts";
@@ -34,6 +36,7 @@ const shown = (row: VersionRow) => configured(row, versionArn(row));
 
 export function updateOperations(deps: LambdaDeps) {
   const { store, ids, clock, log, executions } = deps;
+  const readLayers = layerReader(deps);
 
   /** True when another environment would have to run. */
   const runsOtherwise = (before: VersionRow, after: VersionRow) =>
@@ -48,7 +51,7 @@ export function updateOperations(deps: LambdaDeps) {
   };
 
   const dropCode = (row: VersionRow) => {
-    releaseCode(deps, codeOf(row)).catch((error: unknown) => {
+    releaseVersion(deps, row).catch((error: unknown) => {
       log.warn("code that no version names could not be removed; the sweep will", { error: asError(error) });
     });
   };
@@ -66,13 +69,23 @@ export function updateOperations(deps: LambdaDeps) {
     const values = { revision_id, modified_ms, build_id, code_blob, code_sha256, code_bytes, settings };
     await tx.run(sql`update ${versions.name} set ${assign(versions, values)}
       where ${isFunction(ref)} and version = ${latest}`);
+    await noteUses(tx, after);
     if (code_bytes !== row.code_bytes) await addCode(tx, ref, code_bytes - row.code_bytes);
     tx.afterCommit(() => {
       // What runs now ends by itself; nothing new is sent there.
       if (other) executions.retire(row, 0);
-      if (code_blob !== row.code_blob) clock.after(replacedCodeMs, () => dropCode(row));
+      const otherLayers = !isDeepStrictEqual(settings.layers, row.settings.layers);
+      if (code_blob !== row.code_blob || otherLayers) clock.after(replacedCodeMs, () => dropCode(row));
     });
     return after;
+  };
+
+  /** Of the code as it is; the limit is looked at again with the next code. */
+  const unzippedBytesOf = async (ref: FunctionRef, revisionId: string | undefined): Promise<number> => {
+    const row = await store.read((tx) => existing(tx, ref, revisionId));
+    const pinned = await deps.unpacked.pin(codeOf(row));
+    pinned.unpin();
+    return pinned.unzippedBytes;
   };
 
   const update = (change: Update, publishToo = false): Promise<VersionRow> => {
@@ -91,13 +104,16 @@ export function updateOperations(deps: LambdaDeps) {
       if (PublishTo !== undefined) throw notYet("PublishTo");
       // Before the code is taken in: a wrong name or revision should not cost an upload.
       await store.read((tx) => existing(tx, ref, revisionId));
-      return withCode(deps, input, call, async (code) => {
-        const changes = ({ settings }: VersionRow): Changes => ({
-          code_blob: code.blob,
-          code_sha256: code.sha256Base64,
-          code_bytes: code.sizeBytes,
-          settings: changedSettings(settings, { Architectures }, call),
-        });
+      return withCode(deps, input, call, async (code, { unzippedBytes }) => {
+        const changes = ({ settings }: VersionRow): Changes => {
+          checkUnzipped(unzippedBytes, settings.layers);
+          return {
+            code_blob: code.blob,
+            code_sha256: code.sha256Base64,
+            code_bytes: code.sizeBytes,
+            settings: changedSettings(settings, { Architectures }, call),
+          };
+        };
         if (DryRun) {
           const row = await store.read((tx) => existing(tx, ref, revisionId));
           return shown({ ...row, ...changes(row) });
@@ -108,7 +124,13 @@ export function updateOperations(deps: LambdaDeps) {
 
     async UpdateFunctionConfiguration(input, call) {
       const ref = ownFunction(input.FunctionName, undefined, call, "UpdateFunctionConfiguration");
-      const changes = ({ settings }: VersionRow): Changes => ({ settings: changedSettings(settings, input, call) });
+      const layers = await readLayers(input.Layers, call);
+      if (layers !== undefined && layers.length > 0) {
+        checkUnzipped(await unzippedBytesOf(ref, input.RevisionId), layers);
+      }
+      const changes = ({ settings }: VersionRow): Changes => ({
+        settings: changedSettings(settings, input, call, layers),
+      });
       return shown(await update({ ref, revisionId: input.RevisionId, changes }));
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-lambda")>;

@@ -9,6 +9,7 @@ import { insert } from "../../store/tables.ts";
 import { configured, listed, versionArn } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { checkRevision, fault, functionNotFound, invalid, notYet } from "./faults.ts";
+import { noteUses } from "./layer-tables.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { addCode } from "./quotas.ts";
@@ -80,6 +81,7 @@ export async function publish(
     token: token ?? null,
   };
   await tx.run(insert(versions, version));
+  await noteUses(tx, version);
   await addCode(tx, row, row.code_bytes);
   await tx.run(sql`update ${versions.name} set revision_id = ${identity.latestRevisionId}
     where ${isFunction(row)} and version = ${latest}`);

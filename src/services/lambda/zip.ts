@@ -144,9 +144,11 @@ function distinct(entries: readonly Planned[]): Planned[] {
 interface OpenZip {
   file: yauzl.ZipFile;
   plan: Planned[];
+  /** All files together, unpacked. */
+  bytes: number;
 }
 
-async function readPlan(file: yauzl.ZipFile, { bytesMax, entriesMax }: ZipLimits): Promise<Planned[]> {
+async function readPlan(file: yauzl.ZipFile, { bytesMax, entriesMax }: ZipLimits): Promise<Omit<OpenZip, "file">> {
   if (file.entryCount > entriesMax) throw new BadZip(`the zip has more than ${entriesMax} entries`);
   const entries: Planned[] = [];
   let bytes = 0;
@@ -157,7 +159,7 @@ async function readPlan(file: yauzl.ZipFile, { bytesMax, entriesMax }: ZipLimits
   }
   const plan = distinct(entries);
   if (plan.length === 0) throw new EmptyZip("the zip has no files");
-  return plan;
+  return { plan, bytes };
 }
 
 /** Codes of the file system that mean two entries are in each other's way, or a name is too long for it. */
@@ -175,7 +177,7 @@ function zipError(error: unknown): Error {
 async function openZip(source: ZipSource, limits: ZipLimits): Promise<OpenZip> {
   const options = { autoClose: false, lazyEntries: true, validateEntrySizes: true };
   const file = await yauzl.fromRandomAccessReaderPromise(new SourceReader(source), source.sizeBytes, options);
-  return { file, plan: await readPlan(file, limits) };
+  return { file, ...(await readPlan(file, limits)) };
 }
 
 async function readLink(file: yauzl.ZipFile, { entry, path }: Planned): Promise<string> {
@@ -232,16 +234,18 @@ async function unpackPlan({ file, plan }: OpenZip, root: string): Promise<void> 
 }
 
 /**
- * Unpacks a zip into `directory`, which must be new. Permission bits are kept; owner, time and everything else is not.
+ * Unpacks a zip into `directory`, which must be new, and gives the bytes of its files. Permission bits are kept; owner,
+ * time and everything else is not.
  * Throws {@link BadZip}, {@link ZipTooLarge} or {@link EmptyZip}, leaving what was written for the caller to remove.
  */
-export async function unpackZip(source: ZipSource, directory: string, limits: ZipLimits): Promise<void> {
+export async function unpackZip(source: ZipSource, directory: string, limits: ZipLimits): Promise<number> {
   if (source.sizeBytes === 0) throw new EmptyZip("the zip has no bytes");
   try {
     await mkdir(directory, { mode: 0o755 });
     const root = await realpath(directory);
     const zip = await openZip(source, limits);
     await unpackPlan(zip, root);
+    return zip.bytes;
   } catch (error) {
     throw zipError(error);
   }

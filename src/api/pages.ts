@@ -10,6 +10,7 @@ import { splitTarget } from "../wire/message.ts";
 import { s3Address } from "../wire/s3-routes.ts";
 import { createEndpoint, type EndpointDeps } from "./endpoint.ts";
 import { defaultAccount, defaultRegion } from "./identity.ts";
+import { createResponses, isResponse } from "./responses.ts";
 import { createLambdaDoors } from "./lambda-doors.ts";
 import { hostRefusal, isForeign } from "./safety.ts";
 
@@ -52,6 +53,7 @@ function onlyObjectsOf(dispatcher: Dispatcher, bucket: string): Dispatcher {
 export function createPages(deps: EndpointDeps): HttpHandler {
   const { clock, ids, dispatcher, safety } = deps;
   const endpoint = createEndpoint(deps);
+  const responses = createResponses(deps);
   const hosts = ["localhost", ...safety.hosts];
 
   const callOf = ({ scheme, host, signal }: HttpRequest): Call =>
@@ -107,6 +109,7 @@ export function createPages(deps: EndpointDeps): HttpHandler {
     if (hostRefusal(request, safety) !== undefined) return endpoint(request);
     const answered = lambda(request);
     if (answered !== undefined) return answered;
+    if (isResponse(request)) return responses(request);
     const site = websiteBucket(request.host, hosts);
     if (site !== undefined) return visit(request, site);
     const origin = headerOf(request.headers, "origin");

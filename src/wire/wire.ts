@@ -23,6 +23,7 @@ import { bodyBytesMax, plainJsonBytesMax } from "./limits.ts";
 import { incomingOf, mediaType, type Incoming, type ResponseContext } from "./message.ts";
 import { loadService, serviceKeys } from "./model.ts";
 import { formOf, formType } from "./protocols/query.ts";
+import { speaksCbor } from "./protocols/rpcv2-cbor.ts";
 import { WireRefusal } from "./refusal.ts";
 import { querySignature } from "./sigv2.ts";
 import { createVerifier, type SecretOf } from "./sigv4-verify.ts";
@@ -117,7 +118,8 @@ export function createWire(options: WireOptions): Wire {
   const identify = async (request: HttpRequest, progress: Progress): Promise<Identified> => {
     let incoming = incomingOf(request);
     // Until more is known, the fields of a request say in which shape to refuse it.
-    if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
+    if (speaksCbor(incoming.headers)) progress.endpoint = endpointOf("logs", incoming);
+    else if (incoming.headers.has("x-amz-target")) progress.shape = "logs";
     else if (mediaType(incoming.headers) === formType) progress.shape = "sts";
     const signature = signatureOf(incoming) ?? querySignature(incoming);
     let form: readonly Pair[] = [];

@@ -2,6 +2,7 @@
 import { access, constants, open } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
+import { responseHost } from "../../base/response-host.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
 import type { OptMount } from "./opt-mount.ts";
@@ -66,6 +67,11 @@ async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
  */
 const pythonFlags = ["-B", "-X", "utf8"];
 
+/** The one host whose https requests Mikan's own runtimes take to the node's endpoint, and that endpoint. */
+function routeOf({ endpointUrl }: FunctionSpec): readonly [host: string, endpoint: string] {
+  return [responseHost, endpointUrl];
+}
+
 export interface Interpreters {
   /** See {@link OptMount}. */
   optMount: OptMount;
@@ -78,7 +84,7 @@ export interface Interpreters {
 async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf"]): Promise<Launch> {
   const python = await pythonOf(spec.runtime);
   if ("hint" in python) return { kind: "unavailable", hint: python.hint };
-  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram] };
+  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram, ...routeOf(spec)] };
 }
 
 /** The launch with `/opt` mounted before it where the function has layers, and where its process will find them. */
@@ -100,6 +106,6 @@ export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): 
   if (runtime.kind === "bootstrap") return bootstrapOf(spec);
   if (runtime.kind === "python") return pythonLaunch(spec, interpreters.pythonOf);
   const generation = runtime.callbacks ? "callbacks" : "modern";
-  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation];
+  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation, ...routeOf(spec)];
   return { kind: "framed", command: process.execPath, args };
 }

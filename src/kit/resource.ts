@@ -100,3 +100,13 @@ export async function unlessAbsent<T>(reading: Promise<T>, ...codes: readonly st
     throw error;
   }
 }
+
+/** What an operation answered, as JSON: members that are undefined are left out, dates are text. */
+export function asProperties(answer: object): JsonObject {
+  return JSON.parse(JSON.stringify(answer)) as JsonObject;
+}
+
+/** Tags, or attributes, as templates list them. */
+export function pairsOf(pairs: Readonly<Record<string, string>>): readonly JsonObject[] {
+  return Object.entries(pairs).map(([Key, Value]) => ({ Key, Value }));
+}

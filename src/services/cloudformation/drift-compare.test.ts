@@ -40,6 +40,7 @@ const other: readonly [string, Json, Json, readonly string[], Comparison?][] = [
   ["a value inside that is gone", { A: { B: 1 } }, { A: {} }, ["REMOVE /P/A/B 1 null"]],
   ["an item more", ["a"], ["a", "b"], ["ADD /P/1 null b"]],
   ["an item less", ["a", "b"], ["b"], ["REMOVE /P/0 a null"]],
+  ["a value in the place of another", ["a", "b"], ["a", "c"], ["NOT_EQUAL /P/1 b c"]],
   ["an item that is another", [{ A: 1 }], [{ A: 2 }], ["NOT_EQUAL /P/0/A 1 2"]],
   ["a key more, where every member counts", { A: "1" }, { A: "1", B: "2" }, ["ADD /P/B null 2"], { P: "exact" }],
   [

@@ -184,16 +184,16 @@ function inAnyOrder(place: Place, expected: readonly Json[], actual: readonly Js
     else rest.delete(equal[0]);
   }
   const pairs = open.map(([index, wanted]): Pair => {
-    const match = [...rest].find(([, found]) => belongs(wanted, found));
+    const match = [...rest].find(([at, found]) => (isMap(wanted) ? belongs(wanted, found) : at === index));
     if (match !== undefined) rest.delete(match[0]);
     return { index, wanted, found: match?.[1] };
   });
   return [...pairs, ...[...rest].map(([index, found]) => ({ index, wanted: undefined, found }))];
 }
 
-/** A map is paired with one of its key, or, where they have none, with any; a scalar that is another is another. */
-function belongs(wanted: Json, found: Json): boolean {
-  return isMap(wanted) && isMap(found) && keyOf(wanted) === keyOf(found);
+/** A map is paired with one of its key, or, where they have none, with any; what is no map, with what has its place. */
+function belongs(wanted: JsonObject, found: Json): boolean {
+  return isMap(found) && keyOf(wanted) === keyOf(found);
 }
 
 const keys = ["Key", "Name", "Id", "PolicyName", "Sid"];

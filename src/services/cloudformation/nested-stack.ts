@@ -5,7 +5,14 @@
 import { isFault, must } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Operation, Deps } from "../../kit/service.ts";
-import type { Json, JsonObject, Resource, ResourceRequest, ResourceState } from "../../kit/resource.ts";
+import {
+  asProperties,
+  type Json,
+  type JsonObject,
+  type Resource,
+  type ResourceRequest,
+  type ResourceState,
+} from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { createStackOperations } from "./create-stack.ts";
 import type { deleteStackOperations } from "./delete-stack.ts";
@@ -14,7 +21,7 @@ import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn } from "./journal.ts";
 import { isList, isMap, isScalar, member, textOf } from "./json.ts";
 import { stackNameLengthMax } from "./limits.ts";
-import { ownStack } from "./lookup.ts";
+import { findStack, ownStack } from "./lookup.ts";
 import { ofStack, stackEvents, type StackRow } from "./tables.ts";
 import type { updateStackOperations } from "./update-stack.ts";
 
@@ -136,6 +143,21 @@ export function nestedStackResource(deps: Deps, engine: Engine, operations: Stac
       if (!unchanged && stack.status !== "UPDATE_COMPLETE") throw await failed(stack, "updated");
       return stateOf(stack);
     },
+    async read({ physicalId: id, properties }, call) {
+      const stack = await store.read((tx) => findStack(tx, id, call));
+      if (stack === undefined || stack.status === "DELETE_COMPLETE") return undefined;
+      const wanted = member(properties, "Parameters") ?? {};
+      const isWanted = (key: string) => isMap(wanted) && isList(member(wanted, key));
+      return asProperties({
+        Parameters: Object.fromEntries(
+          stack.parameters.map(({ key, text: value }) => [key, isWanted(key) ? value.split(",") : value]),
+        ),
+        Tags: stack.settings.tags,
+        TimeoutInMinutes: stack.settings.timeoutMinutes,
+      });
+    },
+    // Where its template came from is not kept; NotificationARNs are refused.
+    comparison: { NotificationARNs: "unread", TemplateURL: "unread" },
     async delete({ physicalId: id }, call) {
       const stack = await remove(id, call);
       if (stack.status !== "DELETE_COMPLETE") throw await failed(stack, "deleted");

@@ -14,6 +14,7 @@ import {
 import { attributeOperations } from "./attribute-operations.ts";
 import { listenerAttributes, loadBalancerAttributes, type Catalogue } from "./attributes.ts";
 import { listenerCreation, listenerOperations } from "./listeners.ts";
+import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } from "./live.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
 import { needed, readProperties } from "./properties.ts";
@@ -145,6 +146,7 @@ function loadBalancerResource(deps: ElbDeps): Resource {
       await changeTags(deps, request, call);
       return { physicalId: LoadBalancerArn, attributes: { ...attributes, SecurityGroups } };
     },
+    read: loadBalancerReader(deps),
     async delete({ physicalId }, call) {
       await DeleteLoadBalancer({ LoadBalancerArn: physicalId }, call);
     },
@@ -183,6 +185,7 @@ function listenerResource(deps: ElbDeps): Resource {
       }
       return { physicalId: ListenerArn, attributes };
     },
+    read: listenerReader(deps),
     delete: ({ physicalId }, call) =>
       unlessGone("ListenerNotFoundException", DeleteListener({ ListenerArn: physicalId }, call)),
   };
@@ -221,6 +224,7 @@ function ruleResource(deps: ElbDeps): Resource {
       await changeTags(deps, request, call);
       return { physicalId: RuleArn, attributes };
     },
+    read: ruleReader(deps),
     delete: ({ physicalId }, call) => unlessGone("RuleNotFoundException", DeleteRule({ RuleArn: physicalId }, call)),
   };
 }
@@ -289,6 +293,7 @@ function targetGroupResource(deps: ElbDeps): Resource {
       await changeTags(deps, request, call);
       return { physicalId: TargetGroupArn, attributes };
     },
+    read: targetGroupReader(deps),
     async delete({ physicalId }, call) {
       await DeleteTargetGroup({ TargetGroupArn: physicalId }, call);
     },

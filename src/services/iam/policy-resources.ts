@@ -8,6 +8,7 @@ import { ownPolicy, policiesOf, type EntityPolicies } from "./attachments.ts";
 import { checkManagedPolicy } from "./documents.ts";
 import { fault, titles, type Kind } from "./entities.ts";
 import { versionsPerPolicyMax } from "./limits.ts";
+import { comparison, inlinePolicyReader, managedPolicyReader } from "./live.ts";
 import { policyArn, policyCreation, removePolicy, versionRow, versionsOf } from "./managed.ts";
 import { documentOf, textOf, textsOf, unlessGone } from "./properties.ts";
 import { isRow, policies, policyVersions, type Policy } from "./tables.ts";
@@ -33,6 +34,7 @@ export function inlinePolicyResources(deps: Deps): Resource[] {
   const several = inlinePolicy(
     "AWS::IAM::Policy",
     { properties: ["Groups", "Roles", "Users"], required: [] },
+    deps,
     (properties) => {
       const holders = holdersIn(properties, deps);
       if (holders.length > 0) return holders;
@@ -41,9 +43,12 @@ export function inlinePolicyResources(deps: Deps): Resource[] {
   );
   const single = kinds.map((kind) => {
     const name = `${titles[kind]}Name`;
-    return inlinePolicy(`AWS::IAM::${titles[kind]}Policy`, { properties: [name], required: [name] }, (properties) => [
-      { of: policiesOf(deps, kind), name: textOf(properties[name]) ?? "" },
-    ]);
+    return inlinePolicy(
+      `AWS::IAM::${titles[kind]}Policy`,
+      { properties: [name], required: [name] },
+      deps,
+      (properties) => [{ of: policiesOf(deps, kind), name: textOf(properties[name]) ?? "" }],
+    );
   });
   return [several, ...single];
 }
@@ -51,6 +56,7 @@ export function inlinePolicyResources(deps: Deps): Resource[] {
 function inlinePolicy(
   type: string,
   own: { properties: readonly string[]; required: readonly string[] },
+  deps: Deps,
   holdersOf: (properties: JsonObject) => Holder[],
 ): Resource {
   const put = async (PolicyName: string, properties: JsonObject, call: Call) => {
@@ -75,6 +81,8 @@ function inlinePolicy(
       }
       return { physicalId, attributes };
     },
+    read: inlinePolicyReader(deps),
+    comparison,
     async delete({ properties, physicalId }, call) {
       for (const { of, name } of holdersOf(properties)) await unlessGone(of.remove(name, physicalId, call));
     },
@@ -160,6 +168,8 @@ export function managedPolicyResource(deps: Deps): Resource {
       for (const { of, name } of holders) await of.attach(name, arn, call);
       return { physicalId: arn, attributes: attributesOf(policy) };
     },
+    read: managedPolicyReader(deps),
+    comparison,
     async delete({ properties, physicalId: arn }, call) {
       for (const { of, name } of holdersIn(properties, deps)) await unlessGone(of.detach(name, arn, call));
       await store.tx(async (tx) => {

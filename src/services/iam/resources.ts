@@ -5,6 +5,7 @@ import { sql } from "../../store/sql.ts";
 import { policiesOf } from "./attachments.ts";
 import { existingProfile, profileArn, profileCreation } from "./instance-profiles.ts";
 import { sessionSecondsDefault } from "./limits.ts";
+import { comparison, instanceProfileReader, roleReader } from "./live.ts";
 import { inlinePolicyResources, managedPolicyResource } from "./policy-resources.ts";
 import { changePolicies, documentOf, goneTags, inlineOf, tagsOf, textOf, textsOf } from "./properties.ts";
 import { existingRole, removeRole, roleArn, roleCreation, roleOperations } from "./roles.ts";
@@ -83,6 +84,8 @@ function roleResource(deps: Deps): Resource {
       if (Tags.length > 0) await operations.TagRole({ RoleName, Tags }, call);
       return { physicalId: RoleName, attributes };
     },
+    read: roleReader(deps),
+    comparison,
     async delete({ physicalId }, call) {
       // CloudFormation takes the role's own policies with it, which DeleteRole would refuse.
       await deps.store.tx(async (tx) => {
@@ -125,6 +128,7 @@ function instanceProfileResource(deps: Deps): Resource {
       });
       return { physicalId, attributes };
     },
+    read: instanceProfileReader(deps),
     async delete({ physicalId: name }, call) {
       await deps.store.tx((tx) =>
         tx.run(sql`delete from ${instanceProfiles.name} where ${isRow({ account: call.account, name })}`),

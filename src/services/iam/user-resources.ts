@@ -7,6 +7,7 @@ import { accessKeyCreation, accessKeyOperations, removeAccessKey } from "./acces
 import { policiesOf } from "./attachments.ts";
 import { fault } from "./entities.ts";
 import { groupArn, groupCreation, groupOperations, join, leave, removeGroup } from "./groups.ts";
+import { accessKeyReader, comparison, groupReader, userReader, userToGroupReader } from "./live.ts";
 import { changePolicies, goneTags, inlineOf, tagsOf, textOf, textsOf } from "./properties.ts";
 import { accessKeys, countOf, findNamed, groups, users } from "./tables.ts";
 import { refuseBoundary, removeUser, userArn, userCreation, userOperations } from "./users.ts";
@@ -74,6 +75,8 @@ export function userResource(deps: Deps): Resource {
       });
       return { physicalId: UserName, attributes: { Arn: userArn({ account: call.account, path, name: UserName }) } };
     },
+    read: userReader(deps),
+    comparison,
     async delete({ physicalId }, call) {
       await store.tx(async (tx) => {
         const user = await findNamed(tx, users, call.account, physicalId);
@@ -118,6 +121,8 @@ export function groupResource(deps: Deps): Resource {
       await changePolicies(policies, name, { former: former.properties, properties }, call);
       return { physicalId: name, attributes: { Arn: groupArn({ account: call.account, path, name }) } };
     },
+    read: groupReader(deps),
+    comparison,
     async delete({ physicalId }, call) {
       await store.tx(async (tx) => {
         const group = await findNamed(tx, groups, call.account, physicalId);
@@ -128,7 +133,8 @@ export function groupResource(deps: Deps): Resource {
 }
 
 /** `AWS::IAM::UserToGroupAddition`. */
-export function userToGroupResource({ store }: Deps): Resource {
+export function userToGroupResource(deps: Deps): Resource {
+  const { store } = deps;
   const change = async (before: JsonObject, after: JsonObject, { account }: Call) => {
     const [was, is] = [textsOf(before["Users"]), textsOf(after["Users"])];
     const group = textOf(after["GroupName"] ?? before["GroupName"]) ?? "";
@@ -152,6 +158,7 @@ export function userToGroupResource({ store }: Deps): Resource {
       await change(former.properties, properties, call);
       return { physicalId, attributes };
     },
+    read: userToGroupReader(deps),
     delete: ({ properties }, call) => change(properties, {}, call),
   };
 }
@@ -176,6 +183,8 @@ export function accessKeyResource(deps: Deps): Resource {
       await UpdateAccessKey({ UserName, AccessKeyId: physicalId, Status: statusOf(properties) }, call);
       return { physicalId, attributes };
     },
+    read: accessKeyReader(deps),
+    comparison,
     async delete({ physicalId: id }, call) {
       await deps.store.tx((tx) => removeAccessKey(tx, { account: call.account, id }));
     },

@@ -1,6 +1,6 @@
 /** KMS's CloudFormation types. */
 import { isFault } from "../../base/errors.ts";
-import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import { asProperties, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import { assign } from "../../store/tables.ts";
 import { aliasOperations } from "./aliases.ts";
@@ -113,6 +113,24 @@ export function keyResource(deps: KmsDeps): Resource {
       });
       return { physicalId, attributes };
     },
+    async read({ physicalId }, call) {
+      const row = await store.read((tx) => findKey(tx, call, physicalId));
+      // For CloudFormation a key that waits for its deletion is gone.
+      if (row === undefined || row.deletion_ms !== null) return undefined;
+      return asProperties({
+        Description: row.description,
+        EnableKeyRotation: row.rotation_days !== null,
+        Enabled: row.enabled,
+        KeyPolicy: row.policy,
+        KeySpec: row.spec,
+        KeyUsage: row.usage,
+        MultiRegion: false,
+        Origin: "AWS_KMS",
+        RotationPeriodInDays: row.rotation_days ?? undefined,
+        Tags: row.tags.map(({ TagKey: Key, TagValue: Value }) => ({ Key, Value })),
+      });
+    },
+    comparison: { KeyPolicy: "exact", BypassPolicyLockoutSafetyCheck: "unread", PendingWindowInDays: "unread" },
     async delete({ physicalId, properties }, call) {
       const days = integer(properties["PendingWindowInDays"], "PendingWindowInDays") ?? deletionDaysMax;
       const deletionMs = clock.now() + days * dayMs;
@@ -150,6 +168,14 @@ export function aliasResource(deps: KmsDeps): Resource {
     async update({ physicalId, properties }, call) {
       await UpdateAlias({ AliasName: physicalId, TargetKeyId: text(properties["TargetKeyId"]) ?? "" }, call);
       return { physicalId, attributes: {} };
+    },
+    async read({ physicalId, properties }, call) {
+      const row = await deps.store.read((tx) => findAlias(tx, call, physicalId));
+      if (row === undefined) return undefined;
+      const wanted = text(properties["TargetKeyId"]) ?? "";
+      // A template may name the key by its id or by its ARN.
+      const TargetKeyId = wanted.endsWith(row.key_id) ? wanted : row.key_id;
+      return { AliasName: row.name, TargetKeyId };
     },
     async delete({ physicalId }, call) {
       try {

@@ -11,6 +11,7 @@ import type { LambdaDeps } from "./deps.ts";
 import { invalid, notYet } from "./faults.ts";
 import { functionCreation, functionDeletion } from "./functions.ts";
 import { packInline } from "./inline.ts";
+import { aliasReader, functionComparison, functionReader, permissionReader, versionReader } from "./live.ts";
 import { ephemeralMiBDefault, memoryMiBMin, timeoutSecondsDefault } from "./limits.ts";
 import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
@@ -247,6 +248,8 @@ export function functionResource(deps: LambdaDeps): Resource {
       await update(request, call);
       return { physicalId: request.physicalId, attributes: request.attributes };
     },
+    read: functionReader(deps),
+    comparison: functionComparison,
     delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
   };
 }
@@ -289,6 +292,7 @@ export function permissionResource(deps: LambdaDeps): Resource {
       await add(ref, permission, { repeatable: true });
       return { physicalId: physicalName, attributes: { Id: physicalName } };
     },
+    read: permissionReader(deps),
     delete: ({ properties, physicalId }, call) =>
       unlessGone(remove(refOf(properties, call, "RemovePermission"), physicalId)),
   };
@@ -322,6 +326,7 @@ export function versionResource(deps: LambdaDeps): Resource {
       const arn = versionArn(row);
       return { physicalId: arn, attributes: { FunctionArn: arn, Version: row.version } };
     },
+    read: versionReader(deps),
     delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
   };
 }
@@ -366,6 +371,7 @@ export function aliasResource(deps: LambdaDeps): Resource {
       await UpdateAlias(changed, call);
       return { physicalId, attributes };
     },
+    read: aliasReader(deps),
     async delete({ physicalId }, call) {
       const ref: FunctionRef = ownFunction(physicalId, undefined, call, "DeleteAlias");
       if (ref.qualifier !== undefined) await remove(ref, ref.qualifier);

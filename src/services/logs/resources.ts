@@ -1,10 +1,11 @@
 /** CloudWatch Logs' CloudFormation types. */
 import { isFault } from "../../base/errors.ts";
-import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import { asProperties, pairsOf, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
 import { invalid, notYet } from "./faults.ts";
 import { groupCreation, groupDeletion, groupOperations } from "./groups.ts";
 import { groupArn } from "./names.ts";
+import { findGroup } from "./tables.ts";
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -84,6 +85,18 @@ export function groupResource(deps: Deps): Resource {
       if (gone.length > 0) await operations.UntagLogGroup({ logGroupName, tags: gone }, call);
       if (Object.keys(next).length > 0) await operations.TagLogGroup({ logGroupName, tags: next }, call);
       return { physicalId: logGroupName, attributes };
+    },
+    read: async ({ physicalId }, call) => {
+      const row = await deps.store.read((tx) => findGroup(tx, call, physicalId));
+      if (row === undefined) return undefined;
+      return asProperties({
+        KmsKeyId: row.kms_key ?? undefined,
+        LogGroupClass: row.class,
+        LogGroupName: row.name,
+        RetentionInDays: row.retention_days ?? undefined,
+        Tags: pairsOf(row.tags),
+        DeletionProtectionEnabled: false,
+      });
     },
     async delete({ physicalId }, call) {
       await remove(physicalId, call).catch((error: unknown) => {

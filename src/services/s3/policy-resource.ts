@@ -5,6 +5,7 @@ import type { Deps } from "../../kit/service.ts";
 import { gone } from "./bucket-properties.ts";
 import { configurationOperations } from "./configurations.ts";
 import { fault } from "./faults.ts";
+import { bucketPolicyReader } from "./live.ts";
 
 export function bucketPolicyResource(deps: Deps): Resource {
   const { PutBucketPolicy, DeleteBucketPolicy } = configurationOperations(deps);
@@ -23,6 +24,8 @@ export function bucketPolicyResource(deps: Deps): Resource {
     replaceOn: ["Bucket"],
     create: put,
     update: put,
+    read: bucketPolicyReader(deps),
+    comparison: { PolicyDocument: "exact" },
     delete: ({ physicalId }, call) => gone(DeleteBucketPolicy({ Bucket: physicalId }, call)),
   };
 }

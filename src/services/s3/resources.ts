@@ -4,6 +4,7 @@ import type { Resource } from "../../kit/resource.ts";
 import type { Deps } from "../../kit/service.ts";
 import { bucketConfigurator, bucketProperties, gone } from "./bucket-properties.ts";
 import { bucketCreation, bucketOperations } from "./buckets.ts";
+import { bucketComparison, bucketReader } from "./live.ts";
 
 export function bucketResource(deps: Deps): Resource {
   const create = bucketCreation(deps);
@@ -40,6 +41,8 @@ export function bucketResource(deps: Deps): Resource {
       await configure(physicalId, request, call);
       return { physicalId, attributes };
     },
+    read: bucketReader(deps),
+    comparison: bucketComparison,
     delete: ({ physicalId }, call) => gone(DeleteBucket({ Bucket: physicalId }, call)),
   };
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
-import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import { asProperties, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
 import { fault, invalid, notYet } from "./faults.ts";
 import { alive, findSecret, setSecret, type SecretDeps } from "./lookup.ts";
 import { randomPassword } from "./password.ts";
@@ -163,6 +163,18 @@ export function secretResource(deps: SecretDeps): Resource {
       });
       return { physicalId, attributes };
     },
+    async read({ physicalId }, call) {
+      const row = await store.read((tx) => findSecret(tx, physicalId, call));
+      if (row === undefined || row.deletion_ms !== null) return undefined;
+      return asProperties({
+        Description: row.description ?? undefined,
+        KmsKeyId: row.kms_key ?? undefined,
+        Name: row.name,
+        Tags: row.tags,
+        Type: row.type ?? undefined,
+      });
+    },
+    comparison: { GenerateSecretString: "unread", SecretString: "unread", ReplicaRegions: "unread" },
     async delete({ physicalId }, call) {
       // CloudFormation leaves no recovery window: a stack can be made again at once.
       await store.tx(async (tx) => {
@@ -195,6 +207,12 @@ export function resourcePolicyResource(deps: SecretDeps): Resource {
       await PutResourcePolicy({ SecretId: physicalId, ResourcePolicy: text(policy) ?? JSON.stringify(policy) }, call);
       return { physicalId, attributes };
     },
+    async read({ physicalId, properties }, call) {
+      const row = await deps.store.read((tx) => findSecret(tx, physicalId, call));
+      if (row === undefined || row.deletion_ms !== null || row.policy === null) return undefined;
+      return asProperties({ ResourcePolicy: row.policy, SecretId: properties["SecretId"] });
+    },
+    comparison: { ResourcePolicy: "exact", BlockPublicPolicy: "unread" },
     async delete({ physicalId }, call) {
       try {
         await DeleteResourcePolicy({ SecretId: physicalId }, call);
@@ -247,6 +265,16 @@ export function rotationScheduleResource(deps: SecretDeps): Resource {
       await rotate(properties, token, call);
       return { physicalId, attributes };
     },
+    async read({ physicalId, properties }, call) {
+      const row = await store.read((tx) => findSecret(tx, physicalId, call));
+      if (row === undefined || row.deletion_ms !== null || row.rotation_enabled !== true) return undefined;
+      return asProperties({
+        RotationLambdaARN: row.rotation_function ?? undefined,
+        RotationRules: row.rotation_rules ?? undefined,
+        SecretId: properties["SecretId"],
+      });
+    },
+    comparison: { HostedRotationLambda: "unread", RotateImmediatelyOnUpdate: "unread" },
     async delete({ physicalId }, call) {
       await store.tx(async (tx) => {
         const row = await findSecret(tx, physicalId, call);

@@ -1,5 +1,5 @@
 /** Parameter Store's CloudFormation type. */
-import type { Json, JsonObject, Resource } from "../../kit/resource.ts";
+import { asProperties, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
 import { invalid, notYet } from "./faults.ts";
 import { sql } from "../../store/sql.ts";
 import { assign } from "../../store/tables.ts";
@@ -80,6 +80,25 @@ export function parameterResource(deps: SsmDeps): Resource {
       );
       return { physicalId, attributes: { Type: given.type, Value: given.value } };
     },
+    read: ({ physicalId }, call) =>
+      deps.store.read(async (tx) => {
+        const row = await findParameter(tx, call, physicalId);
+        const version = row && (await findVersion(tx, call, physicalId, row.version));
+        if (row === undefined || version === undefined) return undefined;
+        return asProperties({
+          AllowedPattern: row.allowed_pattern ?? undefined,
+          DataType: row.data_type,
+          Description: row.description ?? undefined,
+          Name: row.name,
+          Tags: row.tags,
+          Tier: row.tier,
+          Type: row.type,
+          // What has become a SecureString is shown to nobody.
+          Value: row.type === "SecureString" ? undefined : Buffer.from(version.value).toString(),
+        });
+      }),
+    // Its tags are a map of the user's own keys. Of the tier, AWS decides where the template says Intelligent-Tiering.
+    comparison: { Tags: "exact", Tier: "unread" },
     async delete({ physicalId }, call) {
       await deps.store.tx((tx) => deleteParameter(tx, call, physicalId));
     },

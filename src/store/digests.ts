@@ -18,16 +18,17 @@ export async function digested(
   body: Uint8Array | AsyncIterable<Uint8Array>,
   limitBytes: number,
   write: (piece: Uint8Array) => Promise<void>,
+  only?: "md5",
 ): Promise<Omit<StoredBlob, "id">> {
   const md5 = createHash("md5");
-  const sha256 = createHash("sha256");
+  const sha256 = only === undefined ? createHash("sha256") : undefined;
   let sizeBytes = 0;
   for await (const piece of pieces(body)) {
     sizeBytes += piece.byteLength;
     if (sizeBytes > limitBytes) throw new BodyTooLarge(limitBytes);
     md5.update(piece);
-    sha256.update(piece);
+    sha256?.update(piece);
     await write(piece);
   }
-  return { sizeBytes, md5Hex: md5.digest("hex"), sha256Base64: sha256.digest("base64") };
+  return { sizeBytes, md5Hex: md5.digest("hex"), sha256Base64: sha256?.digest("base64") ?? "" };
 }

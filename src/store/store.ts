@@ -60,13 +60,18 @@ export interface Claim<C extends Columns> {
   limit: number;
 }
 
+export type BlobBody = Uint8Array | AsyncIterable<Uint8Array>;
+
 /**
  * Bytes too large for a row. Written and fsynced first, then named by a row in a transaction; what no row names is
  * swept later.
  */
 export interface Blobs {
-  /** Stores the stream or bytes, at most `limitBytes`, and resolves when they are on disk. */
-  put(body: Uint8Array | AsyncIterable<Uint8Array>, limitBytes: number): Promise<StoredBlob>;
+  /**
+   * Stores the stream or bytes, at most `limitBytes`, and resolves when they are on disk. Pieces of a stream must not
+   * change before that. With `only` they are hashed by MD5 alone, and `sha256Base64` is empty.
+   */
+  put(body: BlobBody, limitBytes: number, only?: "md5"): Promise<StoredBlob>;
   /** Bytes `start` to `end` (exclusive) of a blob. Throws when it does not exist. */
   read(id: string, start?: number, end?: number): AsyncIterable<Uint8Array>;
   /** Removes a blob; harmless when it is gone. Call it after the commit that dropped its name. */

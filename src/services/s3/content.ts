@@ -70,7 +70,7 @@ export async function putBody({ blobs }: Store, body: Body, limitBytes: number, 
   const start = key === undefined ? 0 : blockBytes;
   const written = key === undefined ? (body ?? new Uint8Array(0)) : sealed(body, key);
   try {
-    const { id: blobId, sizeBytes: all, md5Hex } = await blobs.put(written, limitBytes + start);
+    const { id: blobId, sizeBytes: all, md5Hex } = await blobs.put(written, limitBytes + start, "md5");
     const sizeBytes = all - start;
     return { blobId, sizeBytes, md5Hex, pieces: sizeBytes === 0 ? [] : [{ blobId, start, length: sizeBytes }] };
   } catch (cause) {

@@ -5,7 +5,7 @@ import { blobIdPattern, sweepAgeMs } from "../blobs.ts";
 import { digested } from "../digests.ts";
 import { BlobMissing, StoreFailure } from "../errors.ts";
 import { sql, type Sql } from "../sql.ts";
-import type { Blobs, StoredBlob } from "../store.ts";
+import type { BlobBody, Blobs, StoredBlob } from "../store.ts";
 import { c, insert, table, type Schema } from "../tables.ts";
 import type { Session, Sessions } from "./session.ts";
 
@@ -87,14 +87,14 @@ export interface BlobDeps {
 export function createRowBlobs({ sessions, clock, accept }: BlobDeps): Blobs {
   const use = <T>(work: (session: Session) => Promise<T>) => sessions.use(work);
 
-  async function put(body: Parameters<Blobs["put"]>[0], limitBytes: number): Promise<StoredBlob> {
+  async function put(body: BlobBody, limitBytes: number, only?: "md5"): Promise<StoredBlob> {
     const id = randomBytes(16).toString("hex");
     const created_ms = clock.now();
     const writer = new Pieces((position, content) =>
       use((session) => session.run(insert(pieces, { blob_id: id, position, content, created_ms }))),
     );
     try {
-      const digest = await digested(body, limitBytes, (piece) => writer.add(piece));
+      const digest = await digested(body, limitBytes, (piece) => writer.add(piece), only);
       await writer.flush();
       // Only if all are there: a sweep may have taken them from a client that was an hour about it.
       const whole = sql`insert into ${blobs.name} (id, size_bytes, created_ms)
@@ -124,7 +124,7 @@ export function createRowBlobs({ sessions, clock, accept }: BlobDeps): Blobs {
   }
 
   return {
-    put: (body, limitBytes) => accept(() => put(body, limitBytes)),
+    put: (body, limitBytes, only) => accept(() => put(body, limitBytes, only)),
     read: (id, start = 0, end = Number.MAX_SAFE_INTEGER) => readRange(sessions, id, start, end),
     delete: (id) =>
       accept(async () => {

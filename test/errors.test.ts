@@ -160,10 +160,6 @@ describe.concurrent("a stack that cannot be made is rolled back, with the reason
       /Cross-account pass role is not allowed/,
     ],
     ["a role that is no ARN", () => app({ Role: "x" }), "Function", /'role' failed to satisfy constraint/],
-    ["code that nobody packaged", () => app({ Code: "./src" }), "Function", /package local paths before deploying/],
-    ["no code", () => app({ Code: { Ref: "AWS::NoValue" } }), "Function", /#: required key \[Code\] not found/],
-    ["an unknown property", () => app({ Hendler: "x" }), "Function", /^Encountered unsupported property Hendler$/],
-    ["text for a number", () => app({ Timeout: "ten" }), "Function", /Timeout/],
     [
       "too long a timeout",
       () => app({ Timeout: 901 }),
@@ -305,7 +301,40 @@ describe("a template that CloudFormation does not take makes no stack", () => {
       "an unknown type",
       { TemplateBody: template({ Resources: { B: { Type: "AWS::Nope::Thing" } } }) },
       "ValidationError",
-      "Template format error: Unrecognized resource types: [AWS::Nope::Thing]",
+      /^Template format error: Unrecognized resource types: \[AWS::Nope::Thing\]\nResources\.B\.Type \(line 1, column \d+\): There is no resource type AWS::Nope::Thing; did you mean AWS::IoT::Thing\?$/,
+    ],
+    [
+      "a type that is not run",
+      { TemplateBody: template({ Resources: { B: { Type: "AWS::ECS::Cluster" } } }) },
+      "NotImplemented",
+      /^Mikan does not implement the resource type AWS::ECS::Cluster in CloudFormation templates yet\./,
+    ],
+    [
+      "an unknown property",
+      { TemplateBody: template({ Resources: app({ Hendler: "x" }) }), Capabilities: ["CAPABILITY_IAM"] },
+      "ValidationError",
+      /^Encountered unsupported property Hendler\n.*; did you mean Handler\?$/,
+    ],
+    [
+      "no code",
+      {
+        TemplateBody: template({ Resources: app({ Code: { Ref: "AWS::NoValue" } }) }),
+        Capabilities: ["CAPABILITY_IAM"],
+      },
+      "ValidationError",
+      /^Properties validation failed for resource Function with message:\n#: required key \[Code\] not found\n/,
+    ],
+    [
+      "code that nobody packaged",
+      { TemplateBody: template({ Resources: app({ Code: "./src" }) }), Capabilities: ["CAPABILITY_IAM"] },
+      "ValidationError",
+      /\n#\/Code: expected type: JSONObject, found: String\n/,
+    ],
+    [
+      "text for a number",
+      { TemplateBody: template({ Resources: app({ Timeout: "ten" }) }), Capabilities: ["CAPABILITY_IAM"] },
+      "ValidationError",
+      /\n#\/Timeout: expected type: Integer, found: String\n/,
     ],
     [
       "a circle",

@@ -1,75 +1,138 @@
 /** Checks of a template as a whole, before anything is made: every name it uses exists. */
+import { isFault } from "../../base/errors.ts";
 import type { Resource } from "../../kit/resource.ts";
-import { checkConditions, unresolvedCondition } from "./conditions.ts";
+import { conditionFindings, unresolvedCondition } from "./conditions.ts";
 import { checkReferences } from "./dynamic-references.ts";
-import { invalid } from "./faults.ts";
+import { invalid, unsupportedMessage } from "./faults.ts";
+import type { Json } from "./json.ts";
 import { isPseudoParameter } from "./pseudo.ts";
-import { referencesIn, type BranchOf, type Reference } from "./references.ts";
+import { collected, type BranchOf, type Observer, type Reference } from "./references.ts";
+import { wrongAt, type Finding, type Path } from "./spec/finding.ts";
+import { loadSpecification } from "./spec/types.ts";
 import type { Template } from "./template.ts";
 
 export type ResourceTypes = (type: string) => Resource | undefined;
 
-/** Throws AWS's error for the first name that does not exist: type, condition, parameter, resource or attribute. */
-export function checkTemplate(template: Template, typeOf: ResourceTypes): void {
-  checkConditions(template.conditions, new Set(template.parameters.keys()));
-  checkTypes(template, typeOf);
-  checkConditionNames(template);
+/** Everything that names what does not exist: types, conditions, parameters, resources, attributes. In AWS's order. */
+export function nameFindings(template: Template, typeOf: ResourceTypes): readonly Finding[] {
+  const wrong: Finding[] = [];
+  const unused: Finding[] = [];
+  const references = allReferences(template, undefined, (at) => ({
+    refused: ({ code, message }, path) =>
+      void wrong.push(wrongAt([...at, ...path], message, code === "NotImplemented" ? "unsupported" : "error")),
+    unused: (variable, path) =>
+      void unused.push(wrongAt([...at, ...path], `Fn::Sub does not use its variable ${variable}`, "warning")),
+  }));
   const all = new Set(template.resources.keys());
-  checkNames(template, all, undefined, all);
-  checkAttributes(template, typeOf);
-  checkImports(template);
-  checkDynamic(template);
+  return [
+    ...conditionFindings(template.conditions, new Set(template.parameters.keys())),
+    ...typeFindings(template, typeOf),
+    ...wrong,
+    ...conditionNames(template, references),
+    ...missingNames(template, references, all, all),
+    ...missingAttributes(references, template, typeOf),
+    ...importFindings(references, template),
+    ...dynamicFindings(template),
+    ...unused,
+  ];
 }
 
-function checkDynamic({ resources }: Template): void {
-  for (const { properties } of resources.values()) checkReferences(properties);
-}
-
-function checkTypes({ resources }: Template, typeOf: ResourceTypes): void {
-  const types = new Set([...resources.values()].map(({ type }) => type));
-  const unknown = [...types].filter((type) => typeOf(type) === undefined);
-  if (unknown.length > 0) throw invalid(`Template format error: Unrecognized resource types: [${unknown.join(", ")}]`);
-}
-
-function checkConditionNames({ resources, outputs, conditions }: Template): void {
-  const block = (of: ReadonlyMap<string, { condition?: string }>, name: string) => {
-    for (const { condition } of of.values()) {
-      if (condition === undefined || Object.hasOwn(conditions, condition)) continue;
-      throw invalid(
-        `Template format error: Unresolved condition dependency ${condition} in the ${name} block of the template`,
-      );
+function dynamicFindings({ resources }: Template): readonly Finding[] {
+  return [...resources].flatMap(([id, { properties }]) => {
+    try {
+      checkReferences(properties);
+      return [];
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return [wrongAt(["Resources", id, "Properties"], error.message)];
     }
-  };
-  block(resources, "Resources");
-  block(outputs, "Outputs");
-  for (const reference of allReferences({ resources, outputs }, undefined)) {
-    if (reference.kind === "condition" && !Object.hasOwn(conditions, reference.name)) {
-      throw unresolvedCondition(reference.name, reference.by);
+  });
+}
+
+function typeFindings({ resources }: Template, typeOf: ResourceTypes): readonly Finding[] {
+  const absent = [...resources].filter(([, { type }]) => typeOf(type) === undefined);
+  if (absent.length === 0) return [];
+  const { typeOf: awsType, names } = loadSpecification();
+  const unknown = [...new Set(absent.map(([, { type }]) => type))].filter((type) => awsType(type) === undefined);
+  return absent.map(([id, { type }]): Finding => {
+    const path = ["Resources", id, "Type"];
+    if (awsType(type) !== undefined) {
+      return wrongAt(path, unsupportedMessage(`the resource type ${type}`), "unsupported");
     }
-  }
+    return {
+      ...wrongAt(path, `Template format error: Unrecognized resource types: [${unknown.join(", ")}]`),
+      message: `There is no resource type ${type}`,
+      unknown: { name: type, among: () => names },
+    };
+  });
 }
 
-function allReferences({ resources, outputs }: Pick<Template, "resources" | "outputs">, branchOf: BranchOf) {
-  return [...inResources(resources, branchOf), ...inOutputs(outputs, branchOf)];
+function conditionNames({ resources, outputs, conditions }: Template, references: readonly Placed[]) {
+  const unresolved = (path: Path, name: string, fault: string): Finding => ({
+    ...wrongAt(path, fault),
+    message: `There is no condition ${name}`,
+    unknown: { name, among: () => Object.keys(conditions) },
+  });
+  const inBlock = (of: ReadonlyMap<string, { condition?: string }>, block: string) =>
+    [...of].flatMap(([id, { condition }]) =>
+      condition === undefined || Object.hasOwn(conditions, condition)
+        ? []
+        : [
+            unresolved(
+              [block, id, "Condition"],
+              condition,
+              `Template format error: Unresolved condition dependency ${condition} in the ${block} block of the template`,
+            ),
+          ],
+    );
+  return [
+    ...inBlock(resources, "Resources"),
+    ...inBlock(outputs, "Outputs"),
+    ...references.flatMap((reference) =>
+      reference.kind === "condition" && !Object.hasOwn(conditions, reference.name)
+        ? [unresolved(reference.place, reference.name, unresolvedCondition(reference.name, reference.by).message)]
+        : [],
+    ),
+  ];
 }
 
-function inResources(resources: Template["resources"], branchOf: BranchOf): readonly Reference[] {
-  return [...resources.values()].flatMap(({ properties, metadata }) => [
-    ...referencesIn(properties, branchOf),
-    ...referencesIn(metadata, branchOf),
-  ]);
-}
+/** A reference and where it stands in the template. */
+type Placed = Reference & { place: Path };
+type ObserverAt = (at: Path) => Observer;
 
-function inOutputs(outputs: Template["outputs"], branchOf: BranchOf): readonly Reference[] {
-  return [...outputs.values()].flatMap(({ value, exportName }) => [
-    ...referencesIn(value, branchOf),
-    ...(exportName === undefined ? [] : referencesIn(exportName, branchOf)),
-  ]);
+const strict: ObserverAt = () => ({
+  refused(fault) {
+    throw fault;
+  },
+});
+
+function allReferences(
+  { resources, outputs }: Pick<Template, "resources" | "outputs">,
+  branchOf: BranchOf,
+  observer: ObserverAt,
+): readonly Placed[] {
+  const inValue = (value: Json | undefined, ...at: Path): readonly Placed[] =>
+    value === undefined
+      ? []
+      : collected(value, branchOf, observer(at)).map((reference) => ({
+          ...reference,
+          place: [...at, ...reference.path],
+        }));
+  return [
+    ...[...resources].flatMap(([id, { properties, metadata }]) => [
+      ...inValue(properties, "Resources", id, "Properties"),
+      ...inValue(metadata, "Resources", id, "Metadata"),
+    ]),
+    ...[...outputs].flatMap(([id, { value, exportName }]) => [
+      ...inValue(value, "Outputs", id, "Value"),
+      ...inValue(exportName, "Outputs", id, "Export", "Name"),
+    ]),
+  ];
 }
 
 /**
  * Every name that is referred to is a parameter or in `resources`: all of the template's, or once conditions are known
- * those that will be made. `all` has those as well that will not.
+ * those that will be made. `all` has those as well that will not. Throws AWS's error for the first that is not.
  */
 export function checkNames(
   template: Template,
@@ -77,58 +140,102 @@ export function checkNames(
   branchOf: BranchOf,
   all: ReadonlySet<string>,
 ): void {
+  const [first] = missingNames(template, allReferences(template, branchOf, strict), resources, all);
+  if (first !== undefined) throw invalid(first.fault);
+}
+
+function missingNames(
+  template: Template,
+  references: readonly Placed[],
+  resources: ReadonlySet<string>,
+  all: ReadonlySet<string>,
+): readonly Finding[] {
   const isKnown = (name: string) => template.parameters.has(name) || resources.has(name) || isPseudoParameter(name);
-  const missing = (references: readonly Reference[]) =>
-    references.flatMap((reference) =>
-      reference.kind === "ref" && !isKnown(reference.name) ? [reference.name] : missingAttribute(reference),
-    );
-  const missingAttribute = (reference: Reference) => {
+  const missing = references.flatMap((reference): readonly Missing[] => {
+    if (reference.kind === "ref" && !isKnown(reference.name)) return [{ name: reference.name, path: reference.place }];
     if (reference.kind !== "attribute" || resources.has(reference.resource)) return [];
-    if (all.has(reference.resource)) return [reference.resource];
-    throw invalid(`Template error: instance of Fn::GetAtt references undefined resource ${reference.resource}`);
-  };
-  const dependencies = [...template.resources.values()].flatMap(({ dependsOn }) => dependsOn);
+    return [{ name: reference.resource, path: reference.place, attribute: !all.has(reference.resource) }];
+  });
   // A resource may depend on one whose condition does not hold; it may not depend on one that is nowhere.
-  const undefinedOnes = dependencies.filter((name) => !all.has(name));
-  const inBlock = [...missing(inResources(template.resources, branchOf)), ...undefinedOnes];
-  if (inBlock.length > 0) {
-    throw invalid(
-      `Template format error: Unresolved resource dependencies [${listOf(inBlock)}] in the Resources block of the template`,
-    );
-  }
-  const inOutput = missing(inOutputs(template.outputs, branchOf));
-  if (inOutput.length > 0) {
-    throw invalid(`Unresolved resource dependencies [${listOf(inOutput)}] in the Outputs block of the template`);
-  }
+  const undefinedOnes = [...template.resources].flatMap(([id, { dependsOn }]) =>
+    dependsOn.flatMap((name) => (all.has(name) ? [] : [{ name, path: ["Resources", id, "DependsOn"] }])),
+  );
+  const among = () => [...all, ...template.parameters.keys()];
+  const withFault = (found: readonly Missing[], faultOf: (names: string) => string) => {
+    const names = [...new Set(found.map(({ name }) => name))].join(", ");
+    return found.map(({ name, path }): Finding => {
+      const isThere = all.has(name);
+      const message = isThere
+        ? `${name} is not made: its condition does not hold`
+        : `There is no parameter or resource ${name}`;
+      return { ...wrongAt(path, faultOf(names)), message, ...(isThere ? {} : { unknown: { name, among } }) };
+    });
+  };
+  const attributes = missing.filter(({ attribute }) => attribute === true);
+  const plain = missing.filter(({ attribute }) => attribute !== true);
+  const inBlock = (block: string) => plain.filter(({ path }) => path[0] === block);
+  return [
+    ...attributes.flatMap((one) =>
+      withFault([one], (name) => `Template error: instance of Fn::GetAtt references undefined resource ${name}`),
+    ),
+    ...withFault(
+      [...inBlock("Resources"), ...undefinedOnes],
+      (names) =>
+        `Template format error: Unresolved resource dependencies [${names}] in the Resources block of the template`,
+    ),
+    ...withFault(
+      inBlock("Outputs"),
+      (names) => `Unresolved resource dependencies [${names}] in the Outputs block of the template`,
+    ),
+  ];
 }
 
-function listOf(names: readonly string[]): string {
-  return [...new Set(names)].join(", ");
+interface Missing {
+  name: string;
+  path: Path;
+  /** By an attribute of something that is nowhere. */
+  attribute?: boolean;
 }
 
-function checkAttributes(template: Template, typeOf: ResourceTypes): void {
-  for (const reference of allReferences(template, undefined)) {
-    if (reference.kind !== "attribute" || reference.attribute === undefined) continue;
-    checkAttribute(reference.resource, reference.attribute, template, typeOf);
-  }
-}
-
-function checkAttribute(resource: string, attribute: string, template: Template, typeOf: ResourceTypes): void {
-  const type = template.resources.get(resource)?.type;
-  const known = type === undefined ? undefined : typeOf(type);
-  if (known === undefined || known.attributes.includes(attribute)) return;
-  if (known.attributePrefix !== undefined && attribute.startsWith(known.attributePrefix)) return;
-  throw invalid(`Template error: resource ${resource} does not support attribute type ${attribute} in Fn::GetAtt`);
+function missingAttributes(references: readonly Placed[], template: Template, typeOf: ResourceTypes) {
+  return references.flatMap((reference): readonly Finding[] => {
+    if (reference.kind !== "attribute" || reference.attribute === undefined) return [];
+    const { resource, attribute, place } = reference;
+    const type = template.resources.get(resource)?.type;
+    const known = type === undefined ? undefined : typeOf(type);
+    if (known === undefined || known.attributes.includes(attribute)) return [];
+    if (known.attributePrefix !== undefined && attribute.startsWith(known.attributePrefix)) return [];
+    const atAws = loadSpecification().typeOf(known.type)?.attributes;
+    if (atAws?.has(attribute) === true) {
+      return [wrongAt(place, unsupportedMessage(`the attribute ${attribute} of ${known.type}`), "unsupported")];
+    }
+    return [
+      {
+        ...wrongAt(
+          place,
+          `Template error: resource ${resource} does not support attribute type ${attribute} in Fn::GetAtt`,
+        ),
+        message: `${known.type} has no attribute ${attribute}`,
+        unknown: { name: attribute, among: () => known.attributes },
+      },
+    ];
+  });
 }
 
 /** Only functions whose value is known before the stack is made may name an export. Source: user guide, "Outputs". */
-function checkImports(template: Template): void {
-  for (const reference of allReferences(template, undefined)) {
-    if (reference.kind !== "import") continue;
-    const depends = referencesIn(reference.name).some(
+function importFindings(references: readonly Placed[], template: Template): readonly Finding[] {
+  return references.flatMap((reference) => {
+    if (reference.kind !== "import") return [];
+    // Who looks at all references is told of functions that are not written right.
+    const depends = collected(reference.name, undefined, { refused() {} }).some(
       (inner) => inner.kind !== "condition" && !(inner.kind === "ref" && !template.resources.has(inner.name)),
     );
-    if (!depends) continue;
-    throw invalid("Template error: Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs");
-  }
+    if (!depends) return [];
+    return [
+      wrongAt(
+        reference.place,
+        "Template error: Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs",
+      ),
+    ];
+  });
 }

@@ -6,15 +6,14 @@ import { oncePerToken } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
-import { drawBlueprint, importNames, type Blueprint } from "./blueprint.ts";
-import { neededCapability, requireCapability } from "./capabilities.ts";
-import { checkTemplate } from "./check.ts";
+import type { Blueprint } from "./blueprint.ts";
 import type { Engine } from "./engine.ts";
 import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { stackNameLengthMax, stackNamePattern, stacksInProgressMax, stacksMax, tagsMax } from "./limits.ts";
 import { physicalName } from "./naming.ts";
 import type { SourceReader } from "./source-reader.ts";
+import { policyText } from "./stack-policy.ts";
 import { heldIn, submittedTemplate, templateText, type Submitted } from "./submitted.ts";
 import {
   stackNames,
@@ -27,6 +26,7 @@ import {
   type StackRow,
   type StackSettings,
 } from "./tables.ts";
+import { validated } from "./validation.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type Input = Received<InputOf<Client, "CreateStack">>;
@@ -34,7 +34,7 @@ type Input = Received<InputOf<Client, "CreateStack">>;
 export function createStackOperations(deps: Deps, engine: Engine, reader: SourceReader) {
   return {
     async CreateStack(input, call) {
-      const settings = settingsOf(input);
+      const settings = { ...settingsOf(input), ...(await ownPolicy(input, deps, call)) };
       checkName(input.StackName);
       const text = await templateText(input, deps, call);
       const source = await reader.read(text);
@@ -45,14 +45,9 @@ export function createStackOperations(deps: Deps, engine: Engine, reader: Source
         settings.capabilities,
         call.region,
       );
-      checkTemplate(submitted.template, deps.resourceType);
       checkAllowedTypes(submitted, input.ResourceTypes);
       const stack = stackRow(deps, input, call, submitted, settings);
-      const blueprint = drawBlueprint(submitted.template, submitted.parameters, pseudoOf(stack));
-      // Evaluated once for its faults; the engine reads the exports when it begins.
-      importNames(blueprint);
-      const needed = neededCapability(blueprint.resources);
-      if (needed !== undefined) requireCapability(needed.capability, settings.capabilities);
+      const blueprint = await validated({ deps, reader }, submitted, pseudoOf(stack), settings.capabilities);
       const resources = resourceRows(deps, stack, blueprint);
       const now = deps.clock.now();
       return deps.store.tx((tx) =>
@@ -98,15 +93,13 @@ function settingsOf(input: Input): StackSettings {
   if ((input.NotificationARNs ?? []).length > 0) throw unsupported("NotificationARNs of CreateStack");
   if ((input.RollbackConfiguration?.RollbackTriggers ?? []).length > 0)
     throw unsupported("RollbackTriggers of CreateStack");
-  if (input.StackPolicyURL !== undefined) throw unsupported("StackPolicyURL of CreateStack");
-  const { TimeoutInMinutes: timeoutMinutes, RoleARN: roleArn, StackPolicyBody: stackPolicy } = input;
+  const { TimeoutInMinutes: timeoutMinutes, RoleARN: roleArn } = input;
   return {
     capabilities: input.Capabilities ?? [],
     onFailure: input.OnFailure ?? "ROLLBACK",
     disableRollback: input.DisableRollback ?? false,
     ...(timeoutMinutes === undefined ? {} : { timeoutMinutes }),
     ...(roleArn === undefined ? {} : { roleArn }),
-    ...(stackPolicy === undefined ? {} : { stackPolicy }),
     ...(input.ClientRequestToken === undefined ? {} : { clientRequestToken: input.ClientRequestToken }),
     tags: tagsOf(input),
     terminationProtection: input.EnableTerminationProtection ?? false,
@@ -114,6 +107,16 @@ function settingsOf(input: Input): StackSettings {
     retainResources: [],
     deletionMode: "STANDARD",
   };
+}
+
+/** The stack's policy, where the request sets one. */
+export async function ownPolicy(
+  { StackPolicyBody: body, StackPolicyURL: url }: Pick<Input, "StackPolicyBody" | "StackPolicyURL">,
+  deps: Deps,
+  call: Call,
+): Promise<Pick<StackSettings, "stackPolicy">> {
+  const stackPolicy = await policyText({ body, url, names: ["StackPolicyBody", "StackPolicyURL"] }, deps, call);
+  return stackPolicy === undefined ? {} : { stackPolicy };
 }
 
 /** The tags of a request, each key once. */

@@ -11,5 +11,9 @@ export function invalid(message: string, options?: ErrorOptions): Fault {
 
 /** The fault of a template that uses what Mikan does not run yet: by name, never ignored. */
 export function unsupported(what: string): Fault {
-  return fault("NotImplemented", `Mikan does not implement ${what} in CloudFormation templates yet.`);
+  return fault("NotImplemented", unsupportedMessage(what));
+}
+
+export function unsupportedMessage(what: string): string {
+  return `Mikan does not implement ${what} in CloudFormation templates yet.`;
 }

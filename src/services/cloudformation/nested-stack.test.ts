@@ -48,7 +48,7 @@ const branch = (url: string) => ({
   Resources: {
     Leaf: {
       Type: "AWS::CloudFormation::Stack",
-      Properties: { TemplateURL: url, Parameters: { Days: { Ref: "Days" }, Names: ["x", "y"] } },
+      Properties: { TemplateURL: url, Parameters: { Days: { Ref: "Days" }, Names: "x,y" } },
     },
   },
   Outputs: { Said: { Value: { "Fn::GetAtt": ["Leaf", "Outputs.Said"] } }, Leaf: { Value: { Ref: "Leaf" } } },

@@ -5,11 +5,14 @@ import { asError, Fault } from "../../base/errors.ts";
 import { createAdmission } from "../../kit/admission.ts";
 import { fault, invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
+import type { Place, Position } from "./positions.ts";
 import type { ReadAnswer, ReadRequest } from "./source-worker.ts";
 
 export interface SourceReader {
   /** The template as JSON; throws AWS's `Template format error` where it is none. */
   read(text: string): Promise<JsonObject>;
+  /** Where these stand in the text of a template. */
+  locate(text: string, places: readonly Place[]): Promise<readonly (Position | undefined)[]>;
   stop(): Promise<void>;
 }
 
@@ -41,26 +44,35 @@ export function createSourceReader(clock: Clock): SourceReader {
     await ending?.terminate();
   };
 
-  const readInThread = async (text: string): Promise<JsonObject> => {
+  const inThread = async (request: Omit<ReadRequest, "id">): Promise<unknown> => {
     idle?.cancel();
     worker ??= startThread();
     count += 1;
-    const answer = await ask(worker, { id: count, text }, clock).catch(async (error: unknown) => {
+    const answer = await ask(worker, { id: count, ...request }, clock).catch(async (error: unknown) => {
       await end();
       throw error;
     });
     idle = clock.after(idleMsMax, () => void end());
     if ("code" in answer) throw new Fault(answer.code, answer.message);
-    return JSON.parse(answer.json) as JsonObject;
+    return JSON.parse(answer.json);
   };
 
   return {
     async read(text) {
       const short = text.length <= yamlLengthInline || text.trimStart().startsWith("{");
-      if (!short) return admission.run(() => readInThread(text));
+      if (!short) return (await admission.run(() => inThread({ text }))) as JsonObject;
       // Loaded with the first template: the reader of YAML is a quarter of what a node would load to start.
       const { parseSource } = await import("./source.ts");
       return parseSource(text);
+    },
+    async locate(text, places) {
+      if (text.length > yamlLengthInline) {
+        const found = await admission.run(() => inThread({ text, places }));
+        // JSON has no undefined.
+        return (found as (Position | null)[]).map((position) => position ?? undefined);
+      }
+      const { positionsOf } = await import("./positions.ts");
+      return positionsOf(text, places);
     },
     stop: end,
   };

@@ -12,6 +12,7 @@ import { invalid } from "./faults.ts";
 import { jsonErrorOffset } from "./json-error.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { nestingMax } from "./limits.ts";
+import { longForms } from "./short-forms.ts";
 import { plainScalar } from "./yaml-scalars.ts";
 
 /** Reads a template's text. Throws AWS's `Template format error` where it is none. */
@@ -37,18 +38,6 @@ function parseJson(text: string): Json {
   }
 }
 
-/** `!Sub` -> `Fn::Sub`; two short forms have no prefix. Source: user guide, "Intrinsic function reference". */
-const shortForms: ReadonlyMap<string, string> = new Map([
-  ["!Ref", "Ref"],
-  ["!Condition", "Condition"],
-  ...["And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join", "Length"].map(
-    (name): [string, string] => [`!${name}`, `Fn::${name}`],
-  ),
-  ...["Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"].map((name): [string, string] => [
-    `!${name}`,
-    `Fn::${name}`,
-  ]),
-]);
 const coreTag = "tag:yaml.org,2002:";
 
 interface YamlContext {
@@ -91,7 +80,7 @@ function fromNode(node: Node, context: YamlContext, depth: number): Json {
   const value = contentOf(node, context, depth);
   const { tag } = node as { tag?: string };
   if (tag === undefined || tag.startsWith(coreTag)) return value;
-  const name = shortForms.get(tag);
+  const name = longForms.get(tag);
   if (name === undefined) throw notWellFormedAt(node, context);
   return { [name]: name === "Fn::GetAtt" && typeof value === "string" ? attributePath(value) : value };
 }

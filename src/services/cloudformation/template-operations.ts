@@ -5,9 +5,10 @@ import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { Row } from "../../store/tables.ts";
 import { neededCapability, type Needed } from "./capabilities.ts";
-import { checkTemplate } from "./check.ts";
+import { nameFindings } from "./check.ts";
 import { ownChangeSet } from "./change-set-lookup.ts";
 import { invalid, unsupported } from "./faults.ts";
+import { refuse } from "./findings.ts";
 import { ownStack } from "./lookup.ts";
 import type { ParameterDeclaration } from "./parameters.ts";
 import type { SourceReader } from "./source-reader.ts";
@@ -43,9 +44,10 @@ export function templateOperations(deps: Deps, reader: SourceReader) {
     },
 
     async ValidateTemplate(input, call) {
-      const { template, transforms } = outlineOf(await reader.read(await templateText(input, deps, call)));
-      // A transform may bring types and names that are not there yet.
-      if (transforms.length === 0) checkTemplate(template, deps.resourceType);
+      const text = await templateText(input, deps, call);
+      const { template, transforms } = outlineOf(await reader.read(text));
+      // A transform may bring types and names that are not there yet. AWS looks at no properties here.
+      if (transforms.length === 0) await refuse(nameFindings(template, deps.resourceType), text, reader);
       const parameters = [...template.parameters].map(([key, declaration]) => ({
         ParameterKey: key,
         ...declared(declaration),

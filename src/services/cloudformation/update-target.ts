@@ -4,10 +4,9 @@ import type { InputOf, Received } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { join, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
-import { drawBlueprint, importNames, type Blueprint } from "./blueprint.ts";
-import { neededCapability, requireCapability, type Capability } from "./capabilities.ts";
+import { importNames, type Blueprint } from "./blueprint.ts";
+import type { Capability } from "./capabilities.ts";
 import { differencesOf, type ResourceDifference } from "./changes.ts";
-import { checkTemplate } from "./check.ts";
 import { actingPrincipal, checkAllowedTypes, pseudoOf, tagsOf } from "./create-stack.ts";
 import { sameJson } from "./difference.ts";
 import { invalid, unsupported } from "./faults.ts";
@@ -25,6 +24,7 @@ import {
   type TemplateRow,
 } from "./tables.ts";
 import { blueprintOf } from "./underway.ts";
+import { validated } from "./validation.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type ChangeSetInput = Received<InputOf<Client, "CreateChangeSet">>;
@@ -91,12 +91,8 @@ export async function targetOf(
     [...settings.capabilities, ...acknowledged],
     stack.region,
   );
-  checkTemplate(submitted.template, deps.resourceType);
   checkAllowedTypes(submitted, input.ResourceTypes);
-  const blueprint = drawBlueprint(submitted.template, submitted.parameters, pseudoOf(stack));
-  importNames(blueprint);
-  const needed = neededCapability(blueprint.resources);
-  if (needed !== undefined) requireCapability(needed.capability, settings.capabilities);
+  const blueprint = await validated({ deps, reader }, submitted, pseudoOf(stack), settings.capabilities);
   return { submitted, settings, blueprint, principal: actingPrincipal(settings, call) };
 }
 
@@ -115,7 +111,7 @@ async function sourceText(deps: Deps, template: TemplateRow | undefined, input: 
 }
 
 function settingsOf({ settings }: StackRow, input: TargetInput): StackSettings {
-  const { clientRequestToken: _, ...former } = settings;
+  const { clientRequestToken: _, stackPolicyDuringUpdate: _during, ...former } = settings;
   const roleArn = input.RoleARN ?? former.roleArn;
   return {
     ...former,

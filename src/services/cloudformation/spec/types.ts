@@ -128,16 +128,11 @@ const letters: Readonly<Record<string, ValueType>> = {
 
 function typeFrom(row: TypeRow, structureOf: StructureOf): ValueType {
   if (typeof row === "string") return typeFromText(row, structureOf);
-  switch (row[0]) {
-    case "=":
-      return { kind: "enumeration", values: row.slice(1) as readonly (string | number)[] };
-    case "|":
-      return { kind: "union", types: (row.slice(1) as readonly TypeRow[]).map((type) => typeFrom(type, structureOf)) };
-    case "[]":
-      return { kind: "list", of: typeFrom(row[1], structureOf) };
-    case "{}":
-      return { kind: "map", of: typeFrom(row[1], structureOf) };
+  if (row[0] === "=") return { kind: "enumeration", values: row.slice(1) };
+  if (row[0] === "|") {
+    return { kind: "union", types: (row.slice(1) as readonly TypeRow[]).map((type) => typeFrom(type, structureOf)) };
   }
+  return { kind: row[0] === "[]" ? "list" : "map", of: typeFrom(row[1], structureOf) };
 }
 
 function typeFromText(row: string, structureOf: StructureOf): ValueType {

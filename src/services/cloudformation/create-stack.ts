@@ -11,6 +11,7 @@ import type { Engine } from "./engine.ts";
 import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { stackNameLengthMax, stackNamePattern, stacksInProgressMax, stacksMax, tagsMax } from "./limits.ts";
+import { macrosIn } from "./macros.ts";
 import { physicalName } from "./naming.ts";
 import type { SourceReader } from "./source-reader.ts";
 import { policyText } from "./stack-policy.ts";
@@ -41,7 +42,7 @@ export function createStackOperations(deps: Deps, engine: Engine, reader: Source
       const submitted = await submittedTemplate(
         text,
         source,
-        { parameters: input.Parameters ?? [], held: heldIn(deps, call) },
+        { parameters: input.Parameters ?? [], held: heldIn(deps, call), macros: macrosIn(deps, reader, call) },
         settings.capabilities,
         call.region,
       );

@@ -70,7 +70,7 @@ describe("AWS::LanguageExtensions", () => {
       submittedTemplate(
         "",
         given,
-        { parameters: [], held: async () => new Map() },
+        { parameters: [], held: async () => new Map(), macros: async ({ fragment }) => fragment },
         ["CAPABILITY_AUTO_EXPAND"],
         "us-east-1",
       );

@@ -53,6 +53,8 @@ export const driftDetectionsAtOnceMax = 4;
 /** How long a drift detection can be asked for by its id. */
 export const driftDetectionMs = 90 * 24 * 3600_000;
 
+/** Transforms that one template may use; each is a call, and the request waits for all of them. */
+export const transformsMax = 100;
 /** An answer of a custom resource, and what is read of a longer one. Source: user guide, "Custom resource response objects". */
 export const customResponseBytesMax = 4_096;
 /** How long a custom resource may take by default and at most. Source: AWS::CloudFormation::CustomResource, ServiceTimeout. */

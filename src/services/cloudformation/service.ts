@@ -12,6 +12,7 @@ import { driftOperations } from "./drift-operations.ts";
 import { createEngine } from "./engine.ts";
 import { eventOperations } from "./events.ts";
 import { exportOperations } from "./exports.ts";
+import { macroResource } from "./macro-resource.ts";
 import { nestedStackResource } from "./nested-stack.ts";
 import { retentionJob } from "./retention.ts";
 import { createSourceReader } from "./source-reader.ts";
@@ -54,6 +55,7 @@ export const cloudformation = defineService({
       resources: [
         nestedStackResource(deps, engine, stackOperations),
         custom(customResourceType),
+        macroResource(deps),
         ...waitResources(deps, engine, callbacks),
       ],
       workers: [retentionJob(deps)],

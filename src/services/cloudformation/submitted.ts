@@ -6,10 +6,11 @@ import { invalid } from "./faults.ts";
 import type { JsonObject } from "./json.ts";
 import { refuseExtensions } from "./language-extensions.ts";
 import { templateBodyBytesMax } from "./limits.ts";
+import type { RunMacro } from "./macros.ts";
 import { resolveParameters, storedNames, withStored, type GivenParameter, type ParameterValue } from "./parameters.ts";
 import { readTemplate, type Template } from "./template.ts";
 import { templateAt } from "./template-url.ts";
-import { declaredTransforms, transformed, withoutGlobals } from "./transforms.ts";
+import { transformed, usedTransforms, withoutGlobals } from "./transforms.ts";
 
 export interface TemplateInput {
   TemplateBody?: string | undefined;
@@ -30,7 +31,7 @@ export async function templateText({ TemplateBody: body, TemplateURL: url }: Tem
 
 /** The structure of a template as written, before transforms. */
 export function outlineOf(source: JsonObject): { transforms: readonly string[]; template: Template } {
-  return { transforms: declaredTransforms(source), template: readTemplate(withoutGlobals(source)) };
+  return { transforms: usedTransforms(source), template: readTemplate(withoutGlobals(source)) };
 }
 
 export interface Submitted {
@@ -47,6 +48,7 @@ export interface Given {
   previous?: ReadonlyMap<string, ParameterValue>;
   /** What SSM holds under these names; names that it does not know are left out. */
   held(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  macros: RunMacro;
 }
 
 /** SSM takes so many names at once. */
@@ -86,7 +88,7 @@ export async function submittedTemplate(
     return { original, processed: source, transformed: false, template: outline, parameters };
   }
   requireCapability("CAPABILITY_AUTO_EXPAND", capabilities);
-  const processed = transformed(source, parameters, region);
+  const processed = await transformed(source, parameters, region, given.macros);
   const template = readTemplate(processed);
   return { original, processed, transformed: true, template, parameters };
 }

@@ -207,8 +207,6 @@ describe("structure", () => {
   it.each([
     ["hooks", `${fine}Hooks: {R: {}}\n`, "the section Hooks"],
     ["creation policies", `${fine}    CreationPolicy: {}\n`, "CreationPolicy of resource A"],
-    ["macros", `${fine}Transform: MyMacro\n`, "the transform MyMacro"],
-    ["Fn::Transform", `${fine}    Properties: {Value: !Transform {Name: x}}\n`, "Fn::Transform"],
   ])("refuses %s by name", async (_, text, what) => {
     const request = node.send("CreateStack", {
       StackName: "refused",

@@ -12,6 +12,7 @@ import { sameJson } from "./difference.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { ownStack } from "./lookup.ts";
 import type { SourceReader } from "./source-reader.ts";
+import { macrosIn } from "./macros.ts";
 import { heldIn, submittedTemplate, templateText, type Submitted } from "./submitted.ts";
 import {
   readResources,
@@ -83,7 +84,8 @@ export async function targetOf(
   const text = await sourceText(deps, template, input, call);
   const source = await reader.read(text);
   const previous = new Map(stack.parameters.map((parameter) => [parameter.key, parameter]));
-  const given = { parameters: input.Parameters ?? [], previous, held: heldIn(deps, call) };
+  const macros = macrosIn(deps, reader, call);
+  const given = { parameters: input.Parameters ?? [], previous, held: heldIn(deps, call), macros };
   const submitted = await submittedTemplate(
     text,
     source,

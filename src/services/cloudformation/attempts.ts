@@ -14,6 +14,7 @@ import { isMap, member, type Json, type JsonObject } from "./json.ts";
 import { resourceMsMax } from "./limits.ts";
 import { physicalName } from "./naming.ts";
 import { ownName, propertyFault } from "./properties.ts";
+import { policyRefusal } from "./stack-policy.ts";
 import * as step from "./transitions.ts";
 import * as updateStep from "./update-transitions.ts";
 import type { FormerRow, ResourceRow, StackRow, StackSettings } from "./tables.ts";
@@ -84,7 +85,11 @@ export function examine(drive: Drive, row: ResourceRow): "none" | step.Examined 
   const type = must(drive.deps.resourceType(row.type), row.type);
   const before = { properties: row.properties ?? {}, metadata: row.metadata ?? {} };
   const kind = differenceOf(type, before, prepared, tagsChanged(drive));
-  if (kind !== "replace") return kind === "none" ? kind : { kind: "update", prepared };
+  if (kind === "none") return kind;
+  const action = kind === "replace" ? "Update:Replace" : "Update:Modify";
+  const forbidden = policyRefusal(policyOf(drive), { action, logicalId: row.logical_id, type: row.type });
+  if (forbidden !== undefined) return { kind: "refused", refusal: forbidden };
+  if (kind !== "replace") return { kind: "update", prepared };
   const own = ownName(prepared.properties, type);
   if (own !== undefined && own === row.physical_name) {
     const refusal = `CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename ${own} and update the stack again.`;
@@ -93,6 +98,11 @@ export function examine(drive: Drive, row: ResourceRow): "none" | step.Examined 
   const { deps, stack } = drive;
   const made = physicalName({ stackName: stack.name, logicalId: row.logical_id, rule: type.name }, deps.ids);
   return { kind: "replace", prepared: { ...prepared, physicalName: own ?? made }, token: deps.ids.uuid() };
+}
+
+/** The policy that the running update is held to: the one it brings for itself, or that of before. */
+export function policyOf({ stack, counterpart }: Drive): string | undefined {
+  return stack.settings.stackPolicyDuringUpdate ?? counterpart?.row.settings.stackPolicy;
 }
 
 function tagsChanged({ stack, counterpart }: Drive): boolean {

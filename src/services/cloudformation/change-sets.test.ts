@@ -138,9 +138,9 @@ describe("a change set", () => {
     });
     expect(told).toEqual([
       ["Add New"],
-      ["Modify Port True", "Properties Port Always Static DirectModification"],
+      ["Modify Port True ReplaceAndDelete", "Properties Port Always Static DirectModification"],
       ["Modify Follows False", "Properties Value Never Dynamic ResourceReference Port"],
-      ["Modify Moves Conditional", "Properties Port Always Dynamic ResourceAttribute Port.Value"],
+      ["Modify Moves Conditional ReplaceAndDelete", "Properties Port Always Dynamic ResourceAttribute Port.Value"],
       ["Modify Param False", "Properties Value Never Static ParameterReference P"],
       [
         "Modify Direct False",

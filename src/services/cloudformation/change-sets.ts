@@ -239,9 +239,16 @@ function parametersOf({ parameters }: ChangeSetRow) {
   return parameters.map(shownParameter);
 }
 
+/** What becomes of the resource that is there. */
+function policyOf({ action, replacement = "False", retained = false }: ResourceDifference) {
+  if (action === "Remove") return retained ? "Retain" : "Delete";
+  if (replacement === "False") return undefined;
+  return retained ? "ReplaceAndRetain" : "ReplaceAndDelete";
+}
+
 function changeOf(difference: ResourceDifference): ChangeShown {
-  const { action, logicalId, physicalId, type, replacement, retained, details } = difference;
-  const policy = action === "Remove" ? (retained === true ? "Retain" : "Delete") : undefined;
+  const { action, logicalId, physicalId, type, replacement, details } = difference;
+  const policy = policyOf(difference);
   return {
     Action: action,
     LogicalResourceId: logicalId,

@@ -27,7 +27,7 @@ export interface ResourceDifference {
   type: string;
   physicalId?: string;
   replacement?: "True" | "False" | "Conditional";
-  /** Of `Remove`: the resource itself stays. */
+  /** Of `Remove`, and of what is replaced: the resource itself stays. */
   retained?: boolean;
   details: readonly Detail[];
 }
@@ -80,13 +80,17 @@ function differenceAt(
   if (known === undefined) return undefined;
   const details = detailsOf({ comparison, row, planned, former, type: known, found });
   if (details.length === 0) return undefined;
-  return { ...about(row), action: "Modify", type, details, replacement: replacementOf(details) };
+  return { ...about(row), action: "Modify", type, details, ...replacementOf(details, planned) };
 }
 
-function replacementOf(details: readonly Detail[]): "True" | "False" | "Conditional" {
+function replacementOf(
+  details: readonly Detail[],
+  { updateReplacePolicy }: BlueprintResource,
+): Pick<ResourceDifference, "replacement" | "retained"> {
   const always = details.filter(({ requiresRecreation }) => requiresRecreation === "Always");
-  if (always.length === 0) return "False";
-  return always.some(({ evaluation }) => evaluation === "Static") ? "True" : "Conditional";
+  if (always.length === 0) return { replacement: "False" };
+  const certain = always.some(({ evaluation }) => evaluation === "Static");
+  return { replacement: certain ? "True" : "Conditional", retained: updateReplacePolicy !== "Delete" };
 }
 
 interface Compared {

@@ -7,13 +7,22 @@ import { asError, must } from "../../base/errors.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import { upsert } from "../../store/tables.ts";
-import { attemptCreate, attemptDelete, attemptUpdate, examine, prepareResource, type Outcome } from "./attempts.ts";
+import {
+  attemptCreate,
+  attemptDelete,
+  attemptUpdate,
+  examine,
+  policyOf,
+  prepareResource,
+  type Outcome,
+} from "./attempts.ts";
 import { importNames, noSuchExport } from "./blueprint.ts";
 import { finishCreation, finishRemoval } from "./endings.ts";
 import type { Change } from "./journal.ts";
 import { nextOf, type Next, type Phase } from "./plan.ts";
 import { phaseOf, planOf, rowAt } from "./planning.ts";
 import { stackExports, stackImports, type ExportRow, type ResourceRow, type StackRow, type WorkRow } from "./tables.ts";
+import { policyRefusal } from "./stack-policy.ts";
 import * as step from "./transitions.ts";
 import { commit, formerOf, load, Superseded, type Drive } from "./underway.ts";
 import { finishCleanup, finishRestore, finishUpdate } from "./update-endings.ts";
@@ -39,6 +48,7 @@ async function drivePhase(deps: Deps, work: WorkRow, signal: AbortSignal): Promi
   const phase = phaseOf(drive);
   try {
     if (phase === "create" || phase === "update" || phase === "restore") await importExports(drive);
+    if (phase === "update") await keepProtected(drive);
     // What runs when a DeleteStack comes in is waited for here.
     while (phaseOf(drive) === phase || drive.running.size > 0) if (await round(drive)) return true;
     return false;
@@ -67,6 +77,25 @@ async function importExports(drive: Drive): Promise<void> {
     return { events: [] };
   });
   drive.imports = imports;
+}
+
+/** Fails what the update would take away and its stack policy protects, before anything is changed. */
+async function keepProtected(drive: Drive): Promise<void> {
+  const { rows, blueprint } = drive;
+  const removed = [...rows.values()].filter(
+    (row) => row.status !== null && row.status !== "UPDATE_FAILED" && !blueprint.resources.has(row.logical_id),
+  );
+  const refused = removed.flatMap((row) => {
+    const question = { action: "Update:Delete", logicalId: row.logical_id, type: row.type } as const;
+    const refusal = policyRefusal(policyOf(drive), question);
+    return refusal === undefined ? [] : [{ row, refusal }];
+  });
+  if (refused.length === 0) return;
+  await commit(drive, async (_, stack) =>
+    stack.status === drive.stack.status
+      ? step.together(refused.map(({ row, refusal }) => updateRefused(row, stack, refusal)))
+      : undefined,
+  );
 }
 
 /** One turn: decide, write down what begins, begin it, wait for something to end. True when the stack rests. */

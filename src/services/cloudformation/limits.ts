@@ -29,6 +29,9 @@ export const evaluatedLengthMax = 2 * 1024 * 1024;
 /** Findings that the fault of a wrong template shows; it counts the others. */
 export const findingsShownMax = 30;
 
+/** A stack policy, in bytes. Source: API reference, SetStackPolicy. */
+export const stackPolicyBytesMax = 16_384;
+
 /** Change sets that a stack may have at once. */
 export const changeSetsMax = 1_000;
 

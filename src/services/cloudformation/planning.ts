@@ -20,7 +20,9 @@ export function planOf(drive: Drive): Plan {
   const phase = phaseOf(drive);
   const inTemplate = (row: ResourceRow) => drive.blueprint.resources.has(row.logical_id);
   const rows = [...drive.rows.values()].filter((row) => {
-    if (phase === "update" || phase === "restore") return inTemplate(row);
+    if (phase === "restore") return inTemplate(row);
+    // What is to go stands against the update only where its stack policy says so.
+    if (phase === "update") return inTemplate(row) || isRefused(drive, row);
     return phase !== "cleanup" || !inTemplate(row);
   });
   const leftovers =
@@ -60,6 +62,10 @@ function forwardOf(drive: Drive, phase: Phase, row: ResourceRow): Forward {
     return { done: former === undefined, failed, todo: former !== undefined && !isBusy(row) && !failed };
   }
   return notForward;
+}
+
+function isRefused({ stack }: Drive, { status, operation }: ResourceRow): boolean {
+  return status === "UPDATE_FAILED" && operation === stack.operation;
 }
 
 function isBusy({ status }: ResourceRow): boolean {

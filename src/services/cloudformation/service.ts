@@ -17,6 +17,7 @@ import { nestedStackResource } from "./nested-stack.ts";
 import { retentionJob } from "./retention.ts";
 import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
+import { stackPolicyOperations } from "./stack-policies.ts";
 import { migrations } from "./tables.ts";
 import { templateOperations } from "./template-operations.ts";
 import { updateControlOperations } from "./update-control.ts";
@@ -47,6 +48,7 @@ export const cloudformation = defineService({
         ...driftOperations(deps, detector),
         ...eventOperations(deps),
         ...exportOperations(deps),
+        ...stackPolicyOperations(deps),
         ...stackResourceOperations(deps),
         ...templateOperations(deps, reader),
         ...updateControlOperations(deps, engine),

@@ -25,6 +25,8 @@ export interface StackSettings {
   /** Deletes on a failed create even what the template says to retain. */
   retainExceptOnCreate: boolean;
   stackPolicy?: string;
+  /** Instead of it, for the running update alone. */
+  stackPolicyDuringUpdate?: string;
   clientRequestToken?: string;
   /** Ids of the stack that this one is a resource of, and of the outermost. */
   parentId?: string;

@@ -6,12 +6,13 @@ import type { Deps } from "../../kit/service.ts";
 import { oncePerToken } from "../../kit/tokens.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert, upsert } from "../../store/tables.ts";
-import { admitWork, resourceRows, workFor } from "./create-stack.ts";
+import { admitWork, ownPolicy, resourceRows, workFor } from "./create-stack.ts";
 import type { Engine } from "./engine.ts";
 import { fault, invalid, unsupported } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { ownStack } from "./lookup.ts";
 import type { SourceReader } from "./source-reader.ts";
+import { policyText } from "./stack-policy.ts";
 import {
   counterparts,
   formerResources,
@@ -20,6 +21,7 @@ import {
   templates,
   type ResourceRow,
   type StackRow,
+  type StackSettings,
 } from "./tables.ts";
 import { compare, readCurrent, targetOf, type Current, type Target } from "./update-target.ts";
 
@@ -34,7 +36,7 @@ export function updateStackOperations(deps: Deps, engine: Engine, reader: Source
     const target = await targetOf({ deps, reader }, current, input, call);
     const { nothing } = await compare(deps, current, target);
     if (nothing) throw invalid("No updates are to be performed.");
-    return { current, target: withToken(target, input) };
+    return { current, target: { ...target, settings: { ...target.settings, ...(await asked(deps, input, call)) } } };
   };
   return {
     async UpdateStack(input, call) {
@@ -57,8 +59,16 @@ export function updateStackOperations(deps: Deps, engine: Engine, reader: Source
   } satisfies Handlers<Client>;
 }
 
-function withToken(target: Target, { ClientRequestToken: token }: Input): Target {
-  return token === undefined ? target : { ...target, settings: { ...target.settings, clientRequestToken: token } };
+/** Of the update itself. */
+async function asked(deps: Deps, input: Input, call: Call): Promise<Partial<StackSettings>> {
+  const { ClientRequestToken: token, StackPolicyDuringUpdateBody: body, StackPolicyDuringUpdateURL: url } = input;
+  const names = ["StackPolicyDuringUpdateBody", "StackPolicyDuringUpdateURL"] as const;
+  const during = await policyText({ body, url, names }, deps, call);
+  return {
+    ...(await ownPolicy(input, deps, call)),
+    ...(during === undefined ? {} : { stackPolicyDuringUpdate: during }),
+    ...(token === undefined ? {} : { clientRequestToken: token }),
+  };
 }
 
 function tokenUse(input: Input, call: Call, now: number) {
@@ -74,14 +84,6 @@ function tokenUse(input: Input, call: Call, now: number) {
 
 function refuseLater(input: Input): void {
   if (input.DisableRollback === true) throw unsupported("DisableRollback of UpdateStack");
-  for (const name of [
-    "StackPolicyBody",
-    "StackPolicyURL",
-    "StackPolicyDuringUpdateBody",
-    "StackPolicyDuringUpdateURL",
-  ] as const) {
-    if (input[name] !== undefined) throw unsupported(`${name} of UpdateStack`);
-  }
 }
 
 const updatable = new Set<StackRow["status"]>(["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]);

@@ -59,6 +59,8 @@ export const patternCharsMax = 16_384;
 export const quotedCharsMax = 1_024;
 /** A line of `aws-chunked` framing: a size, a signature, or a trailer. */
 export const chunkLineBytesMax = 1_024;
+/** What comes before the file in a browser's form. Source: S3 API reference, "POST Object": 20 KB. */
+export const formFieldsBytesMax = 20 * 1024;
 /** Trailer fields of an `aws-chunked` body. */
 export const chunkTrailersMax = 16;
 /** Signing keys that are remembered, one for each key id, day, region and service. */

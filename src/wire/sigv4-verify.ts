@@ -18,6 +18,8 @@ export type SecretOf = (
 export interface Verifier {
   /** Looks at all but the body, so that nobody without a key makes the node read one. Throws a fault. */
   begin(incoming: Incoming, signature: Signature): Promise<Verification>;
+  /** Throws a fault unless the signature is that of the policy of a browser's upload, which is all that is signed there. */
+  policy(signature: Signature, policy: string): Promise<void>;
 }
 
 /** Throws a fault unless the signature is right for this hash; gives the key that signs the chunks of a body. */
@@ -31,27 +33,40 @@ export const sha256Hex = (data: string | Uint8Array) => hash("sha256", data, "he
 
 export function createVerifier(secretOf: SecretOf, clock: Clock): Verifier {
   const keys = signingKeys();
+  const secretFor = async (signature: Signature): Promise<string> => {
+    const known = await secretOf(signature.accessKeyId, signature.sessionToken);
+    if (known === undefined) {
+      const members = { AWSAccessKeyId: signature.accessKeyId };
+      throw new Fault("InvalidClientTokenId", unknownKey(signature), members);
+    }
+    if (known.sessionToken !== signature.sessionToken) {
+      throw new Fault("InvalidSessionToken", "The security token included in the request is invalid.");
+    }
+    if (known.expired === true) throw expiredToken(signature.service);
+    return known.secret;
+  };
   return {
+    async policy(signature, policy) {
+      const secret = await secretFor(signature);
+      const own =
+        signature.version2 === undefined
+          ? hmac(keys(secret, signature), policy)
+          : createHmac("sha1", secret).update(policy).digest();
+      const found = Buffer.from(signature.signature, signature.version2 === undefined ? "hex" : "base64");
+      if (own.byteLength !== found.byteLength || !timingSafeEqual(own, found)) throw mismatch(signature);
+    },
     async begin(incoming, signature) {
       const { version2 } = signature;
       if (version2 === undefined) {
         checkTime(signature, clock.now());
         checkSignedHeaders(incoming, signature);
       } else checkExpiry(version2.expires, clock.now());
-      const known = await secretOf(signature.accessKeyId, signature.sessionToken);
-      if (known === undefined) {
-        const members = { AWSAccessKeyId: signature.accessKeyId };
-        throw new Fault("InvalidClientTokenId", unknownKey(signature), members);
-      }
-      if (known.sessionToken !== signature.sessionToken) {
-        throw new Fault("InvalidSessionToken", "The security token included in the request is invalid.");
-      }
-      if (known.expired === true) throw expiredToken(signature.service);
+      const secret = await secretFor(signature);
       if (version2 !== undefined) {
-        if (!isSignedBy(known.secret, incoming, signature, version2.expires)) throw mismatch(signature);
+        if (!isSignedBy(secret, incoming, signature, version2.expires)) throw mismatch(signature);
         return () => noKey;
       }
-      const key = keys(known.secret, signature);
+      const key = keys(secret, signature);
       const found = Buffer.from(signature.signature, "hex");
       return (payloadHash) => {
         for (const path of canonicalPaths(incoming.path, signature.service)) {

@@ -35,7 +35,7 @@ export const algorithm = "AWS4-HMAC-SHA256";
 const asymmetric = "AWS4-ECDSA-P256-SHA256";
 
 /** The signature of a request; undefined when it has none; throws a fault when it is not one that can be read. */
-export function signatureOf(incoming: Incoming): Signature | undefined {
+export function signatureOf(incoming: Pick<Incoming, "headers" | "query">): Signature | undefined {
   const header = incoming.headers.get("authorization");
   if (header !== undefined) return ofHeader(header, incoming);
   const query = new Map<string, string>();
@@ -52,7 +52,7 @@ function refuseAlgorithm(name: string): never {
   );
 }
 
-function ofHeader(header: string, { headers }: Incoming): Signature {
+function ofHeader(header: string, { headers }: Pick<Incoming, "headers">): Signature {
   const space = header.indexOf(" ");
   const name = space === -1 ? header : header.slice(0, space);
   if (name !== algorithm) refuseAlgorithm(name.slice(0, 64));

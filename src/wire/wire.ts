@@ -25,6 +25,7 @@ import { loadService, serviceKeys } from "./model.ts";
 import { formOf, formType } from "./protocols/query.ts";
 import { speaksCbor } from "./protocols/rpcv2-cbor.ts";
 import { WireRefusal } from "./refusal.ts";
+import { postedForm } from "./s3-post.ts";
 import { querySignature } from "./sigv2.ts";
 import { createVerifier, type SecretOf } from "./sigv4-verify.ts";
 import { signatureOf, type Presented, type Signature } from "./sigv4.ts";
@@ -139,7 +140,11 @@ export function createWire(options: WireOptions): Wire {
   };
 
   const decodeCall = async (request: HttpRequest, progress: Progress): Promise<DecodedCall> => {
-    const { incoming: arrived, signature, service, endpoint } = await identify(request, progress);
+    const identified = await identify(request, progress);
+    const { service, endpoint } = identified;
+    const posts = service === "s3" && identified.signature === undefined;
+    const posted = posts ? await postedForm(identified.incoming, { hosts, clock, verifier }) : undefined;
+    const { incoming: arrived, signature } = posted ?? identified;
     const { protocol } = endpoint;
     const { incoming, form } = protocol.namedInBody
       ? await withForm(arrived, service)
@@ -153,7 +158,14 @@ export function createWire(options: WireOptions): Wire {
     protocol.admit(incoming, located);
     const prepared = endpoint.prepared(operation);
     const take = service === "s3" ? takeS3 : takeBytes;
-    const { body, headers, settle } = await take({ incoming, located, prepared, signature, verifier });
+    const { body, headers, settle } = await take({
+      incoming,
+      located,
+      prepared,
+      signature,
+      // A form's signature is that of its policy, and has been verified.
+      verifier: posted === undefined ? verifier : undefined,
+    });
     const query = form.length > 0 ? [...incoming.query, ...form] : incoming.query;
     const json = await earlyJson(prepared, body);
     const input = prepared.codec.decode({ labels: located.labels, query, headers, body, json });
@@ -162,13 +174,14 @@ export function createWire(options: WireOptions): Wire {
     prepared.check?.(input, () => "", problems);
     if (problems.length > 0) throw protocol.invalid(problems);
     const context = contextOf(progress, request);
+    const encode = (output: object) => prepared.codec.encode(output, context);
     return {
       service,
       operation: operation.name,
       input,
       credentials: signature === undefined ? undefined : presentedOf(signature, verifier !== undefined),
       requestId: progress.requestId,
-      encode: (output) => prepared.codec.encode(output, context),
+      encode: posted === undefined ? encode : (output) => posted.answer(encode(output)),
       encodeFault: (error) => protocol.encodeFault(faultOf(error, service), context),
     };
   };

@@ -1,7 +1,10 @@
 /** What a template needs before CloudFormation can take it: local code as zips in S3, and parameters as the query protocol has them. */
-import { resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { isMap, isScalar, parseDocument, type Document } from "yaml";
 import { textAt, type Client } from "./client.ts";
+import { UserError } from "./command.ts";
 import { packageCode } from "./package-code.ts";
 
 const artifactBucket = "mikan-artifacts";
@@ -16,43 +19,98 @@ export interface Uploaded {
 /** Told of each package, in a line for people. */
 export type Tell = (line: string) => void;
 
+/** Bucket names are shared by all accounts, so the account's own has its number. */
+async function ownBucket(client: Client): Promise<string> {
+  const identity = await client.query("sts", "2011-06-15", "GetCallerIdentity", {});
+  return `${artifactBucket}-${textAt(identity, "Account")}`;
+}
+
 /** Zips a directory into the account's own bucket. */
 export async function upload(client: Client, directory: string, tell: Tell): Promise<Uploaded> {
   const { zip, hash, files } = await packageCode(directory);
   const key = `${hash}.zip`;
-  // Bucket names are shared by all accounts, so the account's own has its number.
-  const identity = await client.query("sts", "2011-06-15", "GetCallerIdentity", {});
-  const bucket = `${artifactBucket}-${textAt(identity, "Account")}`;
+  const bucket = await ownBucket(client);
   await client.putObject(bucket, key, zip);
   tell(`Packaged ${directory}: ${files} files, ${Math.ceil(zip.byteLength / 1024)} KiB, as s3://${bucket}/${key}`);
   return { bucket, key };
 }
 
-/** Replaces every local CodeUri of a template by the S3 address of its zip, as `sam package` does. */
-async function packageDocument(client: Client, document: Document, directory: string, tell: Tell): Promise<boolean> {
+/** What stands in a template instead of a local path: an `s3://` address, bucket and key apart, or the URL of a template. */
+type Form = "address" | "location" | "template";
+
+/** Where templates name local files. Source: AWS CLI reference, `cloudformation package`. */
+const places: Readonly<Record<string, { property: string; form: Form }>> = {
+  "AWS::Serverless::Function": { property: "CodeUri", form: "address" },
+  "AWS::Serverless::LayerVersion": { property: "ContentUri", form: "address" },
+  "AWS::Lambda::Function": { property: "Code", form: "location" },
+  "AWS::Lambda::LayerVersion": { property: "Content", form: "location" },
+  "AWS::CloudFormation::Stack": { property: "TemplateURL", form: "template" },
+};
+/** Stacks within stacks whose templates are local. */
+const nestingMax = 10;
+
+interface Packaging {
+  client: Client;
+  /** Where relative paths begin. */
+  directory: string;
+  tell: Tell;
+  depth: number;
+}
+
+/** The text of a local template, itself packaged, as an object whose URL a nested stack can name. */
+async function uploadTemplate(packaging: Packaging, file: string): Promise<string> {
+  const { client, tell, depth } = packaging;
+  if (depth >= nestingMax) throw new UserError(`${file}: templates nest deeper than ${nestingMax}`);
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new UserError(`Cannot read the template ${file}`, { cause });
+  });
+  const body = Buffer.from(await packageText({ ...packaging, directory: dirname(file), depth: depth + 1 }, text));
+  const key = `${createHash("sha256").update(body).digest("hex").slice(0, 32)}.template`;
+  const bucket = await ownBucket(client);
+  await client.putObject(bucket, key, body);
+  tell(`Packaged ${file} as s3://${bucket}/${key}`);
+  return `${client.endpoint}/${bucket}/${key}`;
+}
+
+async function packaged(packaging: Packaging, form: Form, path: string): Promise<string | Record<string, string>> {
+  const file = resolve(packaging.directory, path);
+  if (form === "template") return uploadTemplate(packaging, file);
+  const { bucket, key } = await upload(packaging.client, file, packaging.tell);
+  return form === "address" ? `s3://${bucket}/${key}` : { S3Bucket: bucket, S3Key: key };
+}
+
+/** Replaces every local path of a template by where its content went, as `aws cloudformation package` does. */
+async function packageDocument(packaging: Packaging, document: Document): Promise<boolean> {
   const resources = document.get("Resources");
   if (!isMap(resources)) return false;
   let changed = false;
   for (const { key, value } of resources.items) {
-    if (!isMap(value) || value.get("Type") !== "AWS::Serverless::Function") continue;
-    const path = ["Resources", isScalar(key) ? key.value : key, "Properties", "CodeUri"];
-    const code = document.getIn(path);
-    if (typeof code !== "string" || /^(s3|https?):\/\//.test(code)) continue;
-    const uploaded = await upload(client, resolve(directory, code), tell);
-    document.setIn(path, `s3://${uploaded.bucket}/${uploaded.key}`);
+    const type = isMap(value) ? value.get("Type") : undefined;
+    const place = typeof type === "string" ? places[type] : undefined;
+    if (place === undefined) continue;
+    const path = ["Resources", isScalar(key) ? key.value : key, "Properties", place.property];
+    const local = document.getIn(path);
+    // A function's short form is a tag, not a path.
+    const tagged = document.getIn(path, true);
+    if (typeof local !== "string" || /^(s3|https?):\/\//.test(local)) continue;
+    if (isScalar(tagged) && tagged.tag?.startsWith("!") === true) continue;
+    document.setIn(path, document.createNode(await packaged(packaging, place.form, local)));
     changed = true;
   }
   return changed;
 }
 
-/** The template with its local code uploaded; `directory` is where its relative paths begin. */
-export async function packageTemplate(client: Client, text: string, directory: string, tell: Tell): Promise<string> {
+async function packageText(packaging: Packaging, text: string): Promise<string> {
   // A template that does not parse goes to CloudFormation as it is, whose error is the one to show.
   const document = parseDocument(text, { logLevel: "silent" });
-  const packaged = document.errors.length === 0 && (await packageDocument(client, document, directory, tell));
-  if (!packaged) return text;
+  if (document.errors.length > 0 || !(await packageDocument(packaging, document))) return text;
   // As YAML, JSON would lose quotes that it needs; and what begins with a brace is read as JSON.
   return text.trimStart().startsWith("{") ? JSON.stringify(document.toJS(), undefined, 2) : document.toString();
+}
+
+/** The template with its local code and templates uploaded; `directory` is where its relative paths begin. */
+export function packageTemplate(client: Client, text: string, directory: string, tell: Tell): Promise<string> {
+  return packageText({ client, directory, tell, depth: 0 }, text);
 }
 
 /** `Capabilities.member.1` and so on. */

@@ -1,13 +1,15 @@
 /** Turns a directory into the zip that Lambda takes, the same bytes for the same files. */
 import { createHash } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { extname, join, relative } from "node:path";
 import { ZipFile } from "yazl";
 import { UserError } from "./command.ts";
 
 /** Source: Lambda quotas, "Deployment package size" (unzipped). */
 const codeBytesMax = 250 * 2 ** 20;
 const filesMax = 20_000;
+/** Files that Lambda takes as they are. */
+const packages: ReadonlySet<string> = new Set([".zip", ".jar"]);
 /** The oldest time that a zip can hold: file times must not change the hash. */
 const fileTime = new Date(1980, 0, 1);
 
@@ -26,11 +28,14 @@ export interface PackagedCode {
   files: number;
 }
 
-/** Zips `directory`. Throws a {@link UserError} when it is missing, empty or larger than Lambda takes. */
+/** Zips `directory`, or a single file; a file that is a package already stays as it is. Throws a {@link UserError} when it is missing, empty or larger than Lambda takes. */
 export async function packageCode(directory: string): Promise<PackagedCode> {
   const found = await stat(directory).catch((cause: unknown) => {
     throw new UserError(`There is no code at ${directory}`, { cause });
   });
+  if (found.isFile() && packages.has(extname(directory)) && found.size <= codeBytesMax) {
+    return hashed(await readFile(directory), 1);
+  }
   const files = found.isDirectory() ? await filesIn(directory) : [directory];
   if (files.length === 0) throw new UserError(`${directory} holds no files`);
   if (files.length > filesMax) throw new UserError(`${directory} holds more than ${filesMax} files`);
@@ -46,6 +51,9 @@ export async function packageCode(directory: string): Promise<PackagedCode> {
   archive.end();
   const chunks: Buffer[] = [];
   for await (const chunk of archive.outputStream) chunks.push(Buffer.from(chunk as Buffer));
-  const zip = Buffer.concat(chunks);
-  return { zip, hash: createHash("sha256").update(zip).digest("hex").slice(0, 32), files: files.length };
+  return hashed(Buffer.concat(chunks), files.length);
+}
+
+function hashed(zip: Uint8Array, files: number): PackagedCode {
+  return { zip, hash: createHash("sha256").update(zip).digest("hex").slice(0, 32), files };
 }

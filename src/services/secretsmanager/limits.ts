@@ -15,3 +15,6 @@ export const passwordLengthDefault = 32;
 export const rotationDaysMax = 1_000;
 export const hourMs = 3600_000;
 export const dayMs = 24 * hourMs;
+/** How long a stack's change of a schedule waits for the rotation that is under way. */
+export const rotationWaitMsMax = 60_000;
+export const rotationPollMs = 100;

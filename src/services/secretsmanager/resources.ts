@@ -5,6 +5,7 @@ import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import { asProperties, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
 import { fault, invalid, notYet } from "./faults.ts";
+import { rotationPollMs, rotationWaitMsMax } from "./limits.ts";
 import { alive, findSecret, setSecret, type SecretDeps } from "./lookup.ts";
 import { randomPassword } from "./password.ts";
 import { valueOperations } from "./reading.ts";
@@ -225,7 +226,17 @@ export function resourcePolicyResource(deps: SecretDeps): Resource {
 
 export function rotationScheduleResource(deps: SecretDeps): Resource {
   const { RotateSecret } = rotationOperations(deps);
-  const { store } = deps;
+  const { store, clock } = deps;
+  /** What the change before this one has begun: its function takes a moment, in which no other can begin. */
+  const untilRotated = async (SecretId: string, token: string, call: Call): Promise<void> => {
+    const untilMs = clock.now() + rotationWaitMsMax;
+    while (clock.now() < untilMs) {
+      const row = await store.read((tx) => findSecret(tx, SecretId, call));
+      const running = row?.rotation_token ?? null;
+      if (running === null || running === token) return;
+      await clock.sleep(rotationPollMs, call.signal);
+    }
+  };
   const rotate = async (properties: JsonObject, token: string, call: Call): Promise<string> => {
     if (properties["HostedRotationLambda"] !== undefined) throw notYet("HostedRotationLambda");
     const rules = properties["RotationRules"];
@@ -233,6 +244,7 @@ export function rotationScheduleResource(deps: SecretDeps): Resource {
     const immediately = properties["RotateImmediatelyOnUpdate"];
     const SecretId = text(properties["SecretId"]) ?? "";
     const { id, isDone } = await stepVersion(deps)(SecretId, token, properties, call);
+    await untilRotated(SecretId, id, call);
     const { ARN } = await RotateSecret(
       {
         SecretId,

@@ -3,8 +3,11 @@ import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
 import { CloudWatchLogsClient } from "@aws-sdk/client-cloudwatch-logs";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { IAMClient } from "@aws-sdk/client-iam";
+import { KMSClient } from "@aws-sdk/client-kms";
 import { LambdaClient } from "@aws-sdk/client-lambda";
 import { S3Client } from "@aws-sdk/client-s3";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { SSMClient } from "@aws-sdk/client-ssm";
 import { STSClient } from "@aws-sdk/client-sts";
 
 export function clientsOf(endpoint: string, accessKeyId = "test") {
@@ -19,9 +22,12 @@ export function clientsOf(endpoint: string, accessKeyId = "test") {
     cloudformation: new CloudFormationClient(options),
     elb: new ElasticLoadBalancingV2Client(options),
     iam: new IAMClient(options),
+    kms: new KMSClient(options),
     lambda: new LambdaClient(options),
     logs: new CloudWatchLogsClient(options),
     s3: new S3Client({ ...options, forcePathStyle: true }),
+    secretsManager: new SecretsManagerClient(options),
+    ssm: new SSMClient(options),
     sts: new STSClient(options),
   };
   const destroy = () => {

@@ -113,7 +113,7 @@ describe("the outbox", () => {
     expect(dead?.operation).toBe("Dead");
     expect(dead?.input).toEqual({
       input: intent.input,
-      error: { code: "FunctionError", message: "it broke" },
+      error: { code: "FunctionError", message: "it broke", members: {} },
       attempts: 3,
     } satisfies DeadLetter);
     await clock.advance(3600_000);

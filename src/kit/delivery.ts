@@ -1,6 +1,6 @@
 /** The one durable outbox in the house: an intent is written with the change that caused it, and delivered at least once. */
 import type { Clock } from "../base/clock.ts";
-import { asError, Fault, must } from "../base/errors.ts";
+import { asError, Fault, must, type FaultMembers } from "../base/errors.ts";
 import type { Ids } from "../base/ids.ts";
 import type { Job, ScheduledJob } from "../base/scheduler.ts";
 import { sql } from "../store/sql.ts";
@@ -43,7 +43,8 @@ export interface Intent {
 /** What a dead letter target receives. */
 export interface DeadLetter {
   input: object;
-  error: { code: string; message: string };
+  /** Of the last attempt; members of a fault only. */
+  error: { code: string; message: string; members: FaultMembers };
   attempts: number;
 }
 
@@ -168,7 +169,7 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
 
   const failed = async (row: DeliveryRow, error: Error) => {
     const { service, operation, policy } = row;
-    const code = error instanceof Fault ? error.code : "InternalFailure";
+    const { code, members } = error instanceof Fault ? error : { code: "InternalFailure", members: {} };
     const throttled = policy.throttles?.includes(code) ?? false;
     const attempts = row.attempts + (throttled ? 0 : 1);
     const delayMs = throttled ? throttleDelayMs(row.throttled, ids) : policy.retryDelaysMs[row.attempts];
@@ -185,7 +186,11 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     await store.tx(async (tx) => {
       await forget(tx, row.id);
       if (policy.deadLetter === undefined) return;
-      const input: DeadLetter = { input: unpackInput(row.input), error: { code, message: error.message }, attempts };
+      const input: DeadLetter = {
+        input: unpackInput(row.input),
+        error: { code, message: error.message, members },
+        attempts,
+      };
       const { account, region, trace, principal, dedupe_key: key } = row;
       await enqueue(tx, {
         target: policy.deadLetter,

@@ -6,6 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import type { LambdaDeps } from "./deps.ts";
+import { forgetEventConfigs } from "./event-config-tables.ts";
 import { checkRevision, fault, functionNotFound, notYet } from "./faults.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
@@ -89,6 +90,7 @@ export function aliasDeletion({ store, retired }: LambdaDeps) {
       await tx.run(sql`delete from ${aliases.name} where ${isAlias(ref, alias)}`);
       await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${alias}`);
       await forgetUrls(tx, ref, alias);
+      await forgetEventConfigs(tx, ref, alias);
       tx.afterCommit(() =>
         retired.add({
           account,

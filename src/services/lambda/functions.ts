@@ -8,6 +8,7 @@ import { insert } from "../../store/tables.ts";
 import { withCode, type CodeInput } from "./code.ts";
 import { configured, listed } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
+import { forgetEventConfigs } from "./event-config-tables.ts";
 import { codeOf } from "./executions.ts";
 import { fault, functionNotFound, invalid } from "./faults.ts";
 import { forgetUses, noteUses } from "./layer-tables.ts";
@@ -130,6 +131,7 @@ async function deleteWhole(tx: Tx, ref: FunctionRef): Promise<Gone> {
   }
   await forgetUses(tx, ref);
   await forgetUrls(tx, ref);
+  await forgetEventConfigs(tx, ref);
   const codeBytes = versionRows.reduce((sum, { code_bytes }) => sum + code_bytes, 0);
   await addToAccount(tx, ref, { functions: -1, code_bytes: -codeBytes, reserved: -(row.reserved ?? 0) });
   return {
@@ -160,6 +162,7 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
   await tx.run(sql`delete from ${versions.name} where ${isFunction(ref)} and version = ${qualifier}`);
   await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${qualifier}`);
   await forgetUses(tx, ref, qualifier);
+  await forgetEventConfigs(tx, ref, qualifier);
   await addToAccount(tx, ref, { code_bytes: -row.code_bytes });
   return {
     ...goneOf({ account, region, name }, [row]),

@@ -4,7 +4,7 @@ import type { PolicyDocument } from "../../kit/authorize.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { LambdaDeps } from "./deps.ts";
-import { queueEvent } from "./events.ts";
+import { queueEvent } from "./event-queue.ts";
 import { fault, notYet } from "./faults.ts";
 import { jsonError } from "./json.ts";
 import { eventPayloadBytesMax, requestPayloadBytesMax } from "./limits.ts";

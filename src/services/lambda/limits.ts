@@ -39,6 +39,8 @@ export const pageSizeMax = 50;
 
 /** Attempts two and three of an event whose function failed. Source: Lambda guide, "Asynchronous invocation". */
 export const eventRetryDelaysMs: readonly number[] = [60_000, 120_000];
+/** Of a function's answer that the record of an event carries; the answer itself may have 6 MB, and the outbox's intents 2. */
+export const recordedResponseBytesMax = 256 * 1024;
 /** An event that was throttled until then is given up. */
 export const eventAgeMsMax = 6 * 3600_000;
 

@@ -1,5 +1,4 @@
 /** Lambda's CloudFormation types. */
-import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Json, JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
 import { checkInput } from "../../wire/check-input.ts";
@@ -17,29 +16,13 @@ import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
 import type { SettingsInput } from "./settings.ts";
 import { tagOperations } from "./tags.ts";
+import { integer, isObject, required, text, unlessGone } from "./template-values.ts";
 import { updateOperations } from "./updates.ts";
 import { versionExists, versionPublication } from "./versions.ts";
 
 type Properties = JsonObject;
 
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isTextList = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === "string");
-/** CloudFormation takes numbers and booleans where text is meant. */
-const text = (value: Json | undefined) =>
-  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : undefined;
-const required = (properties: Properties, name: string) => {
-  const value = text(properties[name]);
-  if (value === undefined) throw invalid(`Property ${name} must be text.`);
-  return value;
-};
-const integer = (properties: Properties, name: string) => {
-  const value = properties[name];
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw invalid(`Property ${name} must be an integer.`);
-  return number;
-};
 
 function variablesOf(value: Json | undefined): Record<string, string> | undefined {
   const variables = isObject(value) ? value["Variables"] : undefined;
@@ -125,13 +108,6 @@ async function codeInput(properties: Properties): Promise<CodeInput> {
   return { ...input, ZipFile: packed };
 }
 
-/** What is gone already is fine. */
-async function unlessGone(removal: Promise<void>): Promise<void> {
-  await removal.catch((error: unknown) => {
-    if (!isFault(error, "ResourceNotFoundException")) throw error;
-  });
-}
-
 function refuse(properties: Properties, ...names: string[]): void {
   for (const name of names) if (properties[name] !== undefined) throw notYet(name);
 }
@@ -144,6 +120,7 @@ function settingsOrDefaults({ properties, former }: ResourceUpdate): SettingsInp
     ...given,
     Description: given.Description ?? "",
     Environment: given.Environment ?? { Variables: {} },
+    Layers: given.Layers ?? [],
     MemorySize: given.MemorySize ?? memoryMiBMin,
     Timeout: given.Timeout ?? timeoutSecondsDefault,
     ...(had("EphemeralStorage") ? { EphemeralStorage: { Size: ephemeralMiBDefault } } : {}),

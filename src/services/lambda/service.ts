@@ -7,6 +7,8 @@ import { concurrencyOperations } from "./concurrency.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { blobName } from "./code.ts";
 import { createDownloads } from "./downloads.ts";
+import { eventConfigOperations } from "./event-configs.ts";
+import { eventConfigResource } from "./event-config-resources.ts";
 import { eventOperations } from "./events.ts";
 import { createExecutions, releaseVersion } from "./executions.ts";
 import { functionOperations } from "./functions.ts";
@@ -14,6 +16,7 @@ import { invokeOperations } from "./invoke.ts";
 import { layerJob } from "./layer-job.ts";
 import { layerOperations } from "./layers.ts";
 import { layerPermissionOperations } from "./layer-permissions.ts";
+import { layerPermissionResource, layerVersionResource } from "./layer-resources.ts";
 import { createLayerRoots } from "./layer-roots.ts";
 import { functionRef } from "./names.ts";
 import { permissionOperations, policyArn, policyReader } from "./permissions.ts";
@@ -25,6 +28,7 @@ import { tagOperations } from "./tags.ts";
 import { createUnpackedCode } from "./unpacked.ts";
 import { updateOperations } from "./updates.ts";
 import { urlOperations } from "./urls.ts";
+import { urlResource } from "./url-resources.ts";
 import { urlVisits } from "./url-visits.ts";
 import { versionOperations } from "./versions.ts";
 
@@ -65,6 +69,7 @@ export const lambda = defineService({
         ...tagOperations(deps),
         ...invokeOperations(deps),
         ...urlOperations(deps),
+        ...eventConfigOperations(deps),
         ...layerOperations(deps),
         ...layerPermissionOperations(deps),
       },
@@ -74,7 +79,16 @@ export const lambda = defineService({
         Download: ({ target }: { target: string }) => downloads.answer(target),
       },
       workers: [layerJob(deps)],
-      resources: [functionResource(deps), permissionResource(deps), versionResource(deps), aliasResource(deps)],
+      resources: [
+        functionResource(deps),
+        permissionResource(deps),
+        versionResource(deps),
+        aliasResource(deps),
+        layerVersionResource(deps),
+        layerPermissionResource(deps),
+        urlResource(deps),
+        eventConfigResource(deps),
+      ],
       arnsOf: {
         Invoke: (input: { FunctionName: string; Qualifier?: string }, call: Call) => [
           policyArn(functionRef(input.FunctionName, input.Qualifier, call)),

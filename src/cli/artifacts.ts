@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { isMap, isScalar, parseDocument, type Document } from "yaml";
+import { isMap, isScalar, parseDocument, visit, type Document, type Scalar } from "yaml";
 import { textAt, type Client } from "./client.ts";
 import { UserError } from "./command.ts";
 import { packageCode } from "./package-code.ts";
@@ -49,6 +49,8 @@ const places: Readonly<Record<string, { property: string; form: Form }>> = {
 /** Stacks within stacks whose templates are local. */
 const nestingMax = 10;
 
+const isLocal = (path: string) => !/^(s3|https?):\/\//.test(path);
+
 interface Packaging {
   client: Client;
   /** Where relative paths begin. */
@@ -57,19 +59,28 @@ interface Packaging {
   depth: number;
 }
 
-/** The text of a local template, itself packaged, as an object whose URL a nested stack can name. */
-async function uploadTemplate(packaging: Packaging, file: string): Promise<string> {
-  const { client, tell, depth } = packaging;
-  if (depth >= nestingMax) throw new UserError(`${file}: templates nest deeper than ${nestingMax}`);
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+async function templateText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: unknown) => {
     throw new UserError(`Cannot read the template ${file}`, { cause });
   });
-  const body = Buffer.from(await packageText({ ...packaging, directory: dirname(file), depth: depth + 1 }, text));
+}
+
+async function uploadText({ client, tell }: Packaging, file: string, text: string): Promise<Uploaded> {
+  const body = Buffer.from(text);
   const key = `${createHash("sha256").update(body).digest("hex").slice(0, 32)}.template`;
   const bucket = await ownBucket(client);
   await client.putObject(bucket, key, body);
   tell(`Packaged ${file} as s3://${bucket}/${key}`);
-  return `${client.endpoint}/${bucket}/${key}`;
+  return { bucket, key };
+}
+
+/** The text of a local template, itself packaged, as an object whose URL a nested stack can name. */
+async function uploadTemplate(packaging: Packaging, file: string): Promise<string> {
+  const depth = packaging.depth + 1;
+  if (depth > nestingMax) throw new UserError(`${file}: templates nest deeper than ${nestingMax}`);
+  const text = await packageText({ ...packaging, directory: dirname(file), depth }, await templateText(file));
+  const { bucket, key } = await uploadText(packaging, file, text);
+  return `${packaging.client.endpoint}/${bucket}/${key}`;
 }
 
 async function packaged(packaging: Packaging, form: Form, path: string): Promise<string | Record<string, string>> {
@@ -92,7 +103,7 @@ async function packageDocument(packaging: Packaging, document: Document): Promis
     const local = document.getIn(path);
     // A function's short form is a tag, not a path.
     const tagged = document.getIn(path, true);
-    if (typeof local !== "string" || /^(s3|https?):\/\//.test(local)) continue;
+    if (typeof local !== "string" || !isLocal(local)) continue;
     if (isScalar(tagged) && tagged.tag?.startsWith("!") === true) continue;
     document.setIn(path, document.createNode(await packaged(packaging, place.form, local)));
     changed = true;
@@ -100,10 +111,35 @@ async function packageDocument(packaging: Packaging, document: Document): Promis
   return changed;
 }
 
+/** Where the `AWS::Include`s of a template find their files, as nodes that hold the path. */
+function includesIn(document: Document): Scalar<string>[] {
+  const found: Scalar<string>[] = [];
+  visit(document, {
+    Map(_, node) {
+      if (node.get("Name") !== "AWS::Include") return;
+      const location = node.getIn(["Parameters", "Location"], true);
+      if (isScalar<string>(location) && typeof location.value === "string") found.push(location);
+    },
+  });
+  return found.filter((location) => isLocal(location.value) && location.tag?.startsWith("!") !== true);
+}
+
+async function packageIncludes(packaging: Packaging, document: Document): Promise<boolean> {
+  const includes = includesIn(document);
+  for (const location of includes) {
+    const file = resolve(packaging.directory, location.value);
+    const { bucket, key } = await uploadText(packaging, file, await templateText(file));
+    location.value = `s3://${bucket}/${key}`;
+  }
+  return includes.length > 0;
+}
+
 async function packageText(packaging: Packaging, text: string): Promise<string> {
   // A template that does not parse goes to CloudFormation as it is, whose error is the one to show.
   const document = parseDocument(text, { logLevel: "silent" });
-  if (document.errors.length > 0 || !(await packageDocument(packaging, document))) return text;
+  if (document.errors.length > 0) return text;
+  const packagedIncludes = await packageIncludes(packaging, document);
+  if (!(await packageDocument(packaging, document)) && !packagedIncludes) return text;
   // As YAML, JSON would lose quotes that it needs; and what begins with a brace is read as JSON.
   return text.trimStart().startsWith("{") ? JSON.stringify(document.toJS(), undefined, 2) : document.toString();
 }

@@ -28,6 +28,47 @@ async function messages(
   return { ...page, texts: (page.events ?? []).map(({ message }) => message) };
 }
 
+describe("filters", () => {
+  it("are tried on messages, and say which fields they found", () =>
+    withNode(async ({ logs, call }) => {
+      const logEventMessages = ["GET 200 12", "GET 404 1", '{"status":404}'];
+      const tried = (filterPattern: string) => logs.TestMetricFilter({ filterPattern, logEventMessages }, call);
+      expect(await tried("[method, status=4*, bytes]")).toEqual({
+        matches: [
+          {
+            eventNumber: 2,
+            eventMessage: "GET 404 1",
+            extractedValues: { $method: "GET", $status: "404", $bytes: "1" },
+          },
+        ],
+      });
+      expect(await tried("{ $.status = 404 }")).toEqual({
+        matches: [{ eventNumber: 3, eventMessage: '{"status":404}', extractedValues: {} }],
+      });
+      expect(await faultOf(tried("{ $.status }"))).toEqual({
+        code: "InvalidParameterException",
+        message: "Invalid filter pattern",
+      });
+    }));
+
+  it("choose events", () =>
+    withStream(async (node) => {
+      const now = node.clock.now();
+      await put(node, [
+        [now, '{"level":"info"}'],
+        [now, '{"level":"error","ms":12}\n'],
+        [now, "error"],
+      ]);
+      const found = async (filterPattern: string) => {
+        const { events = [] } = await node.logs.FilterLogEvents({ logGroupName, filterPattern }, node.call);
+        return events.map(({ message }) => message);
+      };
+      expect(await found('{ $.level = "error" && $.ms > 10 }')).toEqual(['{"level":"error","ms":12}\n']);
+      expect(await found("%^err.r$%")).toEqual(["error"]);
+      expect(await found("[w1=error]")).toEqual(["error"]);
+    }));
+});
+
 describe("groups", () => {
   it("are made once, described in pages, and deleted", () =>
     withNode(async ({ logs, call }) => {

@@ -8,7 +8,7 @@ import type { ReadTx } from "../../store/store.ts";
 import { badToken, invalid, noGroup, noStream, notYet } from "./faults.ts";
 import { pageBytesMax, pageEventsMax } from "./limits.ts";
 import { groupName } from "./names.ts";
-import { filterOf } from "./pattern.ts";
+import { patternOf } from "./pattern.ts";
 import {
   events,
   findGroup,
@@ -153,10 +153,19 @@ export function readingOperations({ store }: Deps) {
       };
     },
 
+    async TestMetricFilter({ filterPattern, logEventMessages }) {
+      const match = patternOf(filterPattern);
+      const matches = logEventMessages.flatMap((eventMessage, i) => {
+        const extractedValues = match(eventMessage);
+        return extractedValues === undefined ? [] : [{ eventNumber: i + 1, eventMessage, extractedValues }];
+      });
+      return { matches };
+    },
+
     async FilterLogEvents(input, call) {
       if (input.startFromHead === false) throw notYet("FilterLogEvents from the newest event");
       const name = groupName(input, call);
-      const passes = filterOf(input.filterPattern);
+      const match = patternOf(input.filterPattern);
       const { logStreamNames = null, logStreamNamePrefix = null, startTime = null, endTime = null } = input;
       const filters = [name, logStreamNames, logStreamNamePrefix, startTime, endTime, input.filterPattern ?? null];
       const listing = { operation: "FilterLogEvents", filters, call };
@@ -173,7 +182,7 @@ export function readingOperations({ store }: Deps) {
           if (found.length === limit) break;
           from = after(row);
           const stream = names.get(row.stream_uid);
-          if (stream === undefined || !passes(text(row.message))) continue;
+          if (stream === undefined || match(text(row.message)) === undefined) continue;
           found.push({ row, stream });
           bytes += row.size_bytes;
         }

@@ -1,4 +1,4 @@
-/** The tools that people move files with, unmodified: the AWS CLI and s3cmd. */
+/** The tools that people move files with, unmodified: the AWS CLI, s3cmd and rclone. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
@@ -12,6 +12,7 @@ const run = promisify(execFile);
 const timeoutMs = 120_000;
 const smallFiles = 300;
 const largeBytes = 100 * 2 ** 20;
+const fewPartsBytes = 20 * 2 ** 20;
 
 let mikan: Mikan;
 let work: string;
@@ -26,7 +27,7 @@ afterAll(async () => {
 
 /** A tool that is missing is said so, not passed over. */
 const has = (command: string) =>
-  run(command, ["--version"]).then(
+  run(command, [command === "rclone" ? "version" : "--version"]).then(
     () => true,
     () => false,
   );
@@ -55,9 +56,9 @@ async function makeTree(root: string): Promise<void> {
 }
 
 /** Bytes that differ from part to part; the rest is a hole. */
-async function makeLarge(path: string): Promise<void> {
+async function makeLarge(path: string, bytes = largeBytes): Promise<void> {
   await writeFile(path, Array.from({ length: 200_000 }, (_, i) => `${i}\n`).join(""));
-  await truncate(path, largeBytes - 4);
+  await truncate(path, bytes - 4);
   await writeFile(path, "end\n", { flag: "a" });
 }
 
@@ -110,6 +111,26 @@ describe.skipIf(!hasCli)(hasCli ? "aws s3" : "AWS CLI IS NOT INSTALLED: not test
     },
     timeoutMs,
   );
+
+  it(
+    "encrypts under a key of KMS, in one piece and in parts",
+    async () => {
+      const file = join(work, "sealed");
+      await makeLarge(file, fewPartsBytes);
+      const small = join(work, "small");
+      await writeFile(small, "small");
+      await s3("mb", "s3://sealed");
+      for (const [name, path] of Object.entries({ small, large: file })) {
+        await s3("cp", path, `s3://sealed/${name}`, "--sse", "aws:kms", "--quiet");
+        const head = ["s3api", "head-object", "--bucket", "sealed", "--key", name];
+        const { stdout } = await run("aws", head, { env: environment() });
+        expect(JSON.parse(stdout)).toMatchObject({ ServerSideEncryption: "aws:kms" });
+        await s3("cp", `s3://sealed/${name}`, `${path}-back`, "--quiet");
+        expect(await digestOf(`${path}-back`)).toBe(await digestOf(path));
+      }
+    },
+    timeoutMs,
+  );
 });
 
 const hasS3cmd = await has("s3cmd");
@@ -137,6 +158,48 @@ describe.skipIf(!hasS3cmd)(hasS3cmd ? "s3cmd" : "S3CMD IS NOT INSTALLED: not tes
       expect(await s3cmd("info", "s3://cmd/large")).toContain(String(largeBytes));
       await s3cmd("del", "--recursive", "--force", "s3://cmd/", "--quiet");
       await s3cmd("rb", "s3://cmd");
+    },
+    timeoutMs,
+  );
+});
+
+const hasRclone = await has("rclone");
+describe.skipIf(!hasRclone)(hasRclone ? "rclone" : "RCLONE IS NOT INSTALLED: not tested", () => {
+  it(
+    "syncs, checks, copies on the server, and moves a large file in parts",
+    async () => {
+      const config = join(work, "rclone.conf");
+      await writeFile(
+        config,
+        [
+          "[mikan]\ntype = s3\nprovider = Other\nregion = us-east-1",
+          "access_key_id = test\nsecret_access_key = test",
+          `endpoint = ${mikan.url}\n`,
+        ].join("\n"),
+      );
+      // Its SDK takes AWS's variables too, and does not work with a certificate bundle.
+      const env = { PATH: process.env["PATH"], HOME: work };
+      const rclone = async (...words: string[]) =>
+        (await run("rclone", ["--config", config, ...words], { env })).stdout;
+      const tree = join(work, "rclone-tree");
+      await makeTree(tree);
+      const file = join(work, "rclone-large");
+      await makeLarge(file, fewPartsBytes);
+      await rclone("mkdir", "mikan:clone");
+      await rclone("sync", tree, "mikan:clone/tree");
+      // Compares sizes and MD5s of both sides; fails where one differs.
+      await rclone("check", tree, "mikan:clone/tree");
+      await rclone("copyto", file, "mikan:clone/large", "--s3-chunk-size", "8M", "--s3-upload-cutoff", "10M");
+      await rclone("copyto", "mikan:clone/large", "mikan:clone/copy", "--s3-copy-cutoff", "10M");
+      await rclone("copyto", "mikan:clone/copy", `${file}-back`);
+      expect(await digestOf(`${file}-back`)).toBe(await digestOf(file));
+      expect((await rclone("lsf", "--recursive", "--files-only", "mikan:clone/tree")).trim().split("\n")).toHaveLength(
+        smallFiles,
+      );
+      await rm(join(tree, "dir 0"), { recursive: true });
+      await rclone("sync", tree, "mikan:clone/tree");
+      expect(await rclone("lsf", "mikan:clone/tree")).not.toContain("dir 0/");
+      await rclone("purge", "mikan:clone");
     },
     timeoutMs,
   );

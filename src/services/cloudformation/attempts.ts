@@ -71,6 +71,7 @@ async function create({ deps }: Drive, type: Resource, request: ResourceRequest,
 function isCancelled({ rows }: Drive, stack: StackRow): boolean {
   const wanted = stack.status === "CREATE_IN_PROGRESS" || stack.status === "UPDATE_IN_PROGRESS";
   if (!wanted || stack.failure !== null) return true;
+  if (stack.settings.disableRollback) return false;
   return [...rows.values()].some(
     ({ status, operation }) =>
       operation === stack.operation && (status === "CREATE_FAILED" || status === "UPDATE_FAILED"),
@@ -83,13 +84,17 @@ export function examine(drive: Drive, row: ResourceRow): "none" | step.Examined 
   if ("refusal" in outcome) return { kind: "refused", refusal: outcome.refusal };
   const { prepared } = outcome;
   const type = must(drive.deps.resourceType(row.type), row.type);
-  const before = { properties: row.properties ?? {}, metadata: row.metadata ?? {} };
+  // What failed in an update that was not rolled back is not what its row says, but at best what it was before.
+  const failed = row.status === "UPDATE_FAILED";
+  const known = failed ? (formerOf(drive, row.logical_id)?.row ?? row) : row;
+  const before = { properties: known.properties ?? {}, metadata: known.metadata ?? {} };
   const kind = differenceOf(type, before, prepared, tagsChanged(drive));
-  if (kind === "none") return kind;
+  if (kind === "none" && !failed) return kind;
   const action = kind === "replace" ? "Update:Replace" : "Update:Modify";
   const forbidden = policyRefusal(policyOf(drive), { action, logicalId: row.logical_id, type: row.type });
   if (forbidden !== undefined) return { kind: "refused", refusal: forbidden };
   if (kind !== "replace") return { kind: "update", prepared };
+  if (drive.stack.settings.disableRollback) return { kind: "refused", refusal: noReplacement };
   const own = ownName(prepared.properties, type);
   if (own !== undefined && own === row.physical_name) {
     const refusal = `CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename ${own} and update the stack again.`;
@@ -99,6 +104,9 @@ export function examine(drive: Drive, row: ResourceRow): "none" | step.Examined 
   const made = physicalName({ stackName: stack.name, logicalId: row.logical_id, rule: type.name }, deps.ids);
   return { kind: "replace", prepared: { ...prepared, physicalName: own ?? made }, token: deps.ids.uuid() };
 }
+
+/** The old one goes when the update is over, and with it the way back that such an update must leave open. */
+const noReplacement = "Replacement type updates not supported on stack with disable-rollback.";
 
 /** The policy that the running update is held to: the one it brings for itself, or that of before. */
 export function policyOf({ stack, counterpart }: Drive): string | undefined {
@@ -147,6 +155,7 @@ async function update(drive: Drive, { row, former, type, request }: UpdateParts,
   const state = { physicalId: row.physical_id ?? "", attributes: row.attributes ?? {} };
   const before = requestFor(drive, former.row, drive.counterpart?.row.settings.tags);
   const same =
+    former.kind !== "preserved" &&
     sameJson(request.properties, before.properties) &&
     sameJson(request.metadata, before.metadata) &&
     !(tagsChanged(drive) && followsTags(type));

@@ -7,13 +7,13 @@ import type { Tx } from "../../store/store.ts";
 import { changeSetArn, executionStatusOf, ownChangeSet, type ChangeSet } from "./change-set-lookup.ts";
 import { admitWork, resourceRows, writeCreation } from "./create-stack.ts";
 import type { Engine } from "./engine.ts";
-import { fault, unsupported } from "./faults.ts";
+import { fault } from "./faults.ts";
 import { record, stackArn } from "./journal.ts";
 import type { Submitted } from "./submitted.ts";
 import { changeSets, ofStack, type StackRow } from "./tables.ts";
 import { readTemplate } from "./template.ts";
 import { blueprintOf } from "./underway.ts";
-import { beginUpdate } from "./update-stack.ts";
+import { beginUpdate, checkUpdatable } from "./update-stack.ts";
 import { readCurrent } from "./update-target.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
@@ -35,7 +35,8 @@ export function changeSetExecution(deps: Deps, engine: Engine) {
         oncePerToken(tx, use, async () => {
           const found = await ownChangeSet(tx, name, stackName, call);
           checkExecutable(found);
-          const execution: Execution = { ...found, token, disableRollback: input.DisableRollback === true };
+          const { DisableRollback: disableRollback, RetainExceptOnCreate: retainExceptOnCreate = false } = input;
+          const execution: Execution = { ...found, token, disableRollback, retainExceptOnCreate };
           if (found.row.type === "CREATE") await create(tx, deps, execution, now);
           else await update(tx, deps, execution, now);
           await settle(tx, found);
@@ -49,7 +50,8 @@ export function changeSetExecution(deps: Deps, engine: Engine) {
 
 interface Execution extends ChangeSet {
   token: string | undefined;
-  disableRollback: boolean;
+  disableRollback: boolean | undefined;
+  retainExceptOnCreate: boolean;
 }
 
 function checkExecutable(found: ChangeSet): void {
@@ -75,12 +77,17 @@ function submittedOf({ row }: ChangeSet): Submitted {
   };
 }
 
-function settingsOf({ row, token }: Execution): StackRow["settings"] {
-  return token === undefined ? row.settings : { ...row.settings, clientRequestToken: token };
+function settingsOf({ row, token, disableRollback, retainExceptOnCreate }: Execution): StackRow["settings"] {
+  return {
+    ...row.settings,
+    disableRollback: disableRollback ?? row.settings.disableRollback,
+    retainExceptOnCreate: retainExceptOnCreate || row.settings.retainExceptOnCreate,
+    ...(token === undefined ? {} : { clientRequestToken: token }),
+  };
 }
 
 async function create(tx: Tx, deps: Deps, execution: Execution, now: number): Promise<void> {
-  const { row, stack, disableRollback } = execution;
+  const { row, stack } = execution;
   await admitWork(tx, stack);
   const submitted = submittedOf(execution);
   const changes = {
@@ -88,7 +95,7 @@ async function create(tx: Tx, deps: Deps, execution: Execution, now: number): Pr
     status: "CREATE_IN_PROGRESS",
     operation: stack.operation + 1,
     parameters: row.parameters,
-    settings: { ...settingsOf(execution), disableRollback },
+    settings: settingsOf(execution),
     principal: row.principal,
   } as const;
   const next = await record(tx, stack, { stack: changes, events: [] }, now);
@@ -96,12 +103,13 @@ async function create(tx: Tx, deps: Deps, execution: Execution, now: number): Pr
 }
 
 async function update(tx: Tx, deps: Deps, execution: Execution, now: number): Promise<void> {
-  const { row, stack, disableRollback } = execution;
-  if (disableRollback) throw unsupported("DisableRollback of ExecuteChangeSet for an update");
+  const { row, stack } = execution;
+  const settings = settingsOf(execution);
+  checkUpdatable(stack, settings.disableRollback);
   const current = await readCurrent(tx, stackArn(stack), row);
   const blueprint = blueprintOf({ ...stack, parameters: row.parameters }, row.processed);
   const submitted = submittedOf(execution);
-  const target = { submitted, settings: settingsOf(execution), principal: row.principal, blueprint };
+  const target = { submitted, settings, principal: row.principal, blueprint };
   await beginUpdate(tx, deps, current, target, now);
 }
 

@@ -63,7 +63,7 @@ export function changeSetOperations(deps: Deps, reader: SourceReader) {
         // The wire has checked that each is one of the enum.
         Capabilities: [...row.settings.capabilities] as OutputOf<Client, "DescribeChangeSet">["Capabilities"],
         Tags: [...row.settings.tags],
-        ...(row.type === "CREATE" ? { OnStackFailure: row.settings.onFailure } : {}),
+        OnStackFailure: onFailureOf(row),
         Changes: page.map(({ difference }) => ({ Type: "Resource", ResourceChange: changeOf(difference) })),
         NextToken: nextToken,
       };
@@ -106,7 +106,7 @@ async function present({ store }: Deps, input: Input, call: Call): Promise<Curre
     if (stack === undefined) throw invalid(`Stack [${input.StackName}] does not exist`);
     return readCurrent(tx, stackArn(stack), call);
   });
-  checkUpdatable(current.stack);
+  checkUpdatable(current.stack, true);
   return current;
 }
 
@@ -185,10 +185,17 @@ function changeSetRow({ ids }: Deps, { input, type, current, target, compared, n
     processed,
     transformed,
     parameters: [...parameters.values()],
-    settings: { ...target.settings, ...(type === "CREATE" ? { onFailure: input.OnStackFailure ?? "ROLLBACK" } : {}) },
+    settings: { ...target.settings, ...failureSettings(input, type) },
     principal: target.principal,
     differences: compared.differences,
   };
+}
+
+/** What `OnStackFailure` means for a creation, and for an update. */
+function failureSettings({ OnStackFailure: onFailure = "ROLLBACK" }: Input, type: ChangeSetRow["type"]) {
+  if (type === "CREATE") return { onFailure };
+  if (onFailure === "DELETE") throw invalid("OnStackFailure DELETE is only for change sets that create a stack.");
+  return { disableRollback: onFailure === "DO_NOTHING", retainExceptOnCreate: false };
 }
 
 /** Makes room for a change set: with the first of a new stack, the stack itself. */
@@ -233,6 +240,11 @@ function summary(found: ChangeSet) {
     IncludeNestedStacks: false,
     ImportExistingResources: false,
   } as const;
+}
+
+function onFailureOf({ type, settings }: ChangeSetRow) {
+  if (type === "CREATE") return settings.onFailure;
+  return settings.disableRollback ? "DO_NOTHING" : "ROLLBACK";
 }
 
 function parametersOf({ parameters }: ChangeSetRow) {

@@ -92,6 +92,9 @@ function settingsOf(input: Input): StackSettings {
     throw invalid("You can specify either OnFailure or DisableRollback, but not both");
   }
   if ((input.NotificationARNs ?? []).length > 0) throw unsupported("NotificationARNs of CreateStack");
+  if ((input.RollbackConfiguration?.MonitoringTimeInMinutes ?? 0) > 0) {
+    throw unsupported("MonitoringTimeInMinutes of CreateStack");
+  }
   if ((input.RollbackConfiguration?.RollbackTriggers ?? []).length > 0)
     throw unsupported("RollbackTriggers of CreateStack");
   const { TimeoutInMinutes: timeoutMinutes, RoleARN: roleArn } = input;

@@ -100,7 +100,7 @@ async function dropReview(tx: Tx, stack: StackRow, now: number): Promise<void> {
 }
 
 /** After a failed rollback of an update, nothing is put back any more; what it replaced goes with the rest. */
-async function forgetUpdate(tx: Tx, stack: StackRow): Promise<void> {
+export async function forgetUpdate(tx: Tx, stack: StackRow): Promise<void> {
   const rows = new Map((await readResources(tx, stack)).map((row) => [row.logical_id, row]));
   for (const { token, former } of leftovers(await readFormers(tx, stack), rows)) {
     const gone = sql`delete from ${formerResources.name} where ${ofStack(stack)} and token = ${token}`;

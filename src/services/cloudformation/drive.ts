@@ -82,8 +82,9 @@ async function importExports(drive: Drive): Promise<void> {
 /** Fails what the update would take away and its stack policy protects, before anything is changed. */
 async function keepProtected(drive: Drive): Promise<void> {
   const { rows, blueprint } = drive;
+  const isFailed = isFailedBy(drive);
   const removed = [...rows.values()].filter(
-    (row) => row.status !== null && row.status !== "UPDATE_FAILED" && !blueprint.resources.has(row.logical_id),
+    (row) => row.physical_id !== null && !isFailed(row) && !blueprint.resources.has(row.logical_id),
   );
   const refused = removed.flatMap((row) => {
     const question = { action: "Update:Delete", logicalId: row.logical_id, type: row.type } as const;
@@ -93,10 +94,18 @@ async function keepProtected(drive: Drive): Promise<void> {
   if (refused.length === 0) return;
   await commit(drive, async (_, stack) =>
     stack.status === drive.stack.status
-      ? step.together(refused.map(({ row, refusal }) => updateRefused(row, stack, refusal)))
+      ? step.together(
+          refused.map(({ row, refusal }) => updateRefused(row, stack, refusal, formerOf(drive, row.logical_id))),
+        )
       : undefined,
   );
 }
+
+/** By this very update: its driver begins anew after a crash. */
+const isFailedBy =
+  ({ stack }: Drive) =>
+  ({ status, operation }: ResourceRow) =>
+    status === "UPDATE_FAILED" && operation === stack.operation;
 
 /** One turn: decide, write down what begins, begin it, wait for something to end. True when the stack rests. */
 async function round(drive: Drive): Promise<boolean> {
@@ -188,10 +197,13 @@ function forward(drive: Drive, row: ResourceRow, phase: Phase): Beginning[] {
     drive.unchanged.add(key);
     return [];
   }
-  if (examined.kind === "refused") return [{ key, change: (stack) => updateRefused(row, stack, examined.refusal) }];
+  const former = formerOf(drive, key);
+  if (examined.kind === "refused") {
+    return [{ key, change: (stack) => updateRefused(row, stack, examined.refusal, former) }];
+  }
   const attempt = () => attemptUpdate(drive, now());
   return examined.kind === "update"
-    ? [{ key, change: (stack) => updateBegun(row, stack, examined.prepared), attempt }]
+    ? [{ key, change: (stack) => updateBegun(row, stack, examined.prepared, former), attempt }]
     : [{ key, change: (stack) => replacementBegun(row, stack, examined.prepared, examined.token), attempt }];
 }
 

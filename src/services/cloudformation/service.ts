@@ -17,6 +17,7 @@ import { nestedStackResource } from "./nested-stack.ts";
 import { retentionJob } from "./retention.ts";
 import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
+import { rollbackOperations } from "./rollback-stack.ts";
 import { stackPolicyOperations } from "./stack-policies.ts";
 import { migrations } from "./tables.ts";
 import { templateOperations } from "./template-operations.ts";
@@ -48,6 +49,7 @@ export const cloudformation = defineService({
         ...driftOperations(deps, detector),
         ...eventOperations(deps),
         ...exportOperations(deps),
+        ...rollbackOperations(deps, engine),
         ...stackPolicyOperations(deps),
         ...stackResourceOperations(deps),
         ...templateOperations(deps, reader),

@@ -17,6 +17,7 @@ const oneOf = <T extends string>(): Column<T> => ({ kind: "id", nullable: false 
 export interface StackSettings {
   capabilities: readonly string[];
   onFailure: "ROLLBACK" | "DELETE" | "DO_NOTHING";
+  /** Of the running operation: what has failed stays as it is. */
   disableRollback: boolean;
   timeoutMinutes?: number;
   roleArn?: string;
@@ -144,10 +145,11 @@ export const formerResources = table(
     stack: c.id,
     token: c.id,
     /**
-     * `updated`: changed in place, and put back on a rollback; `restoring`: being put back, the row is what the update
-     * had made of it; `replaced`: still there beside the new one; `leftover`: to be deleted.
+     * `updated`: changed in place, and put back on a rollback; `preserved`: the same, by an earlier update that failed
+     * without one; `restoring`: being put back, the row is what the update had made of it; `replaced`: still there
+     * beside the new one; `leftover`: to be deleted.
      */
-    kind: oneOf<"updated" | "restoring" | "replaced" | "leftover">(),
+    kind: oneOf<"updated" | "preserved" | "restoring" | "replaced" | "leftover">(),
     row: c.json<ResourceRow>(),
   },
   { key: ["account", "region", "stack", "token"] },

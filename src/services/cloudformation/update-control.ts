@@ -23,7 +23,8 @@ export function updateControlOperations({ store, clock }: Deps, engine: Engine) 
           throw invalid("CancelUpdateStack cannot be called from current stack status");
         }
         // Its driver reads this at its next step: what runs is waited for, then everything is put back.
-        await record(tx, stack, { stack: { failure: stack.failure ?? "User Initiated" }, events: [] }, now);
+        const settings = { ...stack.settings, disableRollback: false };
+        await record(tx, stack, { stack: { failure: stack.failure ?? "User Initiated", settings }, events: [] }, now);
         tx.afterCommit(() => engine.wake());
       });
       return {};
@@ -69,6 +70,11 @@ export function updateControlOperations({ store, clock }: Deps, engine: Engine) 
       const now = clock.now();
       const stack = await store.tx(async (tx) => {
         const found = await ownStack(tx, name, call);
+        if (found.settings.rootId !== undefined) {
+          throw invalid(
+            `Termination protection of nested stack [${found.name}] cannot be changed: it is that of its root stack ${found.settings.rootId}`,
+          );
+        }
         const settings = { ...found.settings, terminationProtection: enabled };
         return record(tx, found, { stack: { settings }, events: [] }, now);
       });

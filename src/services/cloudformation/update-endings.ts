@@ -34,11 +34,18 @@ export async function finishUpdate(drive: Drive): Promise<boolean> {
   await commit(drive, async (tx, stack) => {
     if (stack.status !== "UPDATE_IN_PROGRESS") return undefined;
     if (outcome !== undefined && "refusal" in outcome) return { stack: { failure: outcome.refusal }, events: [] };
-    if (outcome === undefined || stack.failure !== null)
-      return turnBack(tx, drive, stack, updateOver(stack, created, updated));
+    if (outcome === undefined || stack.failure !== null) {
+      const { counterpart } = drive;
+      if (stack.settings.disableRollback || counterpart === undefined) {
+        await rest(tx, stack);
+        return updateOver(stack, "UPDATE_FAILED", { created, updated });
+      }
+      const over = updateOver(stack, "UPDATE_ROLLBACK_IN_PROGRESS", { created, updated });
+      return turnBack(tx, counterpart.row, stack, over);
+    }
     return complete(tx, stack, { outputs: outcome.outputs, formers, imports: importNames(drive.blueprint) });
   });
-  return false;
+  return drive.stack.status === "UPDATE_FAILED";
 }
 
 interface Completion {
@@ -93,11 +100,12 @@ async function forgetImports(tx: Tx, stack: StackRow, names: readonly string[]):
 }
 
 /** From here on the stack is again what it was; what it was to be becomes its other side. */
-async function turnBack(tx: Tx, drive: Drive, stack: StackRow, change: Change): Promise<Change> {
-  const { original, processed, transformed, description, parameters, settings } = must(
-    drive.counterpart,
-    "what the stack was",
-  ).row;
+export async function turnBack(
+  tx: Tx,
+  { original, processed, transformed, description, parameters, settings }: CounterpartRow,
+  stack: StackRow,
+  change: Change,
+): Promise<Change & Required<Pick<Change, "stack">>> {
   const { account, region, stack: id } = stack;
   const key = { account, region, stack: id };
   const template = must(await readTemplateRow(tx, stack), "the stack's template");
@@ -109,8 +117,9 @@ async function turnBack(tx: Tx, drive: Drive, stack: StackRow, change: Change): 
   };
   await tx.run(upsert(templates, { ...key, original, processed, transformed }));
   await tx.run(upsert(counterparts, target));
-  const { updatedMs, clientRequestToken } = stack.settings;
+  const { updatedMs, clientRequestToken, retainExceptOnCreate } = stack.settings;
   const running = {
+    retainExceptOnCreate,
     ...(updatedMs === undefined ? {} : { updatedMs }),
     ...(clientRequestToken === undefined ? {} : { clientRequestToken }),
   };

@@ -4,11 +4,12 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers, InputOf, Received } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { oncePerToken } from "../../kit/tokens.ts";
+import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert, upsert } from "../../store/tables.ts";
 import { admitWork, ownPolicy, resourceRows, workFor } from "./create-stack.ts";
 import type { Engine } from "./engine.ts";
-import { fault, invalid, unsupported } from "./faults.ts";
+import { fault, invalid } from "./faults.ts";
 import { record, stackArn, stackChange } from "./journal.ts";
 import { ownStack } from "./lookup.ts";
 import type { SourceReader } from "./source-reader.ts";
@@ -16,6 +17,7 @@ import { policyText } from "./stack-policy.ts";
 import {
   counterparts,
   formerResources,
+  ofStack,
   stackResources,
   stackWork,
   templates,
@@ -30,9 +32,8 @@ type Input = Received<InputOf<Client, "UpdateStack">>;
 
 export function updateStackOperations(deps: Deps, engine: Engine, reader: SourceReader) {
   const prepare = async (input: Input, call: Call) => {
-    refuseLater(input);
     const current = await deps.store.read((tx) => readCurrent(tx, input.StackName, call));
-    checkUpdatable(current.stack);
+    checkUpdatable(current.stack, input.DisableRollback === true);
     const target = await targetOf({ deps, reader }, current, input, call);
     const { nothing } = await compare(deps, current, target);
     if (nothing) throw invalid("No updates are to be performed.");
@@ -68,6 +69,8 @@ async function asked(deps: Deps, input: Input, call: Call): Promise<Partial<Stac
     ...(await ownPolicy(input, deps, call)),
     ...(during === undefined ? {} : { stackPolicyDuringUpdate: during }),
     ...(token === undefined ? {} : { clientRequestToken: token }),
+    disableRollback: input.DisableRollback ?? false,
+    retainExceptOnCreate: input.RetainExceptOnCreate ?? false,
   };
 }
 
@@ -82,18 +85,19 @@ function tokenUse(input: Input, call: Call, now: number) {
   };
 }
 
-function refuseLater(input: Input): void {
-  if (input.DisableRollback === true) throw unsupported("DisableRollback of UpdateStack");
-}
-
 const updatable = new Set<StackRow["status"]>(["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]);
 
-export function isUpdatable({ status }: StackRow): boolean {
-  return updatable.has(status);
-}
+/** Failed, and not rolled back. Source: user guide, "Choose how to handle failures when provisioning resources". */
+const preserved = new Set<StackRow["status"]>(["CREATE_FAILED", "UPDATE_FAILED"]);
 
-export function checkUpdatable(stack: StackRow): void {
-  if (isUpdatable(stack)) return;
+export function checkUpdatable(stack: StackRow, disablesRollback: boolean): void {
+  if (updatable.has(stack.status)) return;
+  if (preserved.has(stack.status)) {
+    if (disablesRollback) return;
+    throw invalid(
+      `This stack is currently in a non-terminal [${stack.status}] state. To update the stack from this state, please use the disable-rollback parameter with update-stack API. To rollback to the last known good state, use the rollback-stack API`,
+    );
+  }
   // A deleted stack is found by its id alone.
   if (stack.status === "DELETE_COMPLETE") throw invalid(`Stack [${stack.name}] does not exist`);
   throw cannotBeUpdated(stack);
@@ -120,7 +124,13 @@ export async function beginUpdate(
   const { account, region, stack: id, description, parameters, settings: former } = stack;
   const key = { account, region, stack: id };
   const { original, processed, transformed } = submitted;
-  await tx.run(upsert(counterparts, { ...template, description, parameters, settings: former }));
+  // The way back from an update that failed and was not rolled back is still to what the stack was before that; one
+  // whose creation failed never was anything.
+  if (!preserved.has(stack.status)) {
+    await tx.run(upsert(counterparts, { ...template, description, parameters, settings: former }));
+  }
+  await tx.run(sql`update ${formerResources.name} set kind = ${"preserved"}
+    where ${ofStack(stack)} and kind = ${"updated"}`);
   await tx.run(upsert(templates, { ...key, original, processed, transformed }));
   const next: StackRow = {
     ...stack,
@@ -144,11 +154,11 @@ async function addResources(tx: Tx, wanted: readonly ResourceRow[], rows: Curren
   const last = Math.max(-1, ...[...rows.values()].map(({ position }) => position));
   for (const row of wanted) {
     const there = rows.get(row.logical_id);
-    const failed = there?.status === "DELETE_FAILED";
+    const failed = there?.status === "DELETE_FAILED" || there?.status === "CREATE_FAILED";
     if (there !== undefined && there.status !== null && !failed) continue;
     const { account, region, stack } = row;
     // What an earlier cleanup could not delete is still to be deleted beside the new one.
-    if (there !== undefined && failed) {
+    if (there !== undefined && failed && there.physical_id !== null) {
       const leftover = { account, region, stack, token: there.token, kind: "leftover", row: there } as const;
       await tx.run(upsert(formerResources, leftover));
     }

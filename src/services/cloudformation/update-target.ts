@@ -100,6 +100,7 @@ export async function targetOf(
 
 function refuseLater(input: TargetInput): void {
   if ((input.NotificationARNs ?? []).length > 0) throw unsupported("NotificationARNs");
+  if ((input.RollbackConfiguration?.MonitoringTimeInMinutes ?? 0) > 0) throw unsupported("MonitoringTimeInMinutes");
   if ((input.RollbackConfiguration?.RollbackTriggers ?? []).length > 0) throw unsupported("RollbackTriggers");
 }
 

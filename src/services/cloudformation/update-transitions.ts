@@ -20,11 +20,21 @@ function known({ properties, metadata, shownProperties }: Prepared) {
   return { properties, metadata, shown_properties: shownProperties };
 }
 
-export function updateBegun(row: ResourceRow, stack: StackRow, prepared: Prepared): Change {
+/** What the resource goes back to: of several updates without a rollback, what it was before the first of them. */
+function formerOnce(row: ResourceRow, former: FormerRow | undefined): FormerChange[] {
+  return former?.kind === "preserved" ? [] : [formerRow(row, "updated")];
+}
+
+export function updateBegun(
+  row: ResourceRow,
+  stack: StackRow,
+  prepared: Prepared,
+  former: FormerRow | undefined,
+): Change {
   const { logicalId, set } = moved(row, stack, "UPDATE_IN_PROGRESS");
   return {
     resources: [{ logicalId, set: { ...set, ...known(prepared) } }],
-    formers: [formerRow(row, "updated")],
+    formers: formerOnce(row, former),
     events: [told(row, "UPDATE_IN_PROGRESS", { properties: prepared.shownProperties })],
   };
 }
@@ -41,10 +51,15 @@ export function replacementBegun(row: ResourceRow, stack: StackRow, prepared: Pr
 }
 
 /** A resource that cannot become what it is to be, known before its service is called. */
-export function updateRefused(row: ResourceRow, stack: StackRow, reason: string): Change {
+export function updateRefused(
+  row: ResourceRow,
+  stack: StackRow,
+  reason: string,
+  former: FormerRow | undefined,
+): Change {
   return {
     resources: [moved(row, stack, "UPDATE_FAILED", reason)],
-    formers: [formerRow(row, "updated")],
+    formers: formerOnce(row, former),
     events: [told(row, "UPDATE_IN_PROGRESS"), told(row, "UPDATE_FAILED", { reason })],
   };
 }
@@ -158,15 +173,15 @@ export function leftovers(formers: Iterable<FormerRow>, rows: ReadonlyMap<string
   });
 }
 
-/** The update has failed and nothing runs any more. */
-export function updateOver(stack: StackRow, created: readonly string[], updated: readonly string[]) {
+/** The update has failed and nothing runs any more: it is rolled back, or stays as it is. */
+export function updateOver(
+  stack: StackRow,
+  status: "UPDATE_ROLLBACK_IN_PROGRESS" | "UPDATE_FAILED",
+  { created, updated }: { created: readonly string[]; updated: readonly string[] },
+) {
   const failed = (what: string, ids: readonly string[]) =>
     ids.length === 0 ? "" : `The following resource(s) failed to ${what}: [${ids.join(", ")}]. `;
-  return stackChange(
-    stack,
-    "UPDATE_ROLLBACK_IN_PROGRESS",
-    stack.failure ?? failed("create", created) + failed("update", updated),
-  );
+  return stackChange(stack, status, stack.failure ?? failed("create", created) + failed("update", updated));
 }
 
 /** Nothing is left to clean up; what could not be deleted is said, and does not fail the update. */

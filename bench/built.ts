@@ -36,10 +36,14 @@ export async function buildMikan(): Promise<Built> {
   return { directory, [Symbol.asyncDispose]: remove };
 }
 
-/** `./mikan up --ephemeral --port 0`, and `nodeOptions` for Node itself. Ends with SIGTERM when disposed of. */
-export async function startBuilt({ directory }: Built, nodeOptions = ""): Promise<BuiltNode> {
+/** `./mikan up --port 0`, and `nodeOptions` for Node itself. Ends with SIGTERM when disposed of. */
+export async function startBuilt(
+  { directory }: Built,
+  nodeOptions = "",
+  place: readonly string[] = ["--ephemeral"],
+): Promise<BuiltNode> {
   const startedMs = performance.now();
-  const child = spawn("./mikan", ["up", "--ephemeral", "--port", "0"], {
+  const child = spawn("./mikan", ["up", ...place, "--port", "0"], {
     cwd: directory,
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NODE_OPTIONS: nodeOptions },

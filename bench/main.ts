@@ -31,6 +31,7 @@ const benches: readonly Bench[] = [
   { name: "invocations", needs: ["wrk"], run: invocations },
   { name: "start", needs: [], run: start },
   { name: "embedded", needs: [], run: embedded },
+  { name: "stacks", needs: [], run: stacks },
   { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
   { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
   { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
@@ -62,6 +63,13 @@ async function embedded(): Promise<Outcome> {
   const bench = await import("./embedded.ts");
   const figures = await bench.run();
   return { ...unpromised([figures]), promises: bench.promises(figures) };
+}
+
+async function stacks(): Promise<Outcome> {
+  const bench = await import("./stacks.ts");
+  const figures = await bench.run();
+  const skipped = (await bench.arePeersInstalled()) ? [] : [bench.peersSkipped];
+  return { ...unpromised(figures), promises: bench.promises(figures), skipped };
 }
 
 async function start(): Promise<Outcome> {

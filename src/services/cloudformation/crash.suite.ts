@@ -1,12 +1,14 @@
 /** Kills a node at every step of what it does, and looks at what its next life makes of it. */
 import { expect } from "vitest";
-import { createWorld, startNode, type Kill, type Node, type World } from "./node.suite.ts";
+import { createWorld, startNode, type Kill, type Node, type NodeOptions, type World } from "./node.suite.ts";
 
 /** More transactions than any of the runs below makes. */
 const stepsMax = 60;
 
 /** What is cut short, and what must hold in the end. */
 export interface Run {
+  /** What is there beside the service, made for each run. */
+  options?(): Pick<NodeOptions, "peers">;
   /** What happens before the life that ends early. */
   before?(node: Node): Promise<void>;
   /** The request whose work is cut short. */
@@ -31,7 +33,7 @@ export async function stackStatus(node: Node, name: string): Promise<string | un
 /** Runs up to the kill, and a second life to the end. False when the run was over before the kill. */
 async function killedAt(kill: Kill, run: Run): Promise<boolean> {
   const world = createWorld();
-  const first = await startNode({ world });
+  const first = await startNode({ world, ...run.options?.() });
   await run.before?.(first);
   // Starting takes two transactions itself.
   const doomed = await first.reborn({ ...kill, transactions: kill.transactions + 2 });

@@ -168,6 +168,32 @@ describe("a function answers with cfn-response", () => {
     expect((await story(id, "Thing")).at(-1)).toMatch(/^DELETE_COMPLETE ./);
   }, 90_000);
 
+  it("another function is refused, and the rollback leaves all as it was", async () => {
+    const id = await created("tokens", resources({ Name: "a" }));
+    const Other = functionOf(cfnResponse);
+    const next = {
+      ...resources({ Name: "a" }),
+      Other,
+      Thing: customOf({ Name: "a", ServiceToken: { "Fn::GetAtt": ["Other", "Arn"] } }),
+    };
+    expect(await update(id, next)).toBe("UPDATE_ROLLBACK_COMPLETE");
+    expect(await failuresOf(clients, id)).toEqual(["Thing: Modifying service token is not allowed."]);
+    expect(await remove(id)).toBe("DELETE_COMPLETE");
+  }, 90_000);
+
+  it("NoEcho hides what is shown of properties", async () => {
+    const source = cfnResponse.replace('"thing-" + Name)', '"thing", true)');
+    const Shown = {
+      Type: "AWS::SSM::Parameter",
+      Properties: { Type: "String", Value: { "Fn::GetAtt": ["Thing", "Name"] } },
+    };
+    const id = await created("hidden", { Maker: functionOf(source), Thing: customOf({ Name: "secret" }), Shown });
+    const { StackEvents = [] } = await clients.cloudformation.send(new DescribeStackEventsCommand({ StackName: id }));
+    const shown = StackEvents.find(({ LogicalResourceId }) => LogicalResourceId === "Shown")?.ResourceProperties;
+    expect(JSON.parse(shown ?? "")).toEqual({ Type: "String", Value: "****" });
+    expect(await remove(id)).toBe("DELETE_COMPLETE");
+  }, 90_000);
+
   it("no answer in time fails", async () => {
     const silent = functionOf("exports.handler = async () => {};");
     const id = await create("silent", { Maker: silent, Thing: customOf({ ServiceTimeout: 1 }) });

@@ -21,7 +21,7 @@ import type { Engine } from "./engine.ts";
 import { invalid, unsupported } from "./faults.ts";
 import { isList, isMap, isScalar, member, textOf, type Json, type JsonObject } from "./json.ts";
 import { serviceTimeoutSecondsMax } from "./limits.ts";
-import { ownStack } from "./lookup.ts";
+import { isRestoring, ownStack } from "./lookup.ts";
 
 export const customResourceType = "AWS::CloudFormation::CustomResource";
 const customPrefix = "Custom::";
@@ -120,7 +120,12 @@ export function customResource(deps: Deps, engine: Engine, callbacks: Callbacks,
     attributePrefix: "",
     stepMsMax: serviceTimeoutSecondsMax * 1_000 + spareMs,
     create: (request, call) => ask(request, { type: "Create", name: "", properties: request.properties }, call),
-    update(request, call) {
+    async update(request, call) {
+      const { properties, physicalId, attributes, former, stackId } = request;
+      if (member(former.properties, "ServiceToken") !== member(properties, "ServiceToken")) {
+        if (isRestoring(await store.read((tx) => ownStack(tx, stackId, call)))) return { physicalId, attributes };
+        throw new ResourceFailure("Modifying service token is not allowed.");
+      }
       return ask(request, updateStep(request), call);
     },
     async delete(request, call) {
@@ -131,9 +136,6 @@ export function customResource(deps: Deps, engine: Engine, callbacks: Callbacks,
 }
 
 function updateStep({ properties, physicalId, former }: ResourceUpdate): Step {
-  if (member(former.properties, "ServiceToken") !== member(properties, "ServiceToken")) {
-    throw new ResourceFailure("Modifying service token is not allowed.");
-  }
   // Forth and back again are two steps of one operation, and differ in what the resource is to be.
   const name = JSON.stringify(properties);
   return { type: "Update", name, properties, physicalId, oldProperties: former.properties };

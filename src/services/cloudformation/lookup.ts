@@ -43,3 +43,8 @@ export async function ownStack(
   if (stack === undefined) throw invalid(`Stack with id ${nameOrId} does not exist`);
   return stack;
 }
+
+/** Whether the stack takes an update back: what an update refused to change is as it was. */
+export function isRestoring({ status }: StackRow): boolean {
+  return status === "UPDATE_ROLLBACK_IN_PROGRESS";
+}

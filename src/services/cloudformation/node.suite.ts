@@ -228,6 +228,8 @@ export interface NodeOptions {
   world?: World;
   types?: (world: World) => readonly Resource[];
   kill?: Kill;
+  /** Other services, for each life anew: they may call what this one has for them. */
+  peers?: (service: () => Service) => Partial<Deps["peers"]>;
   /** A database; a temporary directory when left out. */
   data?: string;
 }
@@ -260,6 +262,7 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
   });
   const types = new Map((options.types ?? ((w) => [thing(w)]))(world).map((type) => [type.type, type]));
   const absent = { get: () => must(undefined, "a peer") };
+  const peers: Partial<Deps["peers"]> = options.peers?.(() => service) ?? {};
   let killed = false;
   const die = () => {
     killed = true;
@@ -271,7 +274,9 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
     log: silentLog,
     metrics: createMetrics(),
     scheduler,
-    peers: new Proxy({} as Deps["peers"], absent),
+    peers: new Proxy({} as Deps["peers"], {
+      get: (_, name) => must(peers[name as keyof Deps["peers"]], `the peer ${String(name)}`),
+    }),
     delivery: { enqueue: () => Promise.reject(new Error("no delivery here")) },
     edge: new Proxy({} as Deps["edge"], absent),
     compute: new Proxy({} as Deps["compute"], absent),

@@ -2,6 +2,7 @@
 import type { Job } from "../../base/scheduler.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
+import { callbackAnswers, callbacks } from "./callback-tables.ts";
 import { resourceDrifts, stackDrifts } from "./drift-tables.ts";
 import {
   changeSets,
@@ -33,6 +34,8 @@ export function retentionJob({ store, clock }: Pick<Deps, "store" | "clock">): J
           (select number from ${stackEvents.name} where ${ofStack(old)} order by number limit ${rowsMax})`);
         if (events === rowsMax) return true;
         await tx.run(sql`delete from ${stackResources.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${callbackAnswers.name} where ${ofStack(old)}`);
+        await tx.run(sql`delete from ${callbacks.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${formerResources.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${resourceDrifts.name} where ${ofStack(old)}`);
         await tx.run(sql`delete from ${stackDrifts.name} where ${ofStack(old)}`);

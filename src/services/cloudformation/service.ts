@@ -1,5 +1,6 @@
 /** CloudFormation: templates become stacks, whose resources the services that own them make. */
 import { defineService } from "../../kit/service.ts";
+import { callbackRetentionJob } from "./callback-retention.ts";
 import { createCallbacks } from "./callbacks.ts";
 import { changeSetExecution } from "./change-set-execution.ts";
 import { changeSetOperations } from "./change-sets.ts";
@@ -15,6 +16,7 @@ import { exportOperations } from "./exports.ts";
 import { macroResource } from "./macro-resource.ts";
 import { nestedStackResource } from "./nested-stack.ts";
 import { retentionJob } from "./retention.ts";
+import { signalOperations } from "./signal-resource.ts";
 import { createSourceReader } from "./source-reader.ts";
 import { stackResourceOperations } from "./stack-resources.ts";
 import { rollbackOperations } from "./rollback-stack.ts";
@@ -51,6 +53,7 @@ export const cloudformation = defineService({
         ...exportOperations(deps),
         ...rollbackOperations(deps, engine),
         ...stackPolicyOperations(deps),
+        ...signalOperations(deps, callbacks),
         ...stackResourceOperations(deps),
         ...templateOperations(deps, reader),
         ...updateControlOperations(deps, engine),
@@ -62,7 +65,7 @@ export const cloudformation = defineService({
         macroResource(deps),
         ...waitResources(deps, engine, callbacks),
       ],
-      workers: [retentionJob(deps)],
+      workers: [retentionJob(deps), callbackRetentionJob(deps)],
       async start() {
         await engine.start();
         await detector.start();

@@ -8,9 +8,9 @@ import { uuidOf } from "./derived-id.ts";
 import type { Engine } from "./engine.ts";
 import { isScalar, member, textOf, type JsonObject } from "./json.ts";
 import { callbackAnswersMax, waitTimeoutSecondsMax } from "./limits.ts";
-import { ownStack } from "./lookup.ts";
+import { isRestoring, ownStack } from "./lookup.ts";
 
-const conditionType = "AWS::CloudFormation::WaitCondition";
+export const conditionType = "AWS::CloudFormation::WaitCondition";
 const spareMs = 60_000;
 
 function handleResource({ store, publicUrl }: Deps, callbacks: Callbacks): Resource {
@@ -82,7 +82,8 @@ function conditionResource({ store, clock }: Deps, engine: Engine, callbacks: Ca
       const data = Object.fromEntries(found.map(({ unique_id: id, body }) => [id, body["data"] ?? ""]));
       return { physicalId: `${stackId}/${logicalId}`, attributes: { Data: JSON.stringify(data) } };
     },
-    async update() {
+    async update({ stackId, physicalId, attributes }, call) {
+      if (isRestoring(await store.read((tx) => ownStack(tx, stackId, call)))) return { physicalId, attributes };
       throw new ResourceFailure(`Update to resource type ${conditionType} is not supported.`);
     },
     delete: async () => {},

@@ -59,15 +59,11 @@ export function drawBlueprint(
   const resources = new Map([...template.resources].filter(([, resource]) => holds(resource)));
   if (resources.size === 0) throw invalid("Template format error: At least one Resources member must be defined.");
   const outputs = new Map([...template.outputs].filter(([, output]) => holds(output)));
-  checkNames(
-    { ...template, resources, outputs },
-    new Set(resources.keys()),
-    branchOf,
-    new Set(template.resources.keys()),
-  );
+  const ids = new Set(resources.keys());
+  checkNames({ ...template, resources, outputs }, ids, branchOf, new Set(template.resources.keys()));
   const ordered = [...resources].map(([id, resource]): [string, BlueprintResource] => [
     id,
-    { ...resource, needs: needsOf(resource, new Set(resources.keys()), branchOf) },
+    { ...resource, needs: needsOf(resource, ids, branchOf) },
   ]);
   checkCircles(ordered);
   return { ...bare, conditions, resources: new Map(ordered), outputs };

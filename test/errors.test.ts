@@ -304,12 +304,6 @@ describe("a template that CloudFormation does not take makes no stack", () => {
       /^Template format error: Unrecognized resource types: \[AWS::Nope::Thing\]\nResources\.B\.Type \(line 1, column \d+\): There is no resource type AWS::Nope::Thing; did you mean AWS::IoT::Thing\?$/,
     ],
     [
-      "a type that is not run",
-      { TemplateBody: template({ Resources: { B: { Type: "AWS::ECS::Cluster" } } }) },
-      "NotImplemented",
-      /^Mikan does not implement the resource type AWS::ECS::Cluster in CloudFormation templates yet\./,
-    ],
-    [
       "an unknown property",
       { TemplateBody: template({ Resources: app({ Hendler: "x" }) }), Capabilities: ["CAPABILITY_IAM"] },
       "ValidationError",

@@ -39,7 +39,7 @@ export async function upload(client: Client, directory: string, tell: Tell): Pro
 type Form = "address" | "location" | "template";
 
 /** Where templates name local files. Source: AWS CLI reference, `cloudformation package`. */
-const places: Readonly<Record<string, { property: string; form: Form }>> = {
+export const places: Readonly<Record<string, { property: string; form: Form }>> = {
   "AWS::Serverless::Function": { property: "CodeUri", form: "address" },
   "AWS::Serverless::LayerVersion": { property: "ContentUri", form: "address" },
   "AWS::Lambda::Function": { property: "Code", form: "location" },

@@ -11,6 +11,7 @@ enableCompileCache();
 /** Loaded when asked for: `mikan env` need not load a node. */
 const commands: Record<string, () => Promise<Command>> = {
   up: async () => (await import("./up.ts")).up,
+  check: async () => (await import("./check.ts")).check,
   deploy: async () => (await import("./deploy.ts")).deploy,
   delete: async () => (await import("./delete.ts")).remove,
   status: async () => (await import("./status.ts")).status,

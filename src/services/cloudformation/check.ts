@@ -7,7 +7,7 @@ import { invalid, unsupportedMessage } from "./faults.ts";
 import type { Json } from "./json.ts";
 import { isPseudoParameter } from "./pseudo.ts";
 import { collected, type BranchOf, type Observer, type Reference } from "./references.ts";
-import { wrongAt, type Finding, type Path } from "./spec/finding.ts";
+import { unsupportedAt, wrongAt, type Finding, type Path } from "./spec/finding.ts";
 import { loadSpecification } from "./spec/types.ts";
 import type { Template } from "./template.ts";
 
@@ -19,9 +19,13 @@ export function nameFindings(template: Template, typeOf: ResourceTypes): readonl
   const unused: Finding[] = [];
   const references = allReferences(template, undefined, (at) => ({
     refused: ({ code, message }, path) =>
-      void wrong.push(wrongAt([...at, ...path], message, code === "NotImplemented" ? "unsupported" : "error")),
+      void wrong.push((code === "NotImplemented" ? unsupportedAt : wrongAt)([...at, ...path], message)),
     unused: (variable, path) =>
-      void unused.push(wrongAt([...at, ...path], `Fn::Sub does not use its variable ${variable}`, "warning")),
+      void unused.push({
+        ...wrongAt([...at, ...path], `Fn::Sub does not use its variable ${variable}`),
+        at: "name",
+        severity: "warning",
+      }),
   }));
   const all = new Set(template.resources.keys());
   return [
@@ -57,7 +61,7 @@ function typeFindings({ resources }: Template, typeOf: ResourceTypes): readonly 
   return absent.map(([id, { type }]): Finding => {
     const path = ["Resources", id, "Type"];
     if (awsType(type) !== undefined) {
-      return wrongAt(path, unsupportedMessage(`the resource type ${type}`), "unsupported");
+      return unsupportedAt(path, unsupportedMessage(`the resource type ${type}`));
     }
     return {
       ...wrongAt(path, `Template format error: Unrecognized resource types: [${unknown.join(", ")}]`),
@@ -207,7 +211,7 @@ function missingAttributes(references: readonly Placed[], template: Template, ty
     if (known.attributePrefix !== undefined && attribute.startsWith(known.attributePrefix)) return [];
     const atAws = loadSpecification().typeOf(known.type)?.attributes;
     if (atAws?.has(attribute) === true) {
-      return [wrongAt(place, unsupportedMessage(`the attribute ${attribute} of ${known.type}`), "unsupported")];
+      return [unsupportedAt(place, unsupportedMessage(`the attribute ${attribute} of ${known.type}`))];
     }
     return [
       {

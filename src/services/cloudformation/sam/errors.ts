@@ -21,5 +21,6 @@ export function badDocument(errors: readonly SamError[]) {
   const reasons = [...new Set(errors.map(({ message }) => message))];
   return invalid(
     `Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application Specification document. Number of errors found: ${reasons.length}. ${reasons.join(" ")}`,
+    { cause: new AggregateError(errors) },
   );
 }

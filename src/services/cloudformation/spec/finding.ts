@@ -18,9 +18,15 @@ export interface Finding {
   unknown?: { name: string; among: () => Iterable<string> };
 }
 
-/** An error for which AWS's words say enough; `unsupported` for what is not run yet. */
-export function wrongAt(path: Path, fault: string, severity: Finding["severity"] = "error"): Finding {
-  return { path, at: "value", severity, fault, message: fault.replace(/^Template (?:format )?error: /, "") };
+/** An error for which AWS's words say enough. */
+export function wrongAt(path: Path, fault: string): Finding {
+  return { path, at: "value", severity: "error", fault, message: fault.replace(/^Template (?:format )?error: /, "") };
+}
+
+/** What AWS takes and Mikan does not run yet. */
+export function unsupportedAt(path: Path, fault: string): Finding {
+  const message = `${fault.replace(/ in CloudFormation templates yet\.$/, "")}, which AWS has`;
+  return { path, at: "value", severity: "unsupported", fault, message };
 }
 
 /** `Resources.Function.Properties.Layers[0]` */

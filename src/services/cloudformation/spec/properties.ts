@@ -3,7 +3,7 @@ import type { Resource } from "../../../kit/resource.ts";
 import { unsupportedMessage } from "../faults.ts";
 import type { JsonObject } from "../json.ts";
 import type { Template, TemplateResource } from "../template.ts";
-import { wrongAt, type Finding, type Path } from "./finding.ts";
+import { unsupportedAt, type Finding, type Path } from "./finding.ts";
 import { loadSpecification, type ResourceType } from "./types.ts";
 import { valueFindings, type Place } from "./values.ts";
 import { presenceOf, type Known } from "./yields.ts";
@@ -45,7 +45,7 @@ function unsupportedFindings(
   return given
     .filter((name) => !own.properties.includes(name))
     .map((name) => ({
-      ...wrongAt([...path, name], unsupportedMessage(`the property ${name} of ${type.name}`), "unsupported"),
+      ...unsupportedAt([...path, name], unsupportedMessage(`the property ${name} of ${type.name}`)),
       at: "name",
     }));
 }

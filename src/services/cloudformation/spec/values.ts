@@ -186,7 +186,11 @@ function shown(value: Json): string {
 }
 
 function nameOf({ pointer }: Place): string {
-  return pointer === "#" ? "Properties" : pointer.slice(2).replaceAll("/", ".");
+  if (pointer === "#") return "Properties";
+  return pointer
+    .slice(2)
+    .replaceAll(/\/(\d+)/g, "[$1]")
+    .replaceAll("/", ".");
 }
 
 const expectations = {

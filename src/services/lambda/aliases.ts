@@ -1,4 +1,4 @@
-/** Aliases: names that point to a version. One version each until weighted routing lands. */
+/** Aliases: names that point to a version, and may send a share to a second one. */
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
@@ -7,7 +7,8 @@ import type { Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { forgetEventConfigs } from "./event-config-tables.ts";
-import { checkRevision, fault, functionNotFound, notYet } from "./faults.ts";
+import { findWeights, forgetWeights, setWeights, type Weights } from "./alias-weights.ts";
+import { checkRevision, fault, functionNotFound } from "./faults.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import {
@@ -22,12 +23,13 @@ import {
 } from "./tables.ts";
 import { forgetUrls } from "./url-tables.ts";
 
-export function aliasConfiguration(row: AliasRow) {
+export function aliasConfiguration(row: AliasRow, weights: Weights) {
   return {
     AliasArn: arnOf({ ...row, qualifier: row.alias }),
     Name: row.alias,
     FunctionVersion: row.version,
     Description: row.description,
+    ...(Object.keys(weights).length === 0 ? {} : { RoutingConfig: { AdditionalVersionWeights: weights } }),
     RevisionId: row.revision_id,
   };
 }
@@ -35,19 +37,20 @@ export function aliasConfiguration(row: AliasRow) {
 const isAlias = (ref: FunctionRef, alias: string) => sql`${isFunction(ref)} and alias = ${alias}`;
 const aliasArn = (ref: FunctionRef, alias: string) => arnOf({ ...ref, qualifier: alias });
 
-function refuseRouting(routing: { AdditionalVersionWeights?: object | undefined } | undefined): void {
-  if (Object.keys(routing?.AdditionalVersionWeights ?? {}).length > 0) throw notYet("RoutingConfig of an alias");
-}
+/** Undefined when the routing is to stay as it is. */
+const weightsOf = (routing: { AdditionalVersionWeights?: Weights | undefined } | undefined) =>
+  routing === undefined ? undefined : (routing.AdditionalVersionWeights ?? {});
 
 export interface NewAlias {
   alias: string;
   version: string;
+  weights?: Weights | undefined;
   description?: string | undefined;
   token?: string | undefined;
 }
 
 export function aliasCreation({ store, ids }: LambdaDeps) {
-  return (ref: FunctionRef, { alias, version, description = "", token }: NewAlias): Promise<AliasRow> => {
+  return (ref: FunctionRef, { alias, version, weights = {}, description = "", token }: NewAlias): Promise<AliasRow> => {
     const { account, region, name } = ref;
     const row: AliasRow = {
       account,
@@ -67,6 +70,7 @@ export function aliasCreation({ store, ids }: LambdaDeps) {
         throw fault("ResourceConflictException", `Alias already exists: ${aliasArn(ref, alias)}`);
       }
       await tx.run(insert(aliases, row));
+      await setWeights(tx, ref, alias, version, weights);
       return row;
     });
   };
@@ -90,6 +94,7 @@ export function aliasDeletion({ store, retired }: LambdaDeps) {
       await tx.run(sql`delete from ${aliases.name} where ${isAlias(ref, alias)}`);
       await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${alias}`);
       await forgetUrls(tx, ref, alias);
+      await forgetWeights(tx, ref, alias);
       await forgetEventConfigs(tx, ref, alias);
       tx.afterCommit(() =>
         retired.add({
@@ -113,19 +118,22 @@ export function aliasOperations(deps: LambdaDeps) {
 
   return {
     async CreateAlias(input, call) {
-      refuseRouting(input.RoutingConfig);
       const ref = functionOf(input.FunctionName, call, "CreateAlias");
+      const weights = weightsOf(input.RoutingConfig) ?? {};
       const { Name: alias, FunctionVersion: version, Description: description } = input;
-      return aliasConfiguration(await create(ref, { alias, version, description }));
+      return aliasConfiguration(await create(ref, { alias, version, weights, description }), weights);
     },
 
     async GetAlias(input, call) {
       const ref = functionOf(input.FunctionName, call, "GetAlias");
-      const row = await store.read((tx) => findAlias(tx, ref, input.Name));
+      const { row, weights } = await store.read(async (tx) => ({
+        row: await findAlias(tx, ref, input.Name),
+        weights: await findWeights(tx, ref, input.Name),
+      }));
       if (row === undefined) {
         throw fault("ResourceNotFoundException", `Cannot find alias arn: ${aliasArn(ref, input.Name)}`);
       }
-      return aliasConfiguration(row);
+      return aliasConfiguration(row, weights);
     },
 
     async ListAliases(input, call) {
@@ -136,16 +144,22 @@ export function aliasOperations(deps: LambdaDeps) {
       const ofVersion = input.FunctionVersion === undefined ? sql`` : sql` and version = ${input.FunctionVersion}`;
       const rows = await store.read(async (tx) => {
         if ((await findFunction(tx, ref)) === undefined) throw functionNotFound(unqualifiedArn(ref));
-        return tx.all<AliasRow>(sql`select ${aliases.columns} from ${aliases.name}
+        const found = await tx.all<AliasRow>(sql`select ${aliases.columns} from ${aliases.name}
           where ${isFunction(ref)} and alias > ${after}${ofVersion} order by alias limit ${limit + 1}`);
+        const weighted = [];
+        for (const row of found) weighted.push({ row, weights: await findWeights(tx, ref, row.alias) });
+        return weighted;
       });
-      const { page, nextToken } = pageOf(listing, rows, limit, ({ alias }) => [alias]);
-      return { Aliases: page.map(aliasConfiguration), ...(nextToken === undefined ? {} : { NextMarker: nextToken }) };
+      const { page, nextToken } = pageOf(listing, rows, limit, ({ row }) => [row.alias]);
+      return {
+        Aliases: page.map(({ row, weights }) => aliasConfiguration(row, weights)),
+        ...(nextToken === undefined ? {} : { NextMarker: nextToken }),
+      };
     },
 
     async UpdateAlias(input, call) {
-      refuseRouting(input.RoutingConfig);
       const ref = functionOf(input.FunctionName, call, "UpdateAlias");
+      const newWeights = weightsOf(input.RoutingConfig);
       const revisionId = ids.uuid();
       return store.tx(async (tx) => {
         const row = await findAlias(tx, ref, input.Name);
@@ -160,7 +174,9 @@ export function aliasOperations(deps: LambdaDeps) {
           revision_id: revisionId,
         };
         await tx.run(sql`update ${aliases.name} set ${assign(aliases, changed)} where ${isAlias(ref, input.Name)}`);
-        return aliasConfiguration({ ...row, ...changed });
+        const weights = newWeights ?? (await findWeights(tx, ref, input.Name));
+        await setWeights(tx, ref, input.Name, changed.version, weights);
+        return aliasConfiguration({ ...row, ...changed }, weights);
       });
     },
 

@@ -5,6 +5,7 @@ import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
+import { aliasWeighing, forgetWeights } from "./alias-weights.ts";
 import { withCode, type CodeInput } from "./code.ts";
 import { configured, listed } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
@@ -131,6 +132,7 @@ async function deleteWhole(tx: Tx, ref: FunctionRef): Promise<Gone> {
   }
   await forgetUses(tx, ref);
   await forgetUrls(tx, ref);
+  await forgetWeights(tx, ref);
   await forgetEventConfigs(tx, ref);
   const codeBytes = versionRows.reduce((sum, { code_bytes }) => sum + code_bytes, 0);
   await addToAccount(tx, ref, { functions: -1, code_bytes: -codeBytes, reserved: -(row.reserved ?? 0) });
@@ -151,10 +153,11 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
   if (row === undefined) return goneOf({ account, region, name }, []);
   const alias = await tx.one<AliasRow>(sql`select ${aliases.columns} from ${aliases.name}
     where ${isFunction(ref)} and version = ${qualifier} limit 1`);
-  if (alias !== undefined) {
+  const pointing = alias?.alias ?? (await aliasWeighing(tx, ref, qualifier));
+  if (pointing !== undefined) {
     throw fault(
       "ResourceConflictException",
-      `Version ${qualifier} of function ${name} cannot be deleted because alias ${alias.alias} points to it.`,
+      `Version ${qualifier} of function ${name} cannot be deleted because alias ${pointing} points to it.`,
     );
   }
   const policy = await tx.one<PolicyRow>(sql`select ${policies.columns} from ${policies.name}

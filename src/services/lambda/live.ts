@@ -46,7 +46,10 @@ export function aliasReader({ peers }: ReadDeps): Read {
   return async ({ physicalId, properties }, call) => {
     const name = { FunctionName: unqualified(physicalId), Name: physicalId.split(":")[7] ?? "" };
     const found = await unlessAbsent(peers.lambda.GetAlias(name, call), absent);
-    return found && asProperties({ ...found, FunctionName: properties["FunctionName"] });
+    const weights = Object.entries(found?.RoutingConfig?.AdditionalVersionWeights ?? {});
+    const listed = weights.map(([FunctionVersion, FunctionWeight]) => ({ FunctionVersion, FunctionWeight }));
+    const RoutingConfig = listed.length === 0 ? undefined : { AdditionalVersionWeights: listed };
+    return found && asProperties({ ...found, RoutingConfig, FunctionName: properties["FunctionName"] });
   };
 }
 

@@ -1,5 +1,6 @@
 /** The steps of Lambda's tables; a step that has shipped is never edited. */
 import type { Migration } from "../../store/tables.ts";
+import { aliasWeights } from "./alias-weights.ts";
 import { eventConfigs } from "./event-config-tables.ts";
 import { layerTables } from "./layer-tables.ts";
 import { accounts, aliases, counters, functions, policies, versions } from "./tables.ts";
@@ -9,4 +10,5 @@ export const migrations: readonly Migration[] = [
   { version: 1, create: [functions, versions, counters, aliases, policies, accounts] },
   { version: 2, create: [...layerTables, urls] },
   { version: 3, create: [eventConfigs] },
+  { version: 4, create: [aliasWeights] },
 ];

@@ -2,6 +2,7 @@
 import type { Call } from "../../kit/call.ts";
 import type { Json, JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
 import { checkInput } from "../../wire/check-input.ts";
+import type { Weights } from "./alias-weights.ts";
 import { aliasConfiguration, aliasCreation, aliasDeletion, aliasOperations } from "./aliases.ts";
 import type { CodeInput } from "./code.ts";
 import { concurrencyOperations } from "./concurrency.ts";
@@ -308,6 +309,17 @@ export function versionResource(deps: LambdaDeps): Resource {
   };
 }
 
+/** Weights as templates list them. Source: CloudFormation, AWS::Lambda::Alias VersionWeight. */
+function weightsIn(properties: Properties): Weights {
+  const routing = properties["RoutingConfig"];
+  const listed = isObject(routing) ? routing["AdditionalVersionWeights"] : undefined;
+  if (!Array.isArray(listed)) return {};
+  const pairs = (listed as readonly Json[])
+    .filter(isObject)
+    .map((one) => [required(one, "FunctionVersion"), Number(required(one, "FunctionWeight"))]);
+  return Object.fromEntries(pairs) as Weights;
+}
+
 /** `AWS::Lambda::Alias`. */
 export function aliasResource(deps: LambdaDeps): Resource {
   const create = aliasCreation(deps);
@@ -326,26 +338,28 @@ export function aliasResource(deps: LambdaDeps): Resource {
     required: ["FunctionName", "FunctionVersion", "Name"],
     attributes: ["AliasArn"],
     async create({ properties, token }, call) {
-      refuse(properties, "ProvisionedConcurrencyConfig", "RoutingConfig");
+      refuse(properties, "ProvisionedConcurrencyConfig");
       const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "CreateAlias");
       const alias = required(properties, "Name");
       const version = required(properties, "FunctionVersion");
       const description = text(properties["Description"]);
       const names = { FunctionName: ref.name, Name: alias, FunctionVersion: version };
       checkInput("lambda", "CreateAlias", { ...names, Description: description });
-      const row = await create(ref, { alias, version, description, token });
-      const { AliasArn } = aliasConfiguration(row);
+      const weights = weightsIn(properties);
+      const row = await create(ref, { alias, version, weights, description, token });
+      const { AliasArn } = aliasConfiguration(row, weights);
       return { physicalId: AliasArn, attributes: { AliasArn } };
     },
     replaceOn: ["FunctionName", "Name"],
     async update({ properties, physicalId, attributes }, call) {
-      refuse(properties, "ProvisionedConcurrencyConfig", "RoutingConfig");
+      refuse(properties, "ProvisionedConcurrencyConfig");
       const { name: FunctionName } = ownFunction(required(properties, "FunctionName"), undefined, call, "UpdateAlias");
       const input = { FunctionName, Name: required(properties, "Name") };
       const FunctionVersion = required(properties, "FunctionVersion");
       const changed = { ...input, FunctionVersion, Description: text(properties["Description"]) ?? "" };
       checkInput("lambda", "UpdateAlias", changed);
-      await UpdateAlias(changed, call);
+      const RoutingConfig = { AdditionalVersionWeights: weightsIn(properties) };
+      await UpdateAlias({ ...changed, RoutingConfig }, call);
       return { physicalId, attributes };
     },
     read: aliasReader(deps),

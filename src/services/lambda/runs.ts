@@ -3,6 +3,7 @@ import type { InvocationResult } from "../../compute/ports.ts";
 import type { Call } from "../../kit/call.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { formatTrace } from "../../telemetry/trace.ts";
+import { chanceOf, drawVersion, findWeights } from "./alias-weights.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
 import { arnOf, isVersionNumber, keyOf, latest, type FunctionRef } from "./names.ts";
@@ -43,19 +44,23 @@ function createRowCache() {
 }
 
 /** What `ref` names now; for a request that the edge took earlier, what it named then if that is gone since. */
-export function targetReader({ store, retired }: LambdaDeps) {
+export function targetReader({ store, retired, ids }: LambdaDeps) {
   const cache = createRowCache();
 
-  const versionOf = async (tx: ReadTx, ref: FunctionRef): Promise<string | undefined> => {
+  const isVersion = (qualifier: string) => qualifier === latest || isVersionNumber(qualifier);
+
+  const versionOf = async (tx: ReadTx, ref: FunctionRef, chance: number): Promise<string | undefined> => {
     const { qualifier = latest } = ref;
-    if (qualifier === latest || isVersionNumber(qualifier)) return qualifier;
-    return (await findAlias(tx, ref, qualifier))?.version;
+    if (isVersion(qualifier)) return qualifier;
+    const alias = await findAlias(tx, ref, qualifier);
+    return alias && drawVersion(alias.version, await findWeights(tx, ref, qualifier), chance);
   };
 
-  const inForce = (ref: FunctionRef): Promise<Target | undefined> =>
-    store.read(async (tx) => {
+  const inForce = (ref: FunctionRef): Promise<Target | undefined> => {
+    const chance = isVersion(ref.qualifier ?? latest) ? 0 : chanceOf(ids);
+    return store.read(async (tx) => {
       const { account, region, name } = ref;
-      const version = await versionOf(tx, ref);
+      const version = await versionOf(tx, ref, chance);
       const now = version === undefined ? undefined : await findInForce(tx, ref, version);
       if (version === undefined || now === undefined) return undefined;
       const key = `${keyOf(ref)}:${version}:${now.build_id}:${now.code_blob}`;
@@ -65,6 +70,7 @@ export function targetReader({ store, retired }: LambdaDeps) {
       const accountReserved = now.account_reserved ?? 0;
       return { row, demand: { account, region, name, reserved: now.reserved, accountReserved } };
     });
+  };
 
   /** Something of it may live on: its function, when only a version or an alias is gone. */
   const goneSince = async (ref: FunctionRef, call: Call): Promise<Target | undefined> => {

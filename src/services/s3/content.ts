@@ -4,6 +4,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Store } from "../../store/store.ts";
 import { isSealed } from "./encryption.ts";
 import { fault } from "./faults.ts";
+import type { Reading } from "./reading.ts";
 import { blockBytes, opened, sealed } from "./sealing.ts";
 import { extents, ofContent, type ContentRef, type Extent, type Version } from "./tables.ts";
 
@@ -41,17 +42,26 @@ export function cut(pieces: readonly Piece[], start: number, end: number): Piece
   return wanted;
 }
 
-/** Reads pieces one after another; with the key that they lie under. */
-export function readPieces(store: Store, pieces: readonly Piece[], key?: Uint8Array): Body {
+/** What it takes to read: the store, and who tells the sweep of it. */
+export interface Readable {
+  store: Store;
+  reading: Reading;
+}
+
+/** Reads pieces one after another; with the key that they lie under. From its first byte on none of them is swept. */
+export function readPieces({ store, reading }: Readable, pieces: readonly Piece[], key?: Uint8Array): Body {
   const read = ({ blobId, start, length }: Piece) =>
     key === undefined
       ? store.blobs.read(blobId, start, start + length)
       : opened(store, blobId, { start, end: start + length, key });
-  const [only] = pieces;
-  if (only === undefined) return new Uint8Array(0);
-  if (pieces.length === 1) return read(only);
+  if (pieces.length === 0) return new Uint8Array(0);
   return (async function* () {
-    for (const piece of pieces) yield* read(piece);
+    const release = reading.hold(pieces.map(({ blobId }) => blobId));
+    try {
+      for (const piece of pieces) yield* read(piece);
+    } finally {
+      release();
+    }
   })();
 }
 

@@ -19,6 +19,7 @@ import { createEncryption, encryptionMembers, type CustomerKey } from "./encrypt
 import { fault } from "./faults.ts";
 import { checkKey, checkPartNumber, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
+import type { Reading } from "./reading.ts";
 import { allSettings, type Bucket, type Prepared, type Version } from "./tables.ts";
 import { keyOfUpload, openUpload, placePart, summed } from "./uploads.ts";
 import { findVersion, newestVersion, placeVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
@@ -146,7 +147,7 @@ interface Copying {
   to: Uint8Array | undefined;
 }
 
-export function copyOperations(deps: Deps, events: Events) {
+export function copyOperations(deps: Deps & { reading: Reading }, events: Events) {
   const { store, clock, ids } = deps;
   const encryption = createEncryption(deps);
   const keyOfSource = ({ bucket, version }: Source, input: Conditional, call: Call) => {
@@ -166,7 +167,7 @@ export function copyOperations(deps: Deps, events: Events) {
     const lies = from === undefined && to === undefined;
     if (lies && knowsSums && pieces.length <= sharedMax)
       return { pieces, sizeBytes, etag: version.etag, checksum: known };
-    const body = readPieces(store, pieces, from);
+    const body = readPieces(deps, pieces, from);
     const reading = wanted === undefined ? { body, sum: () => null } : summed(body, wanted);
     const blob = await putBody(store, reading.body, objectBytesMax, to);
     const checksum: ObjectChecksum | null = reading.sum();

@@ -11,6 +11,7 @@ import { createEncryption, encryptionMembers, type CustomerKey } from "./encrypt
 import { fault } from "./faults.ts";
 import { checkKey, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
+import type { Reading } from "./reading.ts";
 import { findPart } from "./parts.ts";
 import { newestVersion, placeVersion, readableVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
 import { allSettings, type Bucket, type Version } from "./tables.ts";
@@ -69,7 +70,7 @@ function answerOf({ version, versionId, range, checksum }: Found, input: Overrid
   };
 }
 
-export function objectOperations(deps: Deps, events: Events) {
+export function objectOperations(deps: Deps & { reading: Reading }, events: Events) {
   const { store, clock, ids } = deps;
   const encryption = createEncryption(deps);
   const find = (input: ReadInput, call: Call): Promise<Found> =>
@@ -145,7 +146,7 @@ export function objectOperations(deps: Deps, events: Events) {
       const wanted = range === undefined ? pieces : cut(pieces, range.start, range.end);
       return {
         ...answerOf(found, input),
-        Body: version.size_bytes === 0 ? new Uint8Array(0) : readPieces(store, wanted, key),
+        Body: version.size_bytes === 0 ? new Uint8Array(0) : readPieces(deps, wanted, key),
       };
     },
 

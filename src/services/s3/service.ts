@@ -14,6 +14,7 @@ import { lockingOperations } from "./locking.ts";
 import { createEvents, notificationOperations } from "./notifications.ts";
 import { objectOperations } from "./objects.ts";
 import { bucketPolicyResource } from "./policy-resource.ts";
+import { createReading } from "./reading.ts";
 import { bucketResource } from "./resources.ts";
 import { migrations, namesBlob } from "./tables.ts";
 import { taggingOperations } from "./tagging.ts";
@@ -27,16 +28,18 @@ export const s3 = defineService({
   migrations,
   create(deps) {
     const events = createEvents(deps);
+    const reading = createReading();
+    const readers = { ...deps, reading };
     return {
       operations: {
         ...bucketOperations(deps),
-        ...objectOperations(deps, events),
+        ...objectOperations(readers, events),
         ...deletionOperations(deps, events),
         ...listingOperations(deps),
         ...uploadOperations(deps),
         ...uploadListingOperations(deps),
         ...completionOperations(deps, events),
-        ...copyOperations(deps, events),
+        ...copyOperations(readers, events),
         ...attributeOperations(deps),
         ...versionListingOperations(deps),
         ...taggingOperations(deps, events),
@@ -48,10 +51,10 @@ export const s3 = defineService({
         ...corsOperations(deps),
         ...websiteOperations(deps),
       },
-      internal: { ...corsMatching(deps), ...websiteVisits(deps) },
+      internal: { ...corsMatching(deps), ...websiteVisits(readers) },
       workers: [lifecycleJob(deps, events)],
       resources: [bucketResource(deps), bucketPolicyResource(deps)],
-      namesBlob: (id) => deps.store.read((tx) => namesBlob(tx, id)),
+      namesBlob: async (id) => reading.holds(id) || deps.store.read((tx) => namesBlob(tx, id)),
     };
   },
 });

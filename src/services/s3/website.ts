@@ -7,7 +7,7 @@ import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { checkRead } from "./conditions.ts";
-import { piecesOf, readPieces, type Piece } from "./content.ts";
+import { piecesOf, readPieces, type Piece, type Readable } from "./content.ts";
 import { fault } from "./faults.ts";
 import type { Settings } from "./settings-of.ts";
 import { putSetting, readSetting, removeSetting } from "./settings.ts";
@@ -161,9 +161,9 @@ const redirection = (status: number, location: string): HttpResponse => ({
 });
 
 /** The internal operation `s3:Visit`: a request of a browser, answered with a page. */
-export function websiteVisits({ store }: Pick<Deps, "store">) {
+export function websiteVisits({ store, reading }: Readable) {
   const pageResponse = (status: number, { version, pieces }: Page): HttpResponse => {
-    const body: Body = version.size_bytes === 0 ? new Uint8Array(0) : readPieces(store, pieces);
+    const body: Body = version.size_bytes === 0 ? new Uint8Array(0) : readPieces({ store, reading }, pieces);
     const { CacheControl, ContentDisposition, ContentEncoding, ContentLanguage } = version.headers;
     const kept = Object.entries({
       "Cache-Control": CacheControl,

@@ -155,12 +155,13 @@ describe.concurrent("an app from local code", () => {
     const deployed = await here(["deploy", "hello.yaml", "--parameter", "Name=hello"]);
     expect(deployed.err).toBe("");
     expect(deployed.code).toBe(0);
-    expect(deployed.out).toMatch(/Packaged .*src: 1 files/);
+    expect(deployed.out).toMatch(/(Packaged .*src: 1 files, 1 KiB|Unchanged .*src), as s3:\/\/mikan-artifacts-/);
     expect(deployed.out).toMatch(/CREATE_COMPLETE +Hello \(AWS::Lambda::Function\)/);
     expect(deployed.out).toContain("Arn = arn:aws:lambda:us-east-1:000000000000:function:hello");
 
     const again = await here(["deploy", "hello.yaml", "--parameter", "Name=hello"]);
     expect([again.code, again.err]).toEqual([0, ""]);
+    expect(again.out).toMatch(/Unchanged .*src, as s3:/);
     expect(again.out).toContain("Stack hello is as the template says; there is nothing to change.");
     const changed = await here(["deploy", "hello.yaml", "--parameter", "Name=hello2"]);
     expect(changed.out).toMatch(/UPDATE_COMPLETE +Hello \(AWS::Lambda::Function\)/);
@@ -183,6 +184,41 @@ describe.concurrent("an app from local code", () => {
     const deleted = await here(["delete", "hello"]);
     expect([deleted.code, deleted.out.trim().split("\n").at(-1)]).toEqual([0, "Stack hello is deleted."]);
     expect((await here(["delete", "hello"])).code).toBe(1);
+  });
+
+  it("is compared before it is deployed, and with --dry-run not deployed at all", async () => {
+    const deploy = (Name: string, ...more: string[]) =>
+      here(["deploy", "hello.yaml", "--stack", "looked-at", "--parameter", `Name=${Name}`, ...more]);
+    const first = await deploy("looked-at", "--dry-run");
+    expect([first.code, first.err]).toEqual([0, ""]);
+    expect(first.out).toMatch(
+      /Changes of stack looked-at:\n {2}\+ add +Hello \(AWS::Lambda::Function\)\n {2}\+ add +HelloRole /,
+    );
+    expect((await here(["delete", "looked-at"])).err).toContain("does not exist");
+
+    expect((await deploy("looked-at", "--diff")).out).toContain("Stack looked-at is ready.");
+    const replaced = await deploy("looked-at-2", "--dry-run");
+    expect(replaced.out).toMatch(/! replace +Hello \(AWS::Lambda::Function\): FunctionName\n/);
+    expect(replaced.out).not.toContain("UPDATE_");
+    for (const option of ["--dry-run", "--diff"]) {
+      const { out } = await deploy("looked-at", option);
+      expect(out).toMatch(/\nStack looked-at is as the template says; there is nothing to change\.\n$/);
+    }
+    expect((await here(["delete", "looked-at"])).code).toBe(0);
+  });
+
+  it("may be an application of local templates, each longer than a request may be", async () => {
+    const long = `${helloTemplate()}# ${"-".repeat(52_000)}\n`;
+    await mkdir(join(directory, "shop"));
+    await writeFile(join(directory, "shop/hello.yaml"), long.replace("./src", "../src"));
+    const child = `{ Type: AWS::Serverless::Application, Properties: { Location: shop/hello.yaml, Parameters: { Name: child } } }`;
+    const parent = `Transform: AWS::Serverless-2016-10-31\nResources:\n  Shop: ${child}\n# ${"-".repeat(52_000)}\n`;
+    await writeFile(join(directory, "shop.yaml"), parent);
+    const { code, out, err } = await here(["deploy", "shop.yaml"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(/Packaged .*shop\/hello.yaml as s3:.*\.template\n/);
+    expect(out).toMatch(/CREATE_COMPLETE +Shop \(AWS::CloudFormation::Stack\)/);
+    expect((await here(["delete", "shop"])).code).toBe(0);
   });
 
   it("that fails is rolled back, and told with its reason", async () => {

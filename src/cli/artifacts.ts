@@ -25,14 +25,20 @@ async function ownBucket(client: Client): Promise<string> {
   return `${artifactBucket}-${textAt(identity, "Account")}`;
 }
 
-/** Zips a directory into the account's own bucket. */
+async function put(client: Client, key: string, body: Uint8Array, tell: (where: string, uploaded: boolean) => void) {
+  const bucket = await ownBucket(client);
+  const uploaded = await client.putObject(bucket, key, body);
+  tell(`s3://${bucket}/${key}`, uploaded);
+  return { bucket, key };
+}
+
+/** Zips a directory into the account's own bucket, unless it is there. */
 export async function upload(client: Client, directory: string, tell: Tell): Promise<Uploaded> {
   const { zip, hash, files } = await packageCode(directory);
-  const key = `${hash}.zip`;
-  const bucket = await ownBucket(client);
-  await client.putObject(bucket, key, zip);
-  tell(`Packaged ${directory}: ${files} files, ${Math.ceil(zip.byteLength / 1024)} KiB, as s3://${bucket}/${key}`);
-  return { bucket, key };
+  return put(client, `${hash}.zip`, zip, (where, uploaded) => {
+    const size = `${files} files, ${Math.ceil(zip.byteLength / 1024)} KiB`;
+    tell(uploaded ? `Packaged ${directory}: ${size}, as ${where}` : `Unchanged ${directory}, as ${where}`);
+  });
 }
 
 /** What stands in a template instead of a local path: an `s3://` address, bucket and key apart, or the URL of a template. */
@@ -44,8 +50,11 @@ export const places: Readonly<Record<string, { property: string; form: Form }>> 
   "AWS::Serverless::LayerVersion": { property: "ContentUri", form: "address" },
   "AWS::Lambda::Function": { property: "Code", form: "location" },
   "AWS::Lambda::LayerVersion": { property: "Content", form: "location" },
+  "AWS::Serverless::Application": { property: "Location", form: "template" },
   "AWS::CloudFormation::Stack": { property: "TemplateURL", form: "template" },
 };
+/** Source: CloudFormation quotas, "Template body size in a request". */
+const templateBytesMax = 51_200;
 /** Stacks within stacks whose templates are local. */
 const nestingMax = 10;
 
@@ -57,6 +66,8 @@ interface Packaging {
   directory: string;
   tell: Tell;
   depth: number;
+  /** What is packaged already, by its path: several functions may have one directory. */
+  done: Map<string, string | Record<string, string>>;
 }
 
 async function templateText(file: string): Promise<string> {
@@ -65,13 +76,19 @@ async function templateText(file: string): Promise<string> {
   });
 }
 
-async function uploadText({ client, tell }: Packaging, file: string, text: string): Promise<Uploaded> {
+async function uploadText({ client, tell }: Pick<Packaging, "client" | "tell">, file: string, text: string) {
   const body = Buffer.from(text);
   const key = `${createHash("sha256").update(body).digest("hex").slice(0, 32)}.template`;
-  const bucket = await ownBucket(client);
-  await client.putObject(bucket, key, body);
-  tell(`Packaged ${file} as s3://${bucket}/${key}`);
-  return { bucket, key };
+  return put(client, key, body, (where, uploaded) => {
+    tell(uploaded ? `Packaged ${file} as ${where}` : `Unchanged ${file}, as ${where}`);
+  });
+}
+
+/** The members of a request that give a template: its text, or where it is when it is longer than a request may be. */
+export async function templateMembers(client: Client, text: string): Promise<Record<string, string>> {
+  if (Buffer.byteLength(text) <= templateBytesMax) return { TemplateBody: text };
+  const { bucket, key } = await uploadText({ client, tell: () => {} }, "the template", text);
+  return { TemplateURL: `${client.endpoint}/${bucket}/${key}` };
 }
 
 /** The text of a local template, itself packaged, as an object whose URL a nested stack can name. */
@@ -85,6 +102,15 @@ async function uploadTemplate(packaging: Packaging, file: string): Promise<strin
 
 async function packaged(packaging: Packaging, form: Form, path: string): Promise<string | Record<string, string>> {
   const file = resolve(packaging.directory, path);
+  const id = `${form} ${file}`;
+  const before = packaging.done.get(id);
+  if (before !== undefined) return before;
+  const made = await packagedAs(packaging, form, file);
+  packaging.done.set(id, made);
+  return made;
+}
+
+async function packagedAs(packaging: Packaging, form: Form, file: string): Promise<string | Record<string, string>> {
   if (form === "template") return uploadTemplate(packaging, file);
   const { bucket, key } = await upload(packaging.client, file, packaging.tell);
   return form === "address" ? `s3://${bucket}/${key}` : { S3Bucket: bucket, S3Key: key };
@@ -146,7 +172,7 @@ async function packageText(packaging: Packaging, text: string): Promise<string> 
 
 /** The template with its local code and templates uploaded; `directory` is where its relative paths begin. */
 export function packageTemplate(client: Client, text: string, directory: string, tell: Tell): Promise<string> {
-  return packageText({ client, directory, tell, depth: 0 }, text);
+  return packageText({ client, directory, tell, depth: 0, done: new Map() }, text);
 }
 
 /** `Capabilities.member.1` and so on. */

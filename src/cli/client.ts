@@ -11,8 +11,8 @@ export interface Client {
   query(service: string, apiVersion: string, action: string, parameters: Record<string, string>): Promise<XmlElement>;
   /** An operation of a service of the JSON 1.1 protocol. */
   json<T>(service: string, target: string, input: object): Promise<T>;
-  /** Creates the bucket if need be, and puts an object. */
-  putObject(bucket: string, key: string, body: Uint8Array): Promise<void>;
+  /** Creates the bucket if need be, and puts an object under a key that follows its contents. False: it is there. */
+  putObject(bucket: string, key: string, body: Uint8Array): Promise<boolean>;
   /** `GET /_mikan/...` */
   admin<T>(path: string): Promise<T>;
 }
@@ -115,10 +115,13 @@ export function createClient(options: ClientOptions): Client {
     },
 
     async putObject(bucket, key, body) {
+      const there = await send("s3", "HEAD", `/${bucket}/${key}`, {}, new Uint8Array(0));
+      if (there.status === 200) return false;
       const made = await send("s3", "PUT", `/${bucket}`, {}, new Uint8Array(0));
       if (made.status >= 300 && made.status !== 409) throw s3Error(made);
       const put = await send("s3", "PUT", `/${bucket}/${key}`, { "content-type": "application/zip" }, body);
       if (put.status >= 300) throw s3Error(put);
+      return true;
     },
 
     async admin<T>(path: string) {

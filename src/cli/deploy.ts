@@ -3,11 +3,12 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packageTemplate, upload } from "./artifacts.ts";
+import { execute, showChanges, withdraw } from "./change-set.ts";
 import { createClient, type Client } from "./client.ts";
 import { say, UserError, type Command } from "./command.ts";
 import { pair, readParameters } from "./parameters.ts";
 import { watchStack } from "./stack.ts";
-import { submit } from "./submit.ts";
+import { propose, submit, type Deployment, type Submitted } from "./submit.ts";
 
 async function templateOf(client: Client, file: string): Promise<string> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
@@ -16,13 +17,36 @@ async function templateOf(client: Client, file: string): Promise<string> {
   return packageTemplate(client, text, dirname(file), say);
 }
 
+/** Says what would change, and leaves everything as it is. */
+async function dryRun(client: Client, deployment: Deployment): Promise<void> {
+  const { id, review } = await propose(client, deployment);
+  if (id === undefined) return say(nothingToChange(deployment.stack));
+  showChanges(deployment.stack, review);
+  await withdraw(client, review.id, review.stackId);
+}
+
+/** Says what will change, and begins it. */
+async function reviewed(client: Client, deployment: Deployment): Promise<Submitted> {
+  const proposed = await propose(client, deployment);
+  showChanges(deployment.stack, proposed.review);
+  if (proposed.id !== undefined) await execute(client, proposed.review.id);
+  return proposed;
+}
+
+function nothingToChange(stack: string): string {
+  return `Stack ${stack} is as the template says; there is nothing to change.`;
+}
+
 export const deploy: Command = {
   summary: "create or update a stack from a template, and watch it",
   usage: `mikan deploy TEMPLATE [--stack NAME] [--parameters FILE] [--parameter KEY=VALUE]... [--code DIR]
-         [--on-failure ROLLBACK|DELETE|DO_NOTHING] [--endpoint URL] [--region REGION]
+         [--diff | --dry-run] [--on-failure ROLLBACK|DELETE|DO_NOTHING] [--endpoint URL] [--region REGION]
 
   --code    zip this directory, upload it, and pass it as the parameters CodeBucket and CodeKey;
             a local CodeUri of a SAM function is packaged without being asked
+
+  --diff    say what will change, and which property is why, before it does
+  --dry-run the same, and change nothing; local code is uploaded, so that it can be compared
 
   A stack that exists is updated with what is different; nothing to change is success.`,
   async run(args) {
@@ -34,6 +58,8 @@ export const deploy: Command = {
         parameters: { type: "string" },
         parameter: { type: "string", multiple: true, default: [] },
         code: { type: "string" },
+        diff: { type: "boolean", default: false },
+        "dry-run": { type: "boolean", default: false },
         "on-failure": { type: "string", default: "ROLLBACK" },
         endpoint: { type: "string" },
         region: { type: "string" },
@@ -56,14 +82,19 @@ export const deploy: Command = {
       const { bucket, key } = await upload(client, resolve(values.code), say);
       Object.assign(parameters, { CodeBucket: bucket, CodeKey: key });
     }
-    const { id, operation, seen } = await submit(client, {
+    const deployment = {
       stack,
       template: await templateOf(client, template),
       parameters,
       onFailure: values["on-failure"],
-    });
+    };
+    if (values["dry-run"]) {
+      await dryRun(client, deployment);
+      return 0;
+    }
+    const { id, operation, seen } = await (values.diff ? reviewed : submit)(client, deployment);
     if (id === undefined) {
-      say(`Stack ${stack} is as the template says; there is nothing to change.`);
+      say(nothingToChange(stack));
       return 0;
     }
     const end = await watchStack(client, id, seen);

@@ -1,6 +1,7 @@
 /** A stack made or changed, whichever it needs: CreateStack or UpdateStack, over the public API. */
 import type { XmlElement } from "../wire/xml-read.ts";
-import { capabilities, listed, parameterMembers } from "./artifacts.ts";
+import { capabilities, listed, parameterMembers, templateMembers } from "./artifacts.ts";
+import { review, type Review } from "./change-set.ts";
 import { membersOf, requestToken, ServiceError, textAt, type Client } from "./client.ts";
 import { cloudformationVersion, describeStack, eventsSoFar } from "./stack.ts";
 
@@ -30,7 +31,7 @@ async function previousMembers(client: Client, { stack, template, parameters }: 
   const keysIn = (element: XmlElement) =>
     membersOf(element, "Parameters").map((parameter) => textAt(parameter, "ParameterKey"));
   const known = found === undefined ? [] : keysIn(found);
-  const declared = new Set(keysIn(await query("GetTemplateSummary", { TemplateBody: template })));
+  const declared = new Set(keysIn(await query("GetTemplateSummary", await templateMembers(client, template))));
   const kept = known.filter((key) => declared.has(key) && !Object.hasOwn(parameters, key));
   const given = Object.keys(parameters).length;
   return Object.fromEntries(
@@ -41,19 +42,24 @@ async function previousMembers(client: Client, { stack, template, parameters }: 
   ) as Record<string, string>;
 }
 
+/** What CreateStack, UpdateStack and CreateChangeSet have in common. */
+async function inputOf(client: Client, update: boolean, deployment: Deployment): Promise<Record<string, string>> {
+  return {
+    StackName: deployment.stack,
+    ...(await templateMembers(client, deployment.template)),
+    ...listed("Capabilities", capabilities),
+    ...parameterMembers(deployment.parameters),
+    ...(update ? await previousMembers(client, deployment) : {}),
+  };
+}
+
 /** Begins the creation or the update. Undefined when there is nothing to change. */
 async function begin(client: Client, update: boolean, deployment: Deployment): Promise<string | undefined> {
-  const { stack, template, parameters, onFailure } = deployment;
-  const previous = update ? await previousMembers(client, deployment) : {};
   try {
     const result = await client.query("cloudformation", cloudformationVersion, update ? "UpdateStack" : "CreateStack", {
-      StackName: stack,
-      TemplateBody: template,
+      ...(await inputOf(client, update, deployment)),
       ClientRequestToken: requestToken(),
-      ...(update ? {} : { OnFailure: onFailure }),
-      ...listed("Capabilities", capabilities),
-      ...parameterMembers(parameters),
-      ...previous,
+      ...(update ? {} : { OnFailure: deployment.onFailure }),
     });
     return textAt(result, "StackId");
   } catch (error) {
@@ -71,11 +77,32 @@ export interface Submitted {
   seen: Set<string>;
 }
 
+async function standing(client: Client, stack: string): Promise<Pick<Submitted, "operation" | "seen">> {
+  const status = await statusOf(client, stack);
+  const update = status !== undefined && status !== "REVIEW_IN_PROGRESS";
+  const seen = update ? await eventsSoFar(client, stack) : new Set<string>();
+  return { operation: update ? "UPDATE" : "CREATE", seen };
+}
+
 /** Begins the creation, or the update of a stack that exists. */
 export async function submit(client: Client, deployment: Deployment): Promise<Submitted> {
-  const status = await statusOf(client, deployment.stack);
-  const update = status !== undefined && status !== "REVIEW_IN_PROGRESS";
-  const seen = update ? await eventsSoFar(client, deployment.stack) : new Set<string>();
-  const id = await begin(client, update, deployment);
-  return { id, operation: update ? "UPDATE" : "CREATE", seen };
+  const { operation, seen } = await standing(client, deployment.stack);
+  const id = await begin(client, operation === "UPDATE", deployment);
+  return { id, operation, seen };
+}
+
+export interface Reviewed extends Submitted {
+  review: Review;
+}
+
+/** The same as a change set, which shows what would change and is not executed yet. */
+export async function propose(client: Client, deployment: Deployment): Promise<Reviewed> {
+  const { operation, seen } = await standing(client, deployment.stack);
+  const made = await review(client, {
+    ...(await inputOf(client, operation === "UPDATE", deployment)),
+    ChangeSetName: `mikan-${requestToken()}`,
+    ChangeSetType: operation,
+    ...(operation === "UPDATE" ? {} : { OnStackFailure: deployment.onFailure }),
+  });
+  return { id: made.nothing ? undefined : made.stackId, operation, seen, review: made };
 }

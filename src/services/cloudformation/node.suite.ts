@@ -284,7 +284,7 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
     secrets: secretsUnder(new Uint8Array(32)),
     cacheDir: home.directory,
     publicUrl: () => "http://127.0.0.1:4566",
-    resourceType: (type) => types.get(type),
+    resourceType: (type) => types.get(type) ?? service.resources?.find((own) => own.type === type),
   };
   const service = cloudformation.create(deps);
   const halt = async () => {

@@ -91,7 +91,7 @@ async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf
 export async function withLayers(
   launch: Launch,
   { optDir }: FunctionSpec,
-  { optMount }: Interpreters,
+  { optMount }: Pick<Interpreters, "optMount">,
 ): Promise<{ launch: Launch; opt: string | undefined }> {
   if (optDir === undefined || !("command" in launch)) return { launch, opt: optDir };
   const mount = await optMount(optDir);

@@ -1,4 +1,5 @@
 /** The embedding API: a node in this process, on a port of its own. */
+import { randomBytes } from "node:crypto";
 import { systemClock, type Clock } from "./base/clock.ts";
 import type { HttpHandler } from "./base/http.ts";
 import { randomIds, type Ids } from "./base/ids.ts";
@@ -6,6 +7,7 @@ import { MovableClock } from "./base/movable-clock.ts";
 import { createHttpServer } from "./edge/server.ts";
 import type { ClientConfig, Deployed, DeployOptions, NodeClock } from "./embedded.ts";
 import { addressable, startNode, type House, type Node } from "./node.ts";
+import { createSnapshots, type Snapshot } from "./snapshots.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
@@ -35,7 +37,7 @@ export interface MikanOptions {
   edgeSwapDelayMs?: (worker: number) => number;
 }
 
-export type { ClientConfig, Deployed, DeployOptions, NodeClock };
+export type { ClientConfig, Deployed, DeployOptions, NodeClock, Snapshot };
 
 export interface Mikan extends AsyncDisposable {
   /** `http://127.0.0.1:4566` */
@@ -59,6 +61,21 @@ export interface Mikan extends AsyncDisposable {
   deploy(options: DeployOptions): Promise<Deployed>;
   /** Empties the node, as new but for its address and its time. Only an ephemeral one; any other rejects. */
   reset(): Promise<void>;
+  /**
+   * Keeps what the node holds at this moment: rows, objects, and with a fake clock the time. Requests go on meanwhile.
+   * Only of an ephemeral node; any other rejects, as it does past 100 snapshots that were not disposed of.
+   *
+   * @example
+   * const before = await mikan.snapshot();
+   * // ... a test ...
+   * await mikan.restore(before);
+   */
+  snapshot(): Promise<Snapshot>;
+  /**
+   * Makes the node what it was then; as often as needed. Functions start anew, load balancers listen again, requests
+   * under way are cut, and a fake clock goes back. Rejects for another node's snapshot, or one that was disposed of.
+   */
+  restore(snapshot: Snapshot): Promise<void>;
   /** Lets requests under way end for at most `graceMs`, then ends everything. Safe to call twice. */
   close(graceMs?: number): Promise<void>;
 }
@@ -113,16 +130,26 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
   });
   url = `http://${addressable(host)}:${server.port}`;
 
-  // Several nodes may be asked to empty themselves at once; one after another, each is as new.
-  const reset = async () => {
+  // What is sealed in a snapshot opens after it as well: one key for the node's life.
+  const givenKeys = [options.masterKey, process.env["MIKAN_MASTER_KEY"]].filter(
+    (key) => key !== undefined && key !== "",
+  );
+  const masterKey = givenKeys[0] ?? randomBytes(32).toString("base64");
+  const nodeOptions = options.data === undefined ? { ...options, masterKey } : options;
+  const snapshots = createSnapshots();
+  // A node may be asked several times at once to begin anew; each time follows the one before.
+  const beginAnew = async (snapshot?: Snapshot) => {
+    const from = snapshot === undefined ? {} : { from: snapshots.directoryOf(snapshot) };
     const former = node;
     node = (async () => {
       await (await former)?.stop(0);
-      return startNode(options, house, reset);
+      if (snapshot !== undefined) await movable?.returnTo(snapshot.takenAtMs);
+      return startNode({ ...nodeOptions, ...from }, house, reset);
     })();
     await node;
   };
-  node = startNode(options, house, reset);
+  const reset = () => beginAnew();
+  node = startNode(nodeOptions, house, reset);
   try {
     await node;
   } catch (error) {
@@ -142,6 +169,10 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
   const close = async (graceMs: number) => {
     await server.close(graceMs);
     await (await node)?.stop(graceMs);
+    snapshots.removeAll();
+  };
+  const needsEphemeral = (what: string) => {
+    if (options.data !== undefined) throw new Error(`This node keeps its data: only an ephemeral one can be ${what}.`);
   };
   return {
     url,
@@ -161,9 +192,17 @@ export async function startMikan(options: MikanOptions = {}): Promise<Mikan> {
       return deploy(configOf(), what);
     },
     async reset() {
-      if (options.data !== undefined)
-        throw new Error("This node keeps its data: only an ephemeral one can be emptied.");
+      needsEphemeral("emptied");
       await reset();
+    },
+    async snapshot() {
+      needsEphemeral("kept in a snapshot");
+      const running = await node;
+      return snapshots.take(clock.now(), async (directory) => running?.copyTo(directory));
+    },
+    async restore(snapshot) {
+      needsEphemeral("restored");
+      await beginAnew(snapshot);
     },
     close: (graceMs = graceMsDefault) => (closing ??= close(graceMs)),
     async [Symbol.asyncDispose]() {

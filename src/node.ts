@@ -7,7 +7,7 @@ import { createFunctionLogs, type FunctionLogs } from "./api/function-logs.ts";
 import { knownSecrets } from "./api/identity.ts";
 import { createPages } from "./api/pages.ts";
 import type { Clock } from "./base/clock.ts";
-import { asError, Fault } from "./base/errors.ts";
+import { asError, Bug, Fault } from "./base/errors.ts";
 import type { HttpHandler } from "./base/http.ts";
 import type { Ids } from "./base/ids.ts";
 import { createScheduler, type Job, type Scheduler } from "./base/scheduler.ts";
@@ -43,6 +43,8 @@ export interface NodeOptions {
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
   edgeSwapDelayMs?: (worker: number) => number;
+  /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
+  from?: string;
 }
 
 /** What outlives a node that is emptied. */
@@ -63,6 +65,8 @@ export interface Node {
   stop(graceMs: number): Promise<void>;
   /** Resolves when no background job runs. */
   settled(): Promise<void>;
+  /** Copies all that the node keeps into an empty directory. Only of an ephemeral one. */
+  copyTo(directory: string): Promise<void>;
 }
 
 const upkeepMs = 10 * 60_000;
@@ -107,11 +111,16 @@ export async function startNode(options: NodeOptions, house: House, reset: () =>
   const ending = createEnding(house.log);
   try {
     const engines = await openEngines(options, house, ending);
-    const { scheduler } = engines;
+    const { scheduler, store, functionLogs } = engines;
     const { running } = await startServices(engines, house, ending);
     return {
       handler: frontDoor(options, house, engines, running, options.data === undefined ? reset : undefined),
       settled: () => scheduler.settled(),
+      async copyTo(directory) {
+        await functionLogs.flush();
+        if (store.copyTo === undefined) throw new Bug("this store cannot be copied");
+        await store.copyTo(directory);
+      },
       async stop(graceMs) {
         ending.graceMs = graceMs;
         await ending.run();
@@ -140,7 +149,8 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
   ending.add(workspace.remove);
   const ephemeral = options.data === undefined;
   const data = options.data?.startsWith("postgres") ? options.data : workspace.directory;
-  const store = await openStore({ data, ephemeral, clock: machine, log, metrics });
+  const from = options.from === undefined ? {} : { from: options.from };
+  const store = await openStore({ data, ephemeral, ...from, clock: machine, log, metrics });
   ending.add(() => store.close());
   await store.migrate([kitSchema, ...services.map(schemaOf)]);
   const secrets = await openSecrets({

@@ -76,3 +76,13 @@ it("makes moves one after the other, and none back", async () => {
   expect(() => clock.advance(-1, settle)).toThrow(RangeError);
   expect(() => clock.advance(0.5, settle)).toThrow(RangeError);
 });
+
+it("goes back when it is told to, with what is set from then on", async () => {
+  const { machine, clock, startMs, ran, note } = open();
+  await clock.advance(10_000, settle);
+  await clock.returnTo(startMs);
+  expect([clock.now(), clock.aheadMs]).toEqual([startMs, 0]);
+  clock.after(100, note("timer"));
+  await machine.advance(100);
+  expect(ran).toEqual(["timer at 100"]);
+});

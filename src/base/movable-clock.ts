@@ -80,6 +80,19 @@ export class MovableClock implements Clock {
     return move;
   }
 
+  /**
+   * Makes it `instant` again, once the moves asked for before are over. Time goes back: only for when nobody keeps
+   * instants of it any more.
+   */
+  returnTo(instant: Instant): Promise<void> {
+    const move = this.#moving.then(() => {
+      this.#aheadMs = instant - this.#real.now();
+      this.#rearm();
+    });
+    this.#moving = move;
+    return move;
+  }
+
   async #move(byMs: number, settle: () => Promise<void>): Promise<void> {
     let leftMs = byMs;
     try {

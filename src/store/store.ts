@@ -43,6 +43,11 @@ export interface Store {
   readonly blobs: Blobs;
   /** Brings the tables of every service up to date. Refuses, by name, data written by a newer Mikan. */
   migrate(schemas: readonly Schema[]): Promise<void>;
+  /**
+   * Copies rows and blobs, as they are at one moment, into an empty directory that an ephemeral store can begin with
+   * (`from`); it must be on the file system of the data. Only of a store in a directory.
+   */
+  copyTo?(directory: string): Promise<void>;
   /** Ends the batch in progress, then closes. Later calls are rejected. */
   close(): Promise<void>;
 }

@@ -19,7 +19,7 @@ const shardBlobs = 4_096;
 const shardCount = 256;
 
 /** Beside the shards `00` to `ff`: blobs that are not whole yet. */
-const writingName = "writing";
+export const writingName = "writing";
 
 interface BlobDeps {
   directory: string;

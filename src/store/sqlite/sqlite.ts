@@ -15,6 +15,7 @@ import type { Store } from "../store.ts";
 import { Batches } from "./batches.ts";
 import { createFileBlobs } from "./blobs.ts";
 import { Connection } from "./connection.ts";
+import { blobsName, copyHome, databaseName } from "./copies.ts";
 import { removeAtExit, removeLeftover } from "./leftovers.ts";
 import { lockDirectory, type DirectoryLock } from "./lock.ts";
 import { migrate } from "./migrate.ts";
@@ -25,6 +26,8 @@ export interface SqliteOptions {
   directory?: string;
   /** Nothing need survive: a temporary directory, removed at the end, and no fsync. */
   ephemeral?: boolean;
+  /** Of an ephemeral one: what it begins with, a directory that `copyTo` has filled. */
+  from?: string;
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -44,8 +47,12 @@ const logPagesMax = 4_000;
 /** Page cache of each connection, in KiB. */
 const cacheKiB = 16 * 1024;
 
-function homeOf({ directory, ephemeral }: SqliteOptions): string {
-  if (ephemeral) return mkdtempSync(join(directory ?? tmpdir(), "mikan-"));
+function homeOf({ directory, ephemeral, from }: SqliteOptions): string {
+  if (ephemeral) {
+    const home = mkdtempSync(join(directory ?? tmpdir(), "mikan-"));
+    if (from !== undefined) copyHome(from, home);
+    return home;
+  }
   if (directory === undefined) throw new Bug("a store that keeps its data needs a directory");
   // Other users of the machine have no business in it.
   const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -129,13 +136,13 @@ export async function createSqliteStore(options: SqliteOptions): Promise<Store> 
 
 function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions): Store {
   const { ephemeral = false, clock, log, metrics } = options;
-  const path = join(home, "mikan.db");
+  const path = join(home, databaseName);
   const writer = openWriter(path, !ephemeral);
   const reader = new Connection(path, true);
   // Calls that run beside the batches, and end before the files are closed.
   const beside = new Admission(besideMax, metrics.counter("store_busy", { kind: "beside" }));
   const blobs = createFileBlobs({
-    directory: join(home, "blobs"),
+    directory: join(home, blobsName),
     clock,
     durable: !ephemeral,
     accept: (call) => beside.accept(call),
@@ -188,6 +195,16 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
         turns.endReading();
         migrate(writer, schemas, clock, log);
         reader.forgetStatements();
+      });
+    },
+    async copyTo(directory) {
+      refuseNesting("copyTo");
+      await beside.accept(async () => {
+        // Alone on both connections, as above: so all of the log goes into the file.
+        turns.endReading();
+        const { busy } = writer.one(raw("pragma wal_checkpoint(truncate)")) as { busy: number };
+        if (busy !== 0) throw new Bug("the log was in use while nothing ran");
+        copyHome(home, directory);
       });
     },
     close: () => (closing ??= close()),

@@ -143,7 +143,7 @@ describe("a name", () => {
     [
       "that waits for itself",
       "Resources:\n  A: {Type: AWS::S3::Bucket, DependsOn: B}\n  B: {Type: AWS::S3::Bucket, DependsOn: A}\n",
-      ["2:6 Resources.A: Circular dependency between resources: [A, B]"],
+      ["2:3 Resources.A: Circular dependency between resources: [A, B]"],
     ],
   ])("%s", async (_, text, findings) => {
     expect(await found(text)).toEqual(findings);

@@ -194,10 +194,12 @@ function ofFault(fault: Fault, source: JsonObject): readonly Finding[] {
   const { cause } = fault;
   const messages: readonly string[] =
     cause instanceof AggregateError ? cause.errors.map((error: unknown) => messageIn(error)) : [fault.message];
-  const make = fault.code === "NotImplemented" ? unsupportedAt : wrongAt;
-  return messages.map((message) =>
-    (message.includes("Mikan does not implement") ? unsupportedAt : make)(placeIn(message, source), message),
-  );
+  return messages.map((message) => {
+    const unsupported = fault.code === "NotImplemented" || message.includes("Mikan does not implement");
+    const path = placeIn(message, source);
+    // A property is wrong by what it holds; anything else is what the fault names.
+    return { ...(unsupported ? unsupportedAt : wrongAt)(path, message), at: path.length > 2 ? "value" : "name" };
+  });
 }
 
 function messageIn(error: unknown): string {

@@ -67,7 +67,9 @@ export function createSourceReader(clock: Clock): SourceReader {
     },
     async locate(text, places) {
       if (text.length > yamlLengthInline) {
-        const found = await admission.run(() => inThread({ text, places }));
+        // Findings are places, and more than a thread can be told.
+        const bare = places.map(({ path, at }) => ({ path, at }));
+        const found = await admission.run(() => inThread({ text, places: bare }));
         // JSON has no undefined.
         return (found as (Position | null)[]).map((position) => position ?? undefined);
       }

@@ -75,6 +75,9 @@ describe("text", () => {
       message: "Template error: YAML aliases are not allowed in CloudFormation templates",
     });
     await expect(validate(`${text}Resources: {}\n`)).rejects.toThrow("YAML not well-formed. (line 302, column 1)");
+    await expect(validate(`${text}  Z:\n    Type: Test::Thing\n    DependsOn: Nobody\n`)).rejects.toThrow(
+      "Resources.Z.DependsOn (line 304, column 16): There is no parameter or resource Nobody",
+    );
     // The one thread takes one template after another.
     await Promise.all(Array.from({ length: 8 }, () => validate(text)));
   });

@@ -77,6 +77,7 @@ export function createPages(deps: EndpointDeps): HttpHandler {
       path: splitTarget(request.target).path,
       ifNoneMatch: headerOf(headers, "if-none-match"),
       ifModifiedSince: Number.isNaN(sinceMs) ? undefined : new Date(sinceMs),
+      range: headerOf(headers, "range"),
     };
     return (await dispatcher.inside("s3", "Visit", input, callOf(request))) as HttpResponse;
   };

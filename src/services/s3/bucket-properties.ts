@@ -113,6 +113,8 @@ function lifecycleRule(rule: Reader) {
   const NoncurrentDays = noncurrent?.number("NoncurrentDays") ?? rule.number("NoncurrentVersionExpirationInDays");
   const NewerNoncurrentVersions = noncurrent?.number("NewerNoncurrentVersions");
   const abort = rule.inner("AbortIncompleteMultipartUpload");
+  const Transitions = rule.readers("Transitions").map(transition);
+  const NoncurrentVersionTransitions = rule.readers("NoncurrentVersionTransitions").map(noncurrentTransition);
   const read = present({
     ID: rule.text("Id"),
     Status: (rule.text("Status") ?? "Enabled") as "Enabled",
@@ -129,10 +131,33 @@ function lifecycleRule(rule: Reader) {
       NoncurrentDays === undefined ? undefined : present({ NoncurrentDays, NewerNoncurrentVersions }),
     AbortIncompleteMultipartUpload:
       abort === undefined ? undefined : present({ DaysAfterInitiation: abort.number("DaysAfterInitiation") }),
+    Transitions,
+    NoncurrentVersionTransitions,
   });
   noncurrent?.end();
   abort?.end();
   rule.end();
+  return read;
+}
+
+function transition(item: Reader) {
+  const date = item.text("TransitionDate");
+  const read = present({
+    StorageClass: item.text("StorageClass") as "GLACIER",
+    Days: item.number("TransitionInDays"),
+    Date: date === undefined ? undefined : new Date(date),
+  });
+  item.end();
+  return read;
+}
+
+function noncurrentTransition(item: Reader) {
+  const read = present({
+    StorageClass: item.text("StorageClass") as "GLACIER",
+    NoncurrentDays: item.number("TransitionInDays"),
+    NewerNoncurrentVersions: item.number("NewerNoncurrentVersions"),
+  });
+  item.end();
   return read;
 }
 

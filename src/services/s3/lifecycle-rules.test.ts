@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { abandoned, dueMs, rulesOf, toldRule, verdictOf, type Candidate } from "./lifecycle-rules.ts";
+import { abandoned, dueMs, expiryOf, rulesOf, toldRule, verdictOf, type Candidate } from "./lifecycle-rules.ts";
 
 const day = 24 * 3600_000;
 const t0 = Date.UTC(2026, 0, 1, 10);
@@ -81,14 +81,30 @@ describe("lifecycle rules", () => {
     expect(rules(...given).map(toldRule)).toEqual(given);
   });
 
+  it("keep transitions, and tell of the first expiry", () => {
+    const given = {
+      ID: "a b",
+      Status: "Enabled" as const,
+      Filter: { Prefix: "logs/" },
+      Expiration: { Days: 9 },
+      Transitions: [{ StorageClass: "GLACIER" as const, Days: 1 }],
+      NoncurrentVersionTransitions: [{ StorageClass: "DEEP_ARCHIVE" as const, NoncurrentDays: 2 }],
+    };
+    const kept = rules(given, { ID: "later", Status: "Enabled", Filter: { Prefix: "" }, Expiration: { Days: 30 } });
+    expect(kept.slice(0, 1).map(toldRule)).toEqual([given]);
+    expect(expiryOf(kept, candidate())).toBe('expiry-date="Sun, 11 Jan 2026 00:00:00 GMT", rule-id="a%20b"');
+    expect(expiryOf(kept, candidate({ key: "x" }))).toContain('rule-id="later"');
+    expect(expiryOf([], candidate())).toBeUndefined();
+  });
+
   it.each([
     [{ Status: "Enabled" as const, Prefix: "" }, "InvalidRequest"],
     [{ Status: "Enabled" as const, Expiration: { Days: 1 } }, "MalformedXML"],
     [{ Status: "Enabled" as const, Prefix: "", Expiration: { Days: 0 } }, "InvalidArgument"],
     [{ Status: "Enabled" as const, Prefix: "", Expiration: { Date: new Date(t0) } }, "InvalidArgument"],
     [
-      { Status: "Enabled" as const, Prefix: "", Transitions: [{ Days: 1, StorageClass: "GLACIER" as const }] },
-      "NotImplemented",
+      { Status: "Enabled" as const, Prefix: "", Transitions: [{ Days: 1, StorageClass: "STANDARD_IA" as const }] },
+      "InvalidArgument",
     ],
   ])("refuse %j", (asked, code) => {
     expect(() => rules(asked)).toThrow(expect.objectContaining({ code }));

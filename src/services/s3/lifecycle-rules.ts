@@ -1,10 +1,12 @@
 /** Lifecycle rules, pure: what becomes of a version, and when. Source: S3 user guide, "Expiring objects" and "Lifecycle configuration elements". */
 import { fault } from "./faults.ts";
-import type { LifecycleRule } from "./settings-of.ts";
+import type { LifecycleRule, Transition } from "./settings-of.ts";
 import type { InputOf, Received } from "../../kit/handlers.ts";
 
 const dayMs = 24 * 3600_000;
 const rulesMax = 1_000;
+/** Source: S3 user guide, "Constraints and considerations for transitions". */
+const infrequentDaysMin = 30;
 
 type Asked = NonNullable<
   Received<InputOf<typeof import("@aws-sdk/client-s3"), "PutBucketLifecycleConfiguration">>["LifecycleConfiguration"]
@@ -88,12 +90,11 @@ export function rulesOf(asked: readonly Asked[], newId: () => string): Lifecycle
 }
 
 function ruleOf(asked: Asked, newId: () => string): LifecycleRule {
-  for (const name of ["Transitions", "NoncurrentVersionTransitions"] as const) {
-    if ((asked[name]?.length ?? 0) > 0)
-      throw fault("NotImplemented", `Mikan does not implement ${name} of lifecycles yet.`);
-  }
   const { Expiration, NoncurrentVersionExpiration: noncurrent, AbortIncompleteMultipartUpload: abort } = asked;
-  if (Expiration === undefined && noncurrent === undefined && abort === undefined) {
+  const transitions = (asked.Transitions ?? []).map(transitionOf);
+  const noncurrentTransitions = (asked.NoncurrentVersionTransitions ?? []).map(noncurrentTransitionOf);
+  const moves = transitions.length + noncurrentTransitions.length > 0;
+  if (Expiration === undefined && noncurrent === undefined && abort === undefined && !moves) {
     throw fault("InvalidRequest", "At least one action needs to be specified in a rule");
   }
   const expireAtMs = Expiration?.Date?.getTime() ?? null;
@@ -116,6 +117,29 @@ function ruleOf(asked: Asked, newId: () => string): LifecycleRule {
     noncurrentDays: noncurrent?.NoncurrentDays ?? null,
     noncurrentKept: noncurrent?.NewerNoncurrentVersions ?? null,
     abortDays: abort?.DaysAfterInitiation ?? null,
+    transitions,
+    noncurrentTransitions,
+  };
+}
+
+function transitionOf({ StorageClass, Days, Date: at }: NonNullable<Asked["Transitions"]>[number]): Transition {
+  if (StorageClass === undefined || (Days === undefined) === (at === undefined)) throw malformed();
+  if ((Days ?? 0) < 0) throw fault("InvalidArgument", "'Days' in Transition action must be nonnegative");
+  if (Days !== undefined && Days < infrequentDaysMin && StorageClass.endsWith("_IA")) {
+    const message = `'Days' in Transition action must be greater than or equal to ${infrequentDaysMin} for storageClass '${StorageClass}'`;
+    throw fault("InvalidArgument", message);
+  }
+  return { storageClass: StorageClass, days: Days ?? null, atMs: at?.getTime() ?? null, newerKept: null };
+}
+
+function noncurrentTransitionOf(asked: NonNullable<Asked["NoncurrentVersionTransitions"]>[number]): Transition {
+  const { StorageClass, NoncurrentDays, NewerNoncurrentVersions } = asked;
+  if (StorageClass === undefined || NoncurrentDays === undefined) throw malformed();
+  return {
+    storageClass: StorageClass,
+    days: NoncurrentDays,
+    atMs: null,
+    newerKept: NewerNoncurrentVersions ?? null,
   };
 }
 
@@ -159,7 +183,42 @@ export function toldRule(rule: LifecycleRule) {
           },
         }),
     ...(abortDays === null ? {} : { AbortIncompleteMultipartUpload: { DaysAfterInitiation: abortDays } }),
+    ...toldTransitions(rule),
   };
+}
+
+function toldTransitions({ transitions = [], noncurrentTransitions = [] }: LifecycleRule) {
+  const Transitions = transitions.map(({ storageClass: StorageClass, days, atMs }) => ({
+    StorageClass,
+    ...(days === null ? {} : { Days: days }),
+    ...(atMs === null ? {} : { Date: new Date(atMs) }),
+  }));
+  const NoncurrentVersionTransitions = noncurrentTransitions.map(({ storageClass: StorageClass, days, newerKept }) => ({
+    StorageClass,
+    ...(days === null ? {} : { NoncurrentDays: days }),
+    ...(newerKept === null ? {} : { NewerNoncurrentVersions: newerKept }),
+  }));
+  return {
+    ...(Transitions.length === 0 ? {} : { Transitions }),
+    ...(NoncurrentVersionTransitions.length === 0 ? {} : { NoncurrentVersionTransitions }),
+  };
+}
+
+/** When the newest version of an object expires, and by which rule; undefined when it does not. For `x-amz-expiration`. */
+export function expiryOf(
+  rules: readonly LifecycleRule[],
+  object: Pick<Candidate, "key" | "sizeBytes" | "tags" | "modifiedMs">,
+): string | undefined {
+  const candidate = { ...object, supersededMs: null, deleteMarker: false, newerNoncurrent: 0, alone: false };
+  const [first] = rules
+    .filter((rule) => rule.enabled && matches(rule, candidate))
+    .flatMap(({ id, expireDays, expireAtMs }) => {
+      const atMs = expireDays === null ? expireAtMs : dueMs(object.modifiedMs, expireDays);
+      return atMs === null ? [] : [{ id, atMs }];
+    })
+    .toSorted((a, b) => a.atMs - b.atMs);
+  if (first === undefined) return undefined;
+  return `expiry-date="${new Date(first.atMs).toUTCString()}", rule-id="${encodeURIComponent(first.id)}"`;
 }
 
 function toldFilter({ prefix, tags, sizeAbove, sizeBelow, style }: LifecycleRule["filter"]) {

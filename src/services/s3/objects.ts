@@ -2,6 +2,7 @@
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
+import type { ReadTx } from "../../store/store.ts";
 import { described, preparedColumns, preparedOf } from "./attributes-of.ts";
 import { ownBucket } from "./buckets.ts";
 import { checksumMembers, givenChecksum, type ObjectChecksum } from "./checksums.ts";
@@ -9,12 +10,13 @@ import { checkRead, checkWrite, rangeOf, type Conditions, type Range } from "./c
 import { cut, piecesOf, putBody, readPieces, type Piece } from "./content.ts";
 import { createEncryption, encryptionMembers, type CustomerKey } from "./encryption.ts";
 import { fault } from "./faults.ts";
+import { expiryOf } from "./lifecycle-rules.ts";
 import { checkKey, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
 import type { Reading } from "./reading.ts";
 import { findPart } from "./parts.ts";
 import { newestVersion, placeVersion, readableVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
-import { allSettings, type Bucket, type Version } from "./tables.ts";
+import { allSettings, settingOf, type Bucket, type Version } from "./tables.ts";
 
 interface ReadInput extends Conditions, CustomerKey {
   Bucket: string;
@@ -29,6 +31,7 @@ interface Found {
   bucket: Bucket;
   version: Version;
   versionId: { VersionId?: string };
+  expiration: { Expiration?: string };
   pieces: Piece[];
   /** The part of it that is asked for; undefined for the whole. */
   range: Range | undefined;
@@ -55,13 +58,22 @@ function overridden(input: Overrides): Record<string, string | Date> {
   );
 }
 
+async function expirationIn(tx: ReadTx, bucket: Bucket, version: Version): Promise<{ Expiration?: string }> {
+  if (version.superseded_ms !== null) return {};
+  const rules = await settingOf(tx, bucket, "lifecycle");
+  const { key, size_bytes: sizeBytes, modified_ms: modifiedMs, tags } = version;
+  const Expiration = rules && expiryOf(rules, { key, sizeBytes, modifiedMs, tags: tags ?? {} });
+  return Expiration === undefined ? {} : { Expiration };
+}
+
 const keptOf = ({ headers, data_key: dataKey }: Version) => ({ headers, dataKey });
 
-function answerOf({ version, versionId, range, checksum }: Found, input: Overrides) {
+function answerOf({ version, versionId, range, checksum, expiration }: Found, input: Overrides) {
   const { start, end } = range ?? { start: 0, end: version.size_bytes };
   return {
     ...described(version),
     ...versionId,
+    ...expiration,
     ContentLength: end - start,
     ...(range === undefined ? {} : { ContentRange: `bytes ${start}-${end - 1}/${version.size_bytes}` }),
     ...(version.parts_count === null ? {} : { PartsCount: version.parts_count }),
@@ -87,6 +99,7 @@ export function objectOperations(deps: Deps & { reading: Reading }, events: Even
       return {
         bucket,
         version,
+        expiration: await expirationIn(tx, bucket, version),
         versionId: await versionIdIn(tx, bucket, version),
         pieces: await piecesOf(tx, version),
         // An empty object has no range that could be told.

@@ -165,6 +165,9 @@ describe("websites", () => {
     await expect(s3.send(new PutBucketPolicyCommand({ Bucket, Policy: "no json" }))).rejects.toThrow(
       named("MalformedPolicy"),
     );
+    const range = await visit("/", { Range: "bytes=1-2" });
+    expect(range).toMatchObject({ status: 206, body: "om", headers: { "content-range": "bytes 1-2/4" } });
+    expect(await visit("/", { Range: "bytes=9-" })).toMatchObject({ status: 416 });
     expect(await (await s3.send(new GetObjectCommand({ Bucket, Key: "index.html" }))).Body?.transformToString()).toBe(
       "home",
     );

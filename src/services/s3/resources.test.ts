@@ -161,12 +161,12 @@ describe("AWS::S3::Bucket", () => {
   });
 
   it("refuses by name what is not run, and leaves nothing behind", async () => {
-    const Transitions = [{ StorageClass: "GLACIER", TransitionInDays: 1 }];
-    const rules = { LifecycleConfiguration: { Rules: [{ Status: "Enabled", ExpirationInDays: 9, Transitions }] } };
+    const Rules = [{ Status: "Enabled", ExpirationInDays: 9, Transition: { StorageClass: "GLACIER" } }];
+    const rules = { LifecycleConfiguration: { Rules } };
     const { StackId: StackName = "" } = await make("refused", rules);
     expect(await ended(StackName)).toBe("ROLLBACK_COMPLETE");
     const failures = await failuresOf(clients, StackName);
-    expect(failures.join("\n")).toContain("LifecycleConfiguration.Rules[0].Transitions");
+    expect(failures.join("\n")).toContain("LifecycleConfiguration.Rules[0].Transition");
     await expect(clients.s3.send(new HeadBucketCommand({ Bucket }))).rejects.toThrow(named("NotFound"));
   });
 });

@@ -41,6 +41,16 @@ export interface LifecycleRule {
   noncurrentDays: number | null;
   noncurrentKept: number | null;
   abortDays: number | null;
+  /** Recorded: every object can be read at once. Absent in rules kept before they were taken. */
+  transitions?: Transition[];
+  noncurrentTransitions?: Transition[];
+}
+
+export interface Transition {
+  storageClass: S3.TransitionStorageClass;
+  days: number | null;
+  atMs: number | null;
+  newerKept: number | null;
 }
 
 export interface Settings {

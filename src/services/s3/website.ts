@@ -6,8 +6,8 @@ import { matchesGlob } from "../../kit/authorize.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import type { ReadTx } from "../../store/store.ts";
-import { checkRead } from "./conditions.ts";
-import { piecesOf, readPieces, type Piece, type Readable } from "./content.ts";
+import { checkRead, rangeOf } from "./conditions.ts";
+import { cut, piecesOf, readPieces, type Piece, type Readable } from "./content.ts";
 import { fault } from "./faults.ts";
 import type { Settings } from "./settings-of.ts";
 import { putSetting, readSetting, removeSetting } from "./settings.ts";
@@ -77,6 +77,7 @@ export interface Visit {
   path: string;
   ifNoneMatch: string | undefined;
   ifModifiedSince: Date | undefined;
+  range?: string | undefined;
 }
 
 interface Page {
@@ -149,7 +150,7 @@ async function resolve(tx: ReadTx, { bucket, website, policy }: Site, path: stri
 const escaped = (text: string) => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 function errorPage(status: number, code: string, message: string): HttpResponse {
-  const title = `${status} ${status === 403 ? "Forbidden" : status === 404 ? "Not Found" : "Error"}`;
+  const title = `${status} ${status === 403 ? "Forbidden" : status === 404 ? "Not Found" : status === 416 ? "Requested Range Not Satisfiable" : "Error"}`;
   const html = `<html>\n<head><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n<li>Code: ${escaped(code)}</li>\n<li>Message: ${escaped(message)}</li>\n</ul>\n</body>\n</html>\n`;
   return { status, headers: ["Content-Type", "text/html; charset=utf-8"], body: Buffer.from(html) };
 }
@@ -162,8 +163,10 @@ const redirection = (status: number, location: string): HttpResponse => ({
 
 /** The internal operation `s3:Visit`: a request of a browser, answered with a page. */
 export function websiteVisits({ store, reading }: Readable) {
-  const pageResponse = (status: number, { version, pieces }: Page): HttpResponse => {
-    const body: Body = version.size_bytes === 0 ? new Uint8Array(0) : readPieces({ store, reading }, pieces);
+  const pageResponse = (status: number, { version, pieces }: Page, asked?: string): HttpResponse => {
+    const range = rangeOf(asked, version.size_bytes);
+    const { start, end } = range ?? { start: 0, end: version.size_bytes };
+    const body: Body = end === start ? new Uint8Array(0) : readPieces({ store, reading }, cut(pieces, start, end));
     const { CacheControl, ContentDisposition, ContentEncoding, ContentLanguage } = version.headers;
     const kept = Object.entries({
       "Cache-Control": CacheControl,
@@ -175,14 +178,17 @@ export function websiteVisits({ store, reading }: Readable) {
       "Content-Type",
       version.content_type,
       "Content-Length",
-      String(version.size_bytes),
+      String(end - start),
+      ...(range === undefined ? [] : ["Content-Range", `bytes ${start}-${end - 1}/${version.size_bytes}`]),
+      "Accept-Ranges",
+      "bytes",
       "ETag",
       `"${version.etag}"`,
       "Last-Modified",
       new Date(version.modified_ms).toUTCString(),
       ...kept,
     ];
-    return { status, headers, body };
+    return { status: range === undefined ? status : 206, headers, body };
   };
 
   const visit = async (request: Visit): Promise<HttpResponse> => {
@@ -239,7 +245,12 @@ export function websiteVisits({ store, reading }: Readable) {
       if (!isFault(error, "NotModified")) throw error;
       return { status: 304, headers: ["ETag", `"${outcome.page.version.etag}"`], body: undefined };
     }
-    return pageResponse(200, outcome.page);
+    try {
+      return pageResponse(200, outcome.page, request.range);
+    } catch (error) {
+      if (!isFault(error, "InvalidRange")) throw error;
+      return errorPage(416, "InvalidRange", error.message);
+    }
   };
 
   return {

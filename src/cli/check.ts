@@ -87,10 +87,16 @@ export const check: Command = {
       ...(given ? { parameters } : {}),
     });
     const lines = text.replace(/^\uFEFF/, "").split("\n");
-    for (const finding of report.findings.slice(0, findingsShownMax)) say(`${printed(file, lines, finding)}\n`);
-    const left = report.findings.length - findingsShownMax;
-    if (left > 0) say(`${left} more are not shown.\n`);
-    say(`${file}: ${summary(report)}`);
+    const shown = report.findings.slice(0, findingsShownMax);
+    const left = report.findings.length - shown.length;
+    // In one write: who reads only the first lines of it may be gone for a second.
+    say(
+      [
+        ...shown.map((finding) => `${printed(file, lines, finding)}\n`),
+        ...(left === 0 ? [] : [`${left} more are not shown.\n`]),
+        `${file}: ${summary(report)}`,
+      ].join("\n"),
+    );
     return report.findings.some(({ severity }) => severity !== "warning") ? 1 : 0;
   },
 };

@@ -32,6 +32,7 @@ const benches: readonly Bench[] = [
   { name: "start", needs: [], run: start },
   { name: "embedded", needs: [], run: embedded },
   { name: "stacks", needs: [], run: stacks },
+  { name: "s3", needs: [], run: s3 },
   { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
   { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
   { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
@@ -70,6 +71,12 @@ async function stacks(): Promise<Outcome> {
   const figures = await bench.run();
   const skipped = (await bench.arePeersInstalled()) ? [] : [bench.peersSkipped];
   return { ...unpromised(figures), promises: bench.promises(figures), skipped };
+}
+
+async function s3(): Promise<Outcome> {
+  const bench = await import("./s3.ts");
+  const figures = await bench.run();
+  return { ...unpromised(figures), promises: bench.promises(figures), skipped: await bench.skippedPeers() };
 }
 
 async function start(): Promise<Outcome> {

@@ -1,0 +1,63 @@
+/** The tables of layers, URLs, event configurations and weights on PostgreSQL: a whole node by the official client. */
+import {
+  CreateAliasCommand,
+  CreateFunctionCommand,
+  CreateFunctionUrlConfigCommand,
+  DeleteFunctionCommand,
+  DeleteLayerVersionCommand,
+  GetAliasCommand,
+  GetFunctionCommand,
+  InvokeCommand,
+  LambdaClient,
+  ListFunctionEventInvokeConfigsCommand,
+  ListFunctionUrlConfigsCommand,
+  ListLayersCommand,
+  ListLayerVersionsCommand,
+  PublishLayerVersionCommand,
+  PutFunctionEventInvokeConfigCommand,
+  UpdateFunctionConfigurationCommand,
+} from "@aws-sdk/client-lambda";
+import { afterAll, describe, expect, it } from "vitest";
+import { startPostgresOrSkip } from "../../../test/postgres.ts";
+import { startMikan } from "../../mikan.ts";
+import { role, zipOf } from "./node.suite.ts";
+
+const server = await startPostgresOrSkip("Lambda on PostgreSQL");
+afterAll(() => server?.stop());
+
+describe.skipIf(server === undefined)("PostgreSQL", () => {
+  it("holds layers and all that belongs to functions", { timeout: 90_000 }, async () => {
+    const mikan = await startMikan({ data: (await server?.createDatabase()) ?? "", clock: "fake" });
+    const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+    const lambda = new LambdaClient({ endpoint: mikan.url, region: "us-east-1", credentials, maxAttempts: 1 });
+    const key = { FunctionName: "tiles" };
+    const Content = { ZipFile: await zipOf({ "nodejs/node_modules/w/index.js": "module.exports = 1;" }) };
+    const layer = await lambda.send(new PublishLayerVersionCommand({ LayerName: "w", Content }));
+    await lambda.send(new PublishLayerVersionCommand({ LayerName: "w", Content }));
+    const { Layers } = await lambda.send(new ListLayersCommand({}));
+    expect(Layers?.map(({ LatestMatchingVersion }) => LatestMatchingVersion?.Version)).toEqual([2]);
+    const Code = { ZipFile: await zipOf({ "index.js": 'exports.handler = async () => require("w");' }) };
+    const settings = { Role: role, Runtime: "nodejs24.x", Handler: "index.handler", Publish: true } as const;
+    const used = [layer.LayerVersionArn ?? ""];
+    await lambda.send(new CreateFunctionCommand({ ...key, ...settings, Code, Layers: used }));
+    for (const VersionNumber of [1, 2]) {
+      await lambda.send(new DeleteLayerVersionCommand({ LayerName: "w", VersionNumber }));
+    }
+    expect((await lambda.send(new ListLayerVersionsCommand({ LayerName: "w" }))).LayerVersions).toEqual([]);
+    await mikan.clock?.advance(3600_000);
+    await lambda.send(new UpdateFunctionConfigurationCommand({ ...key, Timeout: 9 }));
+    expect((await lambda.send(new InvokeCommand(key))).Payload?.transformToString()).toBe("1");
+    await lambda.send(new CreateAliasCommand({ ...key, Name: "live", FunctionVersion: "1" }));
+    expect((await lambda.send(new GetAliasCommand({ ...key, Name: "live" }))).RoutingConfig).toBeUndefined();
+    await lambda.send(new CreateFunctionUrlConfigCommand({ ...key, AuthType: "NONE", Cors: { AllowOrigins: ["*"] } }));
+    const { FunctionUrlConfigs } = await lambda.send(new ListFunctionUrlConfigsCommand(key));
+    expect(FunctionUrlConfigs?.map(({ Cors }) => Cors)).toEqual([{ AllowOrigins: ["*"] }]);
+    await lambda.send(new PutFunctionEventInvokeConfigCommand({ ...key, MaximumRetryAttempts: 0 }));
+    const listed = await lambda.send(new ListFunctionEventInvokeConfigsCommand(key));
+    expect(listed.FunctionEventInvokeConfigs).toHaveLength(1);
+    await lambda.send(new DeleteFunctionCommand(key));
+    await expect(lambda.send(new GetFunctionCommand(key))).rejects.toThrow("Function not found");
+    lambda.destroy();
+    await mikan.close(0);
+  });
+});

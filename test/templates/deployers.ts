@@ -22,6 +22,8 @@ export interface Deployer {
   command?: string;
   /** Makes or changes a stack, and waits until it rests: whether it is as the template says, and what was said. */
   deploy(place: Place, deployment: Deployment): Promise<{ done: boolean; said: string }>;
+  /** Begins to look for drift, where the client can; gives the detection's id. */
+  detectDrift?(place: Place, stack: string): Promise<string>;
   /** Deletes a stack, and waits until it is gone. */
   remove(place: Place, stack: string): Promise<void>;
 }
@@ -125,6 +127,10 @@ export const byAws: Deployer = {
     const status = await restingStatus(place.clients, stack);
     return { done: /^(CREATE|UPDATE)_COMPLETE$/.test(status), said: status };
   },
+  async detectDrift(place, stack) {
+    const words = ["cloudformation", "detect-stack-drift", "--stack-name", stack, "--output", "text"];
+    return must(await run("aws", words, surroundings(place)), "aws cloudformation detect-stack-drift").trim();
+  },
   async remove(place, stack) {
     const { Stacks } = await place.clients.cloudformation.send(new DescribeStacksCommand({ StackName: stack }));
     const ended = await run("aws", ["cloudformation", "delete-stack", "--stack-name", stack], surroundings(place));
@@ -140,7 +146,9 @@ export const bySam: Deployer = {
     const bucket = ["--s3-bucket", await bucketFor(place)];
     const named = ["--stack-name", stack, "--template-file", basename(template), "--region", "us-east-1"];
     const flags = ["--no-progressbar", "--no-confirm-changeset"];
-    const overrides = withFlag("--parameter-overrides", pairs(parameters));
+    // It takes them apart at spaces itself.
+    const quoted = Object.entries(parameters).map(([key, value]) => `${key}="${value}"`);
+    const overrides = withFlag("--parameter-overrides", quoted);
     const words = ["deploy", ...named, ...bucket, ...flags, ...capabilities, ...overrides];
     const ended = await run("sam", words, surroundings(place, dirname(template)));
     return { done: ended.code === 0, said: said(ended) };

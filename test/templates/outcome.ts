@@ -50,9 +50,15 @@ export async function outcomeOf(place: Place, StackName: string): Promise<Outcom
   };
 }
 
+async function beginDetection({ clients: { cloudformation } }: Place, StackName: string): Promise<string> {
+  const { StackDriftDetectionId = "" } = await cloudformation.send(new DetectStackDriftCommand({ StackName }));
+  return StackDriftDetectionId;
+}
+
 /** The resources that are not as the stack made them: `LogicalId: changed properties`. */
-export async function driftOf({ clients: { cloudformation } }: Place, StackName: string): Promise<string[]> {
-  const { StackDriftDetectionId } = await cloudformation.send(new DetectStackDriftCommand({ StackName }));
+export async function driftOf(place: Place, StackName: string, begin = beginDetection): Promise<string[]> {
+  const { cloudformation } = place.clients;
+  const StackDriftDetectionId = await begin(place, StackName);
   const status = () => cloudformation.send(new DescribeStackDriftDetectionStatusCommand({ StackDriftDetectionId }));
   await expect.poll(async () => (await status()).DetectionStatus, { timeout: 20_000 }).toBe("DETECTION_COMPLETE");
   const { StackResourceDrifts = [] } = await cloudformation.send(new DescribeStackResourceDriftsCommand({ StackName }));

@@ -101,7 +101,7 @@ async function live(scenario: Scenario, by: Deployer, place: Place, directory: s
 
   expect(await driftOf(place, stack)).toEqual([]);
   await drift.make(place);
-  const drifted = await driftOf(place, stack);
+  const drifted = await driftOf(place, stack, by.detectDrift);
   expect(drifted).toEqual(drift.seen);
   await drift.mend(place);
   expect(await driftOf(place, stack)).toEqual([]);

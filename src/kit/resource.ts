@@ -74,11 +74,10 @@ export interface Resource {
   /** Properties whose change makes a new resource in the place of the old one. The name's property always does. */
   replaceOn?: readonly string[];
   /**
-   * Another physical id in the answer says that another resource has taken the place of the old one, which is deleted
-   * when the stack's update is over.
-   *
    * Makes an existing resource as `request.properties` say; without it, every change replaces. Idempotent, and also
-   * called to take a change back that has failed half way: the resource may be anything between the two.
+   * called to take a change back that has failed half way: the resource may be anything between the two. Another
+   * physical id in the answer says that another resource has taken the place of the old one, which is deleted when the
+   * stack's update is over.
    */
   update?(request: ResourceUpdate, call: Call): Promise<ResourceState>;
   /**

@@ -13,9 +13,9 @@ const beyond = 128;
 const symbols = beyond + 1;
 /** What `{n,m}` may ask for. */
 const repeatMax = 100;
-/** Places in all sequences together. */
-const placesMax = 1_000;
-/** States that are kept before they are made anew. */
+/** Places in all sequences together: what one character can cost at worst. */
+const placesMax = 150;
+/** States that are kept; a message that needs more is read to its end without keeping any. */
 const statesMax = 256;
 
 /** One character of a sequence. */
@@ -47,8 +47,8 @@ interface State {
 }
 
 /** @throws Fault InvalidParameterException for what the page above does not have. */
-export function compileRegex(text: string): (message: string) => boolean {
-  return automaton(parse(text));
+export function compileRegex(text: string, keptMax = statesMax): (message: string) => boolean {
+  return automaton(parse(text), keptMax);
 }
 
 function parse(text: string): Program {
@@ -174,21 +174,21 @@ function parseMember(text: string, at: number): { set: Uint8Array; end: number }
   return { set: only(char.charCodeAt(0)), end: at + 1 };
 }
 
-function automaton(program: Program): (message: string) => boolean {
-  let states = new Map<string, State>();
+function automaton(program: Program, keptMax: number): (message: string) => boolean {
+  const states = new Map<string, State>();
 
   const stateOf = (places: ReadonlySet<number>): State => {
     const sorted = [...places].sort((a, b) => a - b);
     const key = sorted.join();
     const seen = states.get(key);
     if (seen !== undefined) return seen;
-    if (states.size >= statesMax) states = new Map();
     const ends = sorted.filter((at) => program.places[at] === undefined);
     const matched = ends.some((at) => !program.anchoredEnds.has(at));
     const made: State = { places: sorted, matched, matchedAtEnd: ends.length > 0, next: [] };
     states.set(key, made);
     return made;
   };
+  const walk = walker(program);
 
   const step = (state: State, symbol: number): State => {
     const reached = new Set<number>();
@@ -206,20 +206,51 @@ function automaton(program: Program): (message: string) => boolean {
     const begin = new Set<number>();
     for (const at of [...program.anchored, ...program.floating]) enter(program, at, begin);
     let state = stateOf(begin);
-    let generation = states;
     // As in Java, `$` is before a line's end too, with which Lambda's messages end.
     const end = message.endsWith("\n") ? message.length - 1 : message.length;
     for (let i = 0; i < message.length; i += 1) {
       if (state.matched || (i === end && state.matchedAtEnd)) return true;
       if (state.places.length === 0) return false;
       const symbol = Math.min(message.charCodeAt(i), beyond);
-      const next = state.next[symbol] ?? step(state, symbol);
-      // States of an earlier generation are let go of, and not linked from.
-      if (generation === states) state.next[symbol] = next;
-      generation = states;
-      state = next;
+      const known = state.next[symbol];
+      // Where every character makes a new state, keeping them costs more than it saves.
+      if (known === undefined && states.size >= keptMax) return walk(state.places, message, i, end);
+      state = known ?? (state.next[symbol] = step(state, symbol));
     }
     return state.matchedAtEnd;
+  };
+}
+
+/** Goes on from a set of places without keeping states: a character costs as many steps as there are places. */
+function walker(program: Program) {
+  /** By place: the character for which it was entered last. */
+  const entered = new Int32Array(program.places.length + 1);
+  return (from: readonly number[], message: string, start: number, end: number): boolean => {
+    let here = from;
+    entered.fill(-1);
+    const isEnd = (at: number, atEnd: boolean) =>
+      program.places[at] === undefined && (atEnd || !program.anchoredEnds.has(at));
+    for (let i = start; i < message.length; i += 1) {
+      if (here.some((at) => isEnd(at, i === end))) return true;
+      const symbol = Math.min(message.charCodeAt(i), beyond);
+      const next: number[] = [];
+      const add = (first: number) => {
+        for (let at = first; entered[at] !== i; at += 1) {
+          entered[at] = i;
+          next.push(at);
+          if (program.places[at]?.optional !== true) return;
+        }
+      };
+      for (const at of here) {
+        const place = program.places[at];
+        if (place?.set[symbol] !== 1) continue;
+        add(at + 1);
+        if (place.loops) add(at);
+      }
+      program.floating.forEach(add);
+      here = next;
+    }
+    return here.some((at) => isEnd(at, true));
   };
 }
 

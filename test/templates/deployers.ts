@@ -39,6 +39,8 @@ const environmentOf = ({ node }: Place) => ({
   SAM_CLI_TELEMETRY: "0",
   // Seconds between its questions how far a stack is.
   SAM_CLI_POLL_DELAY: "0.2",
+  // Loops, which it refuses otherwise.
+  SAM_CLI_ENABLE_LANGUAGE_EXTENSIONS: "1",
 });
 
 const surroundings = (place: Place, cwd?: string) => ({

@@ -1,5 +1,5 @@
 /** One thing that is wrong with a template: what, where, and what was perhaps meant. */
-import { nearestOf } from "./nearest.ts";
+import { nearestOf } from "../../../base/nearest.ts";
 
 /** Steps from the template's top: `["Resources", "Function", "Properties", "Layers", 0]`. */
 export type Path = readonly (string | number)[];

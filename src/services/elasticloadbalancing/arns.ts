@@ -8,34 +8,49 @@ export interface Place {
   region: string;
 }
 
+/** As CreateLoadBalancer calls it, without those that Mikan does not run. */
+export type LoadBalancerType = "application" | "network";
+
 export interface LoadBalancerKey extends Place {
   name: string;
   id: string;
+  /** A {@link LoadBalancerType}. */
+  type: string;
 }
 
 /** What listeners and rules carry of the load balancer they belong to. */
 export interface Membership extends Place {
   load_balancer_name: string;
   load_balancer_id: string;
+  /** A {@link LoadBalancerType}. */
+  load_balancer_type: string;
 }
+
+/** How ARNs say the type. */
+const shortOf = (type: string) => (type === "network" ? "net" : "app");
 
 const arnOf = ({ account, region }: Place, resource: string) =>
   formatArn({ service: "elasticloadbalancing", account, region, resource });
 
-export const loadBalancerArn = (key: LoadBalancerKey) => arnOf(key, loadBalancerFullNameIn(key));
-/** `loadbalancer/app/NAME/ID`. CloudWatch's dimension, and CloudFormation's LoadBalancerFullName, is it from `app` on. */
-const loadBalancerFullNameIn = ({ name, id }: LoadBalancerKey) => `loadbalancer/app/${name}/${id}`;
-export const loadBalancerFullName = ({ name, id }: LoadBalancerKey) => `app/${name}/${id}`;
+export const loadBalancerArn = (key: LoadBalancerKey) => arnOf(key, `loadbalancer/${loadBalancerFullName(key)}`);
+/** `app/NAME/ID`: CloudWatch's dimension, and CloudFormation's LoadBalancerFullName. */
+export const loadBalancerFullName = ({ name, id, type }: Omit<LoadBalancerKey, keyof Place>) =>
+  `${shortOf(type)}/${name}/${id}`;
 
 /** The ARN of the load balancer that a listener or rule belongs to. */
-export const ownerArn = (of: Membership) =>
-  loadBalancerArn({ ...of, name: of.load_balancer_name, id: of.load_balancer_id });
+export const ownerArn = (of: Membership) => loadBalancerArn({ ...of, ...ownerIn(of) });
+
+const ownerIn = (of: Membership) => ({
+  name: of.load_balancer_name,
+  id: of.load_balancer_id,
+  type: of.load_balancer_type,
+});
 
 export const listenerArn = (listener: Membership & { id: string }) =>
-  arnOf(listener, `listener/app/${listener.load_balancer_name}/${listener.load_balancer_id}/${listener.id}`);
+  arnOf(listener, `listener/${loadBalancerFullName(ownerIn(listener))}/${listener.id}`);
 
 export const ruleArn = (rule: Membership & { id: string; listener_id: string }) =>
-  arnOf(rule, `listener-rule/app/${rule.load_balancer_name}/${rule.load_balancer_id}/${rule.listener_id}/${rule.id}`);
+  arnOf(rule, `listener-rule/${loadBalancerFullName(ownerIn(rule))}/${rule.listener_id}/${rule.id}`);
 
 export const targetGroupArn = (group: Place & { name: string; id: string }) => arnOf(group, targetGroupFullName(group));
 export const targetGroupFullName = ({ name, id }: { name: string; id: string }) => `targetgroup/${name}/${id}`;

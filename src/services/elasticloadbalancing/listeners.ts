@@ -15,6 +15,7 @@ import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, listenerAttributes, type Attribute } from "./attributes.ts";
 import { forwardedGroups } from "./forwarding.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
+import { protocolOf } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, notRun, type Elb } from "./refusals.ts";
@@ -44,7 +45,7 @@ async function described(tx: ReadTx, listener: Listener): Promise<SdkListener> {
     ListenerArn: listenerArn(listener),
     LoadBalancerArn: ownerArn(listener),
     Port: listener.port,
-    Protocol: "HTTP",
+    Protocol: protocolOf(listener),
     DefaultActions: [describedAction(action)],
   };
 }
@@ -112,7 +113,7 @@ async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, 
     );
   }
   await checkPort(tx, listener.port, listener, owner);
-  const { account, region, load_balancer_id, load_balancer_name } = listener;
+  const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = listener;
   const groupIds = await forwardedGroups(tx, call, listener, action);
   const rule: Rule = {
     account,
@@ -120,10 +121,12 @@ async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, 
     id: ruleId,
     load_balancer_id,
     load_balancer_name,
+    load_balancer_type,
     listener_id: listener.id,
     priority: defaultPriority,
     conditions: [],
     action,
+    transforms: null,
     tags: [],
     token: null,
   };
@@ -168,8 +171,11 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
           id: parts.listenerId,
           load_balancer_id: owner.id,
           load_balancer_name: owner.name,
+          load_balancer_type: owner.type,
           created_ms: clock.now(),
           port,
+          protocol: input.Protocol ?? "HTTP",
+          security: null,
           attributes: set,
           tags,
           token: parts.token,

@@ -35,7 +35,7 @@ export function describedLoadBalancer(row: LoadBalancer): SdkLoadBalancer {
     LoadBalancerName: row.name,
     Scheme: row.scheme === "internal" ? "internal" : "internet-facing",
     State: { Code: "active" },
-    Type: "application",
+    Type: row.type === "network" ? "network" : "application",
     AvailabilityZones: zonesOf(row),
     SecurityGroups: row.security_groups,
     IpAddressType: ipAddressTypeOf(row.ip_address_type),

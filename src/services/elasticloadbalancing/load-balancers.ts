@@ -70,6 +70,7 @@ export function loadBalancerCreation({ store, ids, clock }: Pick<ElbDeps, "store
       region: call.region,
       id: ids.hex(8),
       name: input.Name,
+      type: input.Type ?? "application",
       created_ms: clock.now(),
       scheme: input.Scheme ?? "internet-facing",
       ip_address_type: input.IpAddressType ?? "ipv4",

@@ -92,17 +92,19 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
     const tags = mergeTags([], input.Tags ?? []);
     const body = async (tx: Tx) => {
       const listener = await existingListener(tx, call, input.ListenerArn);
-      const { account, region, load_balancer_id, load_balancer_name } = listener;
+      const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = listener;
       return insertRule(tx, call, {
         account,
         region,
         id,
         load_balancer_id,
         load_balancer_name,
+        load_balancer_type,
         listener_id: listener.id,
         priority: input.Priority,
         conditions,
         action,
+        transforms: null,
         tags,
         token: token ?? null,
       });

@@ -12,86 +12,114 @@ import type { TargetGroupSettings } from "./target-group-settings.ts";
 
 const place = { account: c.id, region: c.id };
 
+const loadBalancerColumns = {
+  ...place,
+  /** 16 hex digits, the end of the ARN. */
+  id: c.id,
+  name: c.id,
+  created_ms: c.time,
+  scheme: c.id,
+  ip_address_type: c.id,
+  /** Network ids are kept as they came. */
+  subnets: c.json<string[]>(),
+  security_groups: c.json<string[]>(),
+  attributes: c.json<Attributes>(),
+  tags: c.json<Tag[]>(),
+  /** The CloudFormation step that made it; null when a client did. */
+  token: c.nullable(c.id),
+};
+const loadBalancerKeys = {
+  key: ["account", "region", "id"],
+  indexes: [{ columns: ["account", "region", "name"], unique: true }],
+} as const;
+
 export const loadBalancers = table(
   "elasticloadbalancing_load_balancers",
   {
-    ...place,
-    /** 16 hex digits, the end of the ARN. */
-    id: c.id,
-    name: c.id,
-    created_ms: c.time,
-    scheme: c.id,
-    ip_address_type: c.id,
-    /** Network ids are kept as they came. */
-    subnets: c.json<string[]>(),
-    security_groups: c.json<string[]>(),
-    attributes: c.json<Attributes>(),
-    tags: c.json<Tag[]>(),
-    /** The CloudFormation step that made it; null when a client did. */
-    token: c.nullable(c.id),
+    ...loadBalancerColumns,
+    /** A {@link LoadBalancerType}. */
+    type: c.text,
   },
-  { key: ["account", "region", "id"], indexes: [{ columns: ["account", "region", "name"], unique: true }] },
+  loadBalancerKeys,
 );
 export type LoadBalancer = Row<typeof loadBalancers>;
 
-const membership = { load_balancer_id: c.id, load_balancer_name: c.id };
+const membershipBefore = { load_balancer_id: c.id, load_balancer_name: c.id };
+/** Of what belongs to a load balancer: its {@link LoadBalancerType}. */
+const ofType = { load_balancer_type: c.text };
+
+const listenerColumns = {
+  ...place,
+  id: c.id,
+  ...membershipBefore,
+  created_ms: c.time,
+  port: c.int,
+  attributes: c.json<Attributes>(),
+  tags: c.json<Tag[]>(),
+  token: c.nullable(c.id),
+};
+const listenerKeys = {
+  key: ["account", "region", "id"],
+  // All load balancers of a node bind on one address, so a port is taken over all accounts.
+  indexes: [{ columns: ["account", "region", "load_balancer_id"] }, { columns: ["port"], unique: true }],
+} as const;
 
 export const listeners = table(
   "elasticloadbalancing_listeners",
   {
-    ...place,
-    id: c.id,
-    ...membership,
-    created_ms: c.time,
-    port: c.int,
-    attributes: c.json<Attributes>(),
-    tags: c.json<Tag[]>(),
-    token: c.nullable(c.id),
+    ...listenerColumns,
+    ...ofType,
+    protocol: c.text,
+    /** How TLS ends there, as JSON: {@link ListenerSecurity}; null for clear text. */
+    security: c.nullable(c.text),
   },
-  {
-    key: ["account", "region", "id"],
-    // All load balancers of a node bind on one address, so a port is taken over all accounts.
-    indexes: [{ columns: ["account", "region", "load_balancer_id"] }, { columns: ["port"], unique: true }],
-  },
+  listenerKeys,
 );
 export type Listener = Row<typeof listeners>;
+
+const ruleColumns = {
+  ...place,
+  id: c.id,
+  ...membershipBefore,
+  listener_id: c.id,
+  /** 1-50,000; the default rule has {@link defaultPriority}. */
+  priority: c.int,
+  conditions: c.json<RuleCondition[]>(),
+  action: c.json<RuleAction>(),
+  tags: c.json<Tag[]>(),
+  token: c.nullable(c.id),
+};
+const ruleKeys = {
+  key: ["account", "region", "id"],
+  indexes: [
+    { columns: ["account", "region", "listener_id", "priority"] },
+    { columns: ["account", "region", "load_balancer_id"] },
+  ],
+} as const;
 
 export const rules = table(
   "elasticloadbalancing_rules",
   {
-    ...place,
-    id: c.id,
-    ...membership,
-    listener_id: c.id,
-    /** 1-50,000; the default rule has {@link defaultPriority}. */
-    priority: c.int,
-    conditions: c.json<RuleCondition[]>(),
-    action: c.json<RuleAction>(),
-    tags: c.json<Tag[]>(),
-    token: c.nullable(c.id),
+    ...ruleColumns,
+    ...ofType,
+    /** As JSON: `RuleTransform[]`; null for none. */
+    transforms: c.nullable(c.text),
   },
-  {
-    key: ["account", "region", "id"],
-    indexes: [
-      { columns: ["account", "region", "listener_id", "priority"] },
-      { columns: ["account", "region", "load_balancer_id"] },
-    ],
-  },
+  ruleKeys,
 );
 export type Rule = Row<typeof rules>;
 
 /** After every priority that a client can give: the default rule is tried last. */
 export const defaultPriority = 1_000_000;
 
+const useColumns = { ...place, target_group_id: c.id, rule_id: c.id, ...membershipBefore };
+const useKeys = {
+  key: ["account", "region", "target_group_id", "rule_id"],
+  indexes: [{ columns: ["account", "region", "rule_id"] }, { columns: ["account", "region", "load_balancer_id"] }],
+} as const;
+
 /** Which rules forward to which target groups: the one place that says whether a group is in use, and by whom. */
-export const uses = table(
-  "elasticloadbalancing_uses",
-  { ...place, target_group_id: c.id, rule_id: c.id, load_balancer_id: c.id, load_balancer_name: c.id },
-  {
-    key: ["account", "region", "target_group_id", "rule_id"],
-    indexes: [{ columns: ["account", "region", "rule_id"] }, { columns: ["account", "region", "load_balancer_id"] }],
-  },
-);
+export const uses = table("elasticloadbalancing_uses", { ...useColumns, ...ofType }, useKeys);
 export type Use = Row<typeof uses>;
 
 export const targetGroups = table(
@@ -131,8 +159,28 @@ export type Target = Row<typeof targets>;
 const routing = table("elasticloadbalancing_routing", { ...place, epoch: c.int }, { key: ["account", "region"] });
 const routingPlace = { account: "-", region: globalRegion };
 
+/** Tables as the first migration made them. */
+const before = [
+  table("elasticloadbalancing_load_balancers", loadBalancerColumns, loadBalancerKeys),
+  table("elasticloadbalancing_listeners", listenerColumns, listenerKeys),
+  table("elasticloadbalancing_rules", ruleColumns, ruleKeys),
+  table("elasticloadbalancing_uses", useColumns, useKeys),
+];
+
 export const migrations: readonly Migration[] = [
-  { version: 1, create: [loadBalancers, listeners, rules, uses, targetGroups, targets, routing] },
+  { version: 1, create: [...before, targetGroups, targets, routing] },
+  {
+    version: 2,
+    run: [
+      sql`alter table elasticloadbalancing_load_balancers add column type text not null default 'application'`,
+      sql`alter table elasticloadbalancing_listeners add column load_balancer_type text not null default 'application'`,
+      sql`alter table elasticloadbalancing_listeners add column protocol text not null default 'HTTP'`,
+      sql`alter table elasticloadbalancing_listeners add column security text`,
+      sql`alter table elasticloadbalancing_rules add column load_balancer_type text not null default 'application'`,
+      sql`alter table elasticloadbalancing_rules add column transforms text`,
+      sql`alter table elasticloadbalancing_uses add column load_balancer_type text not null default 'application'`,
+    ],
+  },
 ];
 
 export async function readEpoch(tx: ReadTx): Promise<number> {
@@ -232,11 +280,10 @@ export async function rulesCountOf(tx: ReadTx, owner: Place & { id: string }): P
 /** Writes which groups a rule forwards to, in place of what was there. */
 export async function writeUses(tx: Tx, rule: Rule, targetGroupIds: readonly string[]): Promise<void> {
   await tx.run(sql`delete from ${uses.name} where ${at(rule)} and rule_id = ${rule.id}`);
-  const { account, region, load_balancer_id, load_balancer_name } = rule;
+  const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = rule;
+  const owner = { account, region, load_balancer_id, load_balancer_name, load_balancer_type };
   for (const target_group_id of targetGroupIds) {
-    await tx.run(
-      insert(uses, { account, region, target_group_id, rule_id: rule.id, load_balancer_id, load_balancer_name }),
-    );
+    await tx.run(insert(uses, { ...owner, target_group_id, rule_id: rule.id }));
   }
 }
 

@@ -1,4 +1,5 @@
 /** Checksums of objects and parts: which one a request carries, and what those of parts come to. Source: S3, "Checking object integrity". */
+import type { Body } from "../../base/http.ts";
 import { checksum, type ChecksumAlgorithm } from "../../wire/checksums.ts";
 import { fault } from "./faults.ts";
 
@@ -55,6 +56,9 @@ export function algorithmOf(name: string): AlgorithmName {
   }
   return found;
 }
+
+/** Of an object that comes without one. */
+export const defaultChecksum = "CRC64NVME" satisfies AlgorithmName;
 
 /** A checksum to be computed while bytes go by. */
 export function checksumOf(algorithm: AlgorithmName) {
@@ -144,4 +148,21 @@ function combined(algorithm: AlgorithmName, parts: readonly PartSum[]): string {
     crc = times(powerOf(sizeBytes), crc) ^ own;
   }
   return Buffer.from(crc.toString(16).padStart(Number(width) / 4, "0"), "hex").toString("base64");
+}
+
+/** A body that tells its checksum when it has been read. */
+export function summed(body: Body, algorithm: AlgorithmName): { body: Body; sum: () => ObjectChecksum } {
+  const running = checksumOf(algorithm);
+  const sum = () => ({ algorithm, value: running.digest(), type: "FULL_OBJECT" as const });
+  if (body === undefined || body instanceof Uint8Array) {
+    if (body !== undefined) running.update(body);
+    return { body, sum };
+  }
+  const reading = (async function* () {
+    for await (const piece of body) {
+      running.update(piece);
+      yield piece;
+    }
+  })();
+  return { body: reading, sum };
 }

@@ -10,6 +10,7 @@ import {
   algorithmOf,
   checksumMembers,
   partChecksumMembers,
+  summed,
   type AlgorithmName,
   type ObjectChecksum,
 } from "./checksums.ts";
@@ -21,7 +22,7 @@ import { checkKey, checkPartNumber, objectBytesMax } from "./limits.ts";
 import type { Events } from "./notifications.ts";
 import type { Reading } from "./reading.ts";
 import { allSettings, type Bucket, type Prepared, type Version } from "./tables.ts";
-import { keyOfUpload, openUpload, placePart, summed } from "./uploads.ts";
+import { keyOfUpload, openUpload, placePart } from "./uploads.ts";
 import { findVersion, newestVersion, placeVersion, versionIdIn, versionRandomBytes, visible } from "./versions.ts";
 
 /** A part that is made of more pieces than this is written anew, so that a read never has to look for too many. */

@@ -1,5 +1,4 @@
 /** Multipart uploads: begun, given their parts, given up. Source: S3 user guide, "Uploading and copying objects using multipart upload". */
-import type { Body } from "../../base/http.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
@@ -8,14 +7,7 @@ import type { ReadTx, Tx } from "../../store/store.ts";
 import { insert, upsert } from "../../store/tables.ts";
 import { preparedOf } from "./attributes-of.ts";
 import { ownBucket } from "./buckets.ts";
-import {
-  checksumOf,
-  givenChecksum,
-  partChecksumMembers,
-  uploadChecksum,
-  type AlgorithmName,
-  type ObjectChecksum,
-} from "./checksums.ts";
+import { givenChecksum, summed, partChecksumMembers, uploadChecksum, type ObjectChecksum } from "./checksums.ts";
 import { putBody, type Piece } from "./content.ts";
 import { createEncryption, encryptionMembers, type CustomerKey, type ObjectEncryption } from "./encryption.ts";
 import { fault } from "./faults.ts";
@@ -115,23 +107,6 @@ export function keyOfUpload(
 ): Promise<Uint8Array | undefined> {
   const { headers, dataKey = null } = upload.prepared;
   return encryption.keyOf({ headers, dataKey }, given, { bucket, key: upload.key }, call);
-}
-
-/** A body that tells its checksum when it has been read. */
-export function summed(body: Body, algorithm: AlgorithmName): { body: Body; sum: () => ObjectChecksum } {
-  const running = checksumOf(algorithm);
-  const sum = () => ({ algorithm, value: running.digest(), type: "FULL_OBJECT" as const });
-  if (body === undefined || body instanceof Uint8Array) {
-    if (body !== undefined) running.update(body);
-    return { body, sum };
-  }
-  const reading = (async function* () {
-    for await (const piece of body) {
-      running.update(piece);
-      yield piece;
-    }
-  })();
-  return { body: reading, sum };
 }
 
 export function uploadOperations(deps: Deps) {

@@ -238,7 +238,7 @@ async function startServices(engines: Engines, house: House, ending: Ending): Pr
 /** Everything that comes in over HTTP. */
 function frontDoor(
   { host, hostNames = [], rootKey }: NodeOptions,
-  { clock, machine, ids, log, metrics }: House,
+  { clock, machine, ids, log, metrics, publicUrl }: House,
   { store, sessions, dispatcher, compute, edge }: Engines,
   running: readonly Service[],
   reset: (() => Promise<void>) | undefined,
@@ -260,6 +260,9 @@ function frontDoor(
     keyOf,
     safety: { hosts: names, verified: rootKey !== undefined },
     admin: createAdmin({
+      clock,
+      ids,
+      publicUrl,
       version,
       engine: store.engine,
       edge,

@@ -6,8 +6,9 @@ import type { Edge } from "../edge/ports.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { prometheusText } from "../telemetry/prometheus.ts";
+import { createPolicies, isPolicies, type PoliciesDeps } from "./policies.ts";
 
-export interface AdminDeps {
+export interface AdminDeps extends PoliciesDeps {
   version: string;
   engine: string;
   edge: Edge;
@@ -53,10 +54,13 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
       return jsonResponse(200, { status: "empty" });
     },
   };
-  return async ({ method, target }) => {
+  const policies = createPolicies(deps);
+  return async (request) => {
+    const { method, target } = request;
     const path = target.split("?", 1)[0] ?? target;
     const key = `${method === "HEAD" ? "GET" : method} ${path}`;
-    const route = Object.hasOwn(routes, key) ? routes[key] : undefined;
+    const own = Object.hasOwn(routes, key) ? routes[key] : undefined;
+    const route = own ?? (isPolicies(path) ? () => policies(request) : undefined);
     if (route === undefined) return jsonResponse(404, { message: `${method} ${path} is nothing this node knows.` });
     try {
       return await route();

@@ -268,3 +268,4 @@ export interface PortInUse extends Error {
 export const errorReasonHeader = "mikan-error-reason";
 
 export type { Headers };
+export type * from "./policies.ts";

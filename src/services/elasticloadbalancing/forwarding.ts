@@ -17,17 +17,19 @@ async function groupOf(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup
 
 /**
  * The ids of the groups that `action` forwards to. Throws when one does not exist or serves another load balancer, or
- * when the load balancer would have too many. `ruleId` is the rule that is changed: what it forwarded to goes.
+ * when the load balancer would have too many. `policyArns` are groups that the rule's policies name. `ruleId` is the
+ * rule that is changed: what it forwarded to goes.
  */
 export async function forwardedGroups(
   tx: ReadTx,
   call: Call,
   owner: Membership,
   action: RuleAction,
+  policyArns: readonly string[],
   ruleId?: string,
 ): Promise<string[]> {
   const ids: string[] = [];
-  for (const arn of groupArnsOf(action)) {
+  for (const arn of new Set([...groupArnsOf(action), ...policyArns])) {
     const group = await groupOf(tx, call, arn);
     const users = await usesOfGroup(tx, group);
     if (users.some((use) => use.load_balancer_id !== owner.load_balancer_id)) {

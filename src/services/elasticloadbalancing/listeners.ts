@@ -7,19 +7,19 @@ import type {
 import { must } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers, Received } from "../../kit/handlers.ts";
+import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import { describedAction, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, listenerAttributes, type Attribute } from "./attributes.ts";
-import { forwardedGroups } from "./forwarding.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { protocolOf } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, notRun, type Elb } from "./refusals.ts";
-import { changeAction, existingListener, isDefault } from "./rules.ts";
+import { changeAction, existingListener, isDefault, setRulePolicies } from "./rules.ts";
 import {
   defaultPriority,
   deleteListener,
@@ -27,15 +27,15 @@ import {
   listenerOn,
   listeners,
   listenersOf,
+  readPolicy,
   rules,
   rulesOf,
-  writeUses,
   type Listener,
   type LoadBalancer,
   type Rule,
 } from "./tables.ts";
 
-async function defaultRuleOf(tx: ReadTx, listener: Listener): Promise<Rule> {
+export async function defaultRuleOf(tx: ReadTx, listener: Listener): Promise<Rule> {
   return must((await rulesOf(tx, listener)).find(isDefault), "a listener's default rule");
 }
 
@@ -101,9 +101,16 @@ interface Parts {
   ruleId: string;
   action: RuleAction;
   token: string | null;
+  /** Of the default rule. */
+  policies: JsonObject;
 }
 
-async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, action }: Parts): Promise<Listener> {
+async function insertListener(
+  tx: Tx,
+  call: Call,
+  listener: Listener,
+  { ruleId, action, policies }: Parts,
+): Promise<Listener> {
   const max = quotas["listeners-per-application-load-balancer"];
   const owner = ownerArn(listener);
   if ((await listenersOf(tx, { ...listener, id: listener.load_balancer_id })).length >= max) {
@@ -114,7 +121,6 @@ async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, 
   }
   await checkPort(tx, listener.port, listener, owner);
   const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = listener;
-  const groupIds = await forwardedGroups(tx, call, listener, action);
   const rule: Rule = {
     account,
     region,
@@ -132,7 +138,7 @@ async function insertListener(tx: Tx, call: Call, listener: Listener, { ruleId, 
   };
   await tx.run(insert(listeners, listener));
   await tx.run(insert(rules, rule));
-  await writeUses(tx, rule, groupIds);
+  await setRulePolicies(tx, call, rule, policies);
   return listener;
 }
 
@@ -141,11 +147,13 @@ export interface NewListener {
   attributes?: readonly Attribute[];
   /** Of the CloudFormation step. */
   token?: string;
+  /** Of its default rule; see `policies.ts`. */
+  policies?: JsonObject;
 }
 
 /** Creates a listener, and resolves when its port is open. */
 export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | "clock" | "routing">) {
-  return async ({ input, attributes = [], token }: NewListener, call: Call): Promise<Listener> => {
+  return async ({ input, attributes = [], token, policies = {} }: NewListener, call: Call): Promise<Listener> => {
     if (input.Port === undefined) throw invalid("A listener port must be specified");
     if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
     checkProtocol(input);
@@ -155,6 +163,7 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
       ruleId: ids.hex(8),
       action: routingAction(input.DefaultActions),
       token: token ?? null,
+      policies,
     };
     const tags = mergeTags([], input.Tags ?? []);
     const set = changedAttributes("Listener", listenerAttributes, {}, attributes);
@@ -203,7 +212,9 @@ async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts): 
 interface Modified {
   before: Listener;
   after: Listener;
+  /** Of the default rule, before. */
   action: RuleAction;
+  policies: JsonObject;
 }
 
 async function setPort(tx: Tx, { account, region, id }: Listener, port: number): Promise<void> {
@@ -211,7 +222,7 @@ async function setPort(tx: Tx, { account, region, id }: Listener, port: number):
     where account = ${account} and region = ${region} and id = ${id}`);
 }
 
-async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>): Promise<Modified> {
+async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>, next?: JsonObject): Promise<Modified> {
   const before = await existingListener(tx, call, input.ListenerArn);
   const rule = await defaultRuleOf(tx, before);
   const port = input.Port ?? before.port;
@@ -219,16 +230,38 @@ async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>):
     await checkPort(tx, port, before, ownerArn(before));
     await setPort(tx, before, port);
   }
-  if (input.DefaultActions !== undefined) await changeAction(tx, call, rule, routingAction(input.DefaultActions));
-  return { before, after: { ...before, port }, action: rule.action };
+  const policies = await readPolicy(tx, "rule", rule);
+  const changed =
+    input.DefaultActions === undefined ? rule : await changeAction(tx, call, rule, routingAction(input.DefaultActions));
+  if (next !== undefined) await setRulePolicies(tx, call, changed, next);
+  return { before, after: { ...before, port }, action: rule.action, policies };
 }
 
 /** Takes a change back whose port could not be opened. */
-async function undoModify(tx: Tx, call: Call, { before, action }: Modified): Promise<void> {
+async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modified): Promise<void> {
   const { load_balancer_name: name, ...key } = before;
   if ((await findListener(tx, { ...key, name })) === undefined) return;
   await setPort(tx, before, before.port);
-  await changeAction(tx, call, await defaultRuleOf(tx, before), action);
+  const rule = await changeAction(tx, call, await defaultRuleOf(tx, before), action);
+  await setRulePolicies(tx, call, rule, policies);
+}
+
+/** Changes a listener, and the policies of its default rule where they are given, at once. */
+export function listenerModification({ routing }: Pick<ElbDeps, "routing">) {
+  return async (
+    input: Received<ModifyListenerInput>,
+    policies: JsonObject | undefined,
+    call: Call,
+  ): Promise<Listener> => {
+    checkProtocol(input);
+    const body = (tx: Tx) => modify(tx, call, input, policies);
+    // Without a port there is nothing to open: the listener keeps its socket.
+    const { after } =
+      input.Port === undefined
+        ? await routing.change(body)
+        : await routing.create({ port: input.Port, body, undo: (tx, made) => undoModify(tx, call, made) });
+    return after;
+  };
 }
 
 async function withArns(tx: ReadTx, call: Call, arns: readonly string[]): Promise<Listener[]> {
@@ -240,6 +273,7 @@ async function withArns(tx: ReadTx, call: Call, arns: readonly string[]): Promis
 export function listenerOperations(deps: ElbDeps) {
   const { store, routing } = deps;
   const create = listenerCreation(deps);
+  const change = listenerModification(deps);
   const read = (rowsOf: (tx: ReadTx) => Promise<readonly Listener[]>) =>
     store.read(async (tx) => ({ Listeners: await describedAll(tx, await rowsOf(tx)) }));
 
@@ -274,14 +308,8 @@ export function listenerOperations(deps: ElbDeps) {
     },
 
     async ModifyListener(input, call) {
-      checkProtocol(input);
-      const body = (tx: Tx) => modify(tx, call, input);
-      // Without a port there is nothing to open: the listener keeps its socket.
-      const { after } =
-        input.Port === undefined
-          ? await routing.change(body)
-          : await routing.create({ port: input.Port, body, undo: (tx, made) => undoModify(tx, call, made) });
-      return read(async () => [after]);
+      const row = await change(input, undefined, call);
+      return read(async () => [row]);
     },
 
     async DeleteListener(input, call) {

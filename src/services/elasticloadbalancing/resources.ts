@@ -13,15 +13,21 @@ import {
 } from "./arns.ts";
 import { attributeOperations } from "./attribute-operations.ts";
 import { listenerAttributes, loadBalancerAttributes, type Catalogue } from "./attributes.ts";
-import { listenerCreation, listenerOperations } from "./listeners.ts";
+import { listenerCreation, listenerModification, listenerOperations } from "./listeners.ts";
 import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } from "./live.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
 import { needed, readProperties } from "./properties.ts";
 import { listenerShape, loadBalancerShape, ruleShape, tags, targetGroupShape } from "./resource-shapes.ts";
-import { ruleCreation, ruleOperations } from "./rules.ts";
+import { ruleCreation, ruleModification, ruleOperations } from "./rules.ts";
 import { tagOperations } from "./tags.ts";
-import { groupCatalogue, loadBalancerArnsOf, targetGroupCreation, targetGroupOperations } from "./target-groups.ts";
+import {
+  groupCatalogue,
+  loadBalancerArnsOf,
+  targetGroupCreation,
+  targetGroupModification,
+  targetGroupOperations,
+} from "./target-groups.ts";
 import { targetOperations, targetRegistration } from "./targets.ts";
 
 const namesOf = (shape: object) => Object.keys(shape).sort();
@@ -71,6 +77,15 @@ function attributeChanges(
 
 const differs = (before: JsonObject, after: JsonObject, name: string) =>
   JSON.stringify(before[name]) !== JSON.stringify(after[name]);
+
+/**
+ * The policies that an update sets: what the template says, or nothing where it said something before. A template that
+ * never spoke of them leaves those that a client has set.
+ */
+function policiesIn({ metadata, former }: ResourceUpdate): JsonObject | undefined {
+  const spoken = Object.keys(metadata).length > 0 || Object.keys(former.metadata).length > 0;
+  return spoken ? metadata : undefined;
+}
 
 /** What is gone already is fine: the stack wanted it gone. */
 async function unlessGone(code: string, deletion: Promise<unknown>): Promise<void> {
@@ -155,30 +170,32 @@ function loadBalancerResource(deps: ElbDeps): Resource {
 
 function listenerResource(deps: ElbDeps): Resource {
   const create = listenerCreation(deps);
-  const { DeleteListener, ModifyListener } = listenerOperations(deps);
+  const change = listenerModification(deps);
+  const { DeleteListener } = listenerOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::Listener",
     properties: namesOf(listenerShape),
     required: ["DefaultActions", "LoadBalancerArn"],
     attributes: ["ListenerArn"],
-    async create({ properties, token }, call) {
+    async create({ properties, metadata: policies, token }, call) {
       const { ListenerAttributes = [], ...rest } = readProperties(listenerShape, properties);
       const input = {
         ...rest,
         LoadBalancerArn: needed(rest.LoadBalancerArn, "#/LoadBalancerArn"),
         DefaultActions: needed(rest.DefaultActions, "#/DefaultActions"),
       };
-      const arn = listenerArn(await create({ input, attributes: ListenerAttributes, token }, call));
+      const arn = listenerArn(await create({ input, attributes: ListenerAttributes, token, policies }, call));
       return { physicalId: arn, attributes: { ListenerArn: arn } };
     },
     replaceOn: ["LoadBalancerArn"],
-    async update({ physicalId: ListenerArn, attributes, properties, former }, call) {
+    async update(request, call) {
+      const { physicalId: ListenerArn, attributes, properties, former } = request;
       const { ListenerAttributes, LoadBalancerArn: _, ...rest } = readProperties(listenerShape, properties);
       const before = readProperties(listenerShape, former.properties);
       const { Port, ...others } = rest;
       // Without a port the listener keeps its socket.
       const port = Port === undefined || Port === before.Port ? {} : { Port };
-      await ModifyListener({ ListenerArn, ...others, ...port }, call);
+      await change({ ListenerArn, ...others, ...port }, policiesIn(request), call);
       const Attributes = attributeChanges(listenerAttributes, before.ListenerAttributes, ListenerAttributes);
       if (Attributes.length > 0) {
         await attributeOperations(deps).ModifyListenerAttributes({ ListenerArn, Attributes }, call);
@@ -193,7 +210,8 @@ function listenerResource(deps: ElbDeps): Resource {
 
 function ruleResource(deps: ElbDeps): Resource {
   const create = ruleCreation(deps);
-  const { DeleteRule, ModifyRule, SetRulePriorities } = ruleOperations(deps);
+  const change = ruleModification(deps);
+  const { DeleteRule, SetRulePriorities } = ruleOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::ListenerRule",
     properties: namesOf(ruleShape),
@@ -208,7 +226,8 @@ function ruleResource(deps: ElbDeps): Resource {
         Actions: needed(read.Actions, "#/Actions"),
         Tags: withStackTags(read.Tags, request),
       };
-      const arn = ruleArn(await create({ input, token: request.token }, call));
+      const { token, metadata: policies } = request;
+      const arn = ruleArn(await create({ input, token, policies }, call));
       return { physicalId: arn, attributes: { RuleArn: arn, IsDefault: false } };
     },
     replaceOn: ["ListenerArn"],
@@ -220,7 +239,8 @@ function ruleResource(deps: ElbDeps): Resource {
         await SetRulePriorities({ RulePriorities: [{ RuleArn, Priority }] }, call);
       }
       const Conditions = needed(next.Conditions, "#/Conditions");
-      await ModifyRule({ RuleArn, Conditions, Actions: needed(next.Actions, "#/Actions") }, call);
+      const Actions = needed(next.Actions, "#/Actions");
+      await change({ RuleArn, Conditions, Actions }, policiesIn(request), call);
       await changeTags(deps, request, call);
       return { physicalId: RuleArn, attributes };
     },
@@ -239,7 +259,8 @@ function healthCheckOf(read: ReturnType<typeof readProperties<typeof targetGroup
 function targetGroupResource(deps: ElbDeps): Resource {
   const create = targetGroupCreation(deps);
   const register = targetRegistration(deps);
-  const { DeleteTargetGroup, ModifyTargetGroup } = targetGroupOperations(deps);
+  const change = targetGroupModification(deps);
+  const { DeleteTargetGroup } = targetGroupOperations(deps);
   return {
     type: "AWS::ElasticLoadBalancingV2::TargetGroup",
     properties: namesOf(targetGroupShape),
@@ -254,7 +275,8 @@ function targetGroupResource(deps: ElbDeps): Resource {
         ...rest
       } = readProperties(targetGroupShape, request.properties);
       const input = { ...rest, Name: request.physicalName, Tags: withStackTags(Tags, request) };
-      const row = await create({ input, attributes: TargetGroupAttributes, token: request.token }, call);
+      const { token, metadata: policies } = request;
+      const row = await create({ input, attributes: TargetGroupAttributes, token, policies }, call);
       const arn = targetGroupArn(row);
       try {
         if (Targets.length > 0) await register(arn, Targets, call);
@@ -278,7 +300,7 @@ function targetGroupResource(deps: ElbDeps): Resource {
       const { physicalId: TargetGroupArn, attributes, former } = request;
       const next = readProperties(targetGroupShape, request.properties);
       const before = readProperties(targetGroupShape, former.properties);
-      await ModifyTargetGroup({ TargetGroupArn, ...healthCheckOf(next) }, call);
+      await change({ TargetGroupArn, ...healthCheckOf(next) }, policiesIn(request), call);
       const catalogue = groupCatalogue(next.TargetType === "lambda" ? "lambda" : "ip");
       const Attributes = attributeChanges(catalogue, before.TargetGroupAttributes, next.TargetGroupAttributes);
       if (Attributes.length > 0) {

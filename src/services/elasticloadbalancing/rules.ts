@@ -2,6 +2,7 @@
 import type { CreateRuleInput, ModifyRuleInput, Rule as SdkRule } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers, Received } from "../../kit/handlers.ts";
+import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
@@ -12,15 +13,18 @@ import { forwardedGroups } from "./forwarding.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
+import { policyGroupArns, routePolicy } from "./policies.ts";
 import { fault, invalid, listenerNotFound, notRun, ruleNotFound, type Elb } from "./refusals.ts";
 import {
   defaultPriority,
   deleteRule,
   findListener,
   findRule,
+  readPolicy,
   rules,
   rulesCountOf,
   rulesOf,
+  writePolicy,
   writeUses,
   type Listener,
   type Rule,
@@ -60,7 +64,12 @@ const priorityInUse = (priority: number) =>
   fault("PriorityInUseException", `Priority '${priority}' is currently in use`);
 
 /** The rule, or the one that the same CloudFormation step made before. */
-async function insertRule(tx: Tx, call: Call, rule: Rule): Promise<{ rule: Rule; made: boolean }> {
+async function insertRule(
+  tx: Tx,
+  call: Call,
+  rule: Rule,
+  policies: JsonObject,
+): Promise<{ rule: Rule; made: boolean }> {
   const others = await rulesOf(tx, { ...rule, id: rule.listener_id });
   const again = rule.token === null ? undefined : others.find(({ token }) => token === rule.token);
   if (again !== undefined) return { rule: again, made: false };
@@ -70,9 +79,8 @@ async function insertRule(tx: Tx, call: Call, rule: Rule): Promise<{ rule: Rule;
   ) {
     throw fault("TooManyRulesException", `The maximum number of rules has been reached for '${ownerArn(rule)}'`);
   }
-  const groupIds = await forwardedGroups(tx, call, rule, rule.action);
   await tx.run(insert(rules, rule));
-  await writeUses(tx, rule, groupIds);
+  await setRulePolicies(tx, call, rule, policies);
   return { rule, made: true };
 }
 
@@ -80,11 +88,13 @@ export interface NewRule {
   input: Received<CreateRuleInput>;
   /** Of the CloudFormation step. */
   token?: string;
+  /** What AWS has no words for; see `policies.ts`. */
+  policies?: JsonObject;
 }
 
 /** Creates a rule, and resolves when requests follow it. */
 export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">) {
-  return async ({ input, token }: NewRule, call: Call): Promise<Rule> => {
+  return async ({ input, token, policies = {} }: NewRule, call: Call): Promise<Rule> => {
     checkTransforms(input.Transforms);
     const id = ids.hex(8);
     const conditions = conditionsOf(input.Conditions);
@@ -93,7 +103,7 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
     const body = async (tx: Tx) => {
       const listener = await existingListener(tx, call, input.ListenerArn);
       const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = listener;
-      return insertRule(tx, call, {
+      const rule: Rule = {
         account,
         region,
         id,
@@ -107,7 +117,8 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
         transforms: null,
         tags,
         token: token ?? null,
-      });
+      };
+      return insertRule(tx, call, rule, policies);
     };
     const { rule } = await routing.create({
       body,
@@ -125,9 +136,16 @@ async function updateRule(tx: Tx, rule: Rule, changes: Partial<Rule>): Promise<R
 
 /** Gives a rule another action: used by ModifyRule, and by ModifyListener for the default rule. */
 export async function changeAction(tx: Tx, call: Call, rule: Rule, action: Rule["action"]): Promise<Rule> {
-  const groupIds = await forwardedGroups(tx, call, rule, action, rule.id);
-  await writeUses(tx, rule, groupIds);
+  await setRulePolicies(tx, call, { ...rule, action }, await readPolicy(tx, "rule", rule));
   return updateRule(tx, rule, { action });
+}
+
+/** Makes `document` the policies of a rule; the groups they name are in use from then on, as those of its action are. */
+export async function setRulePolicies(tx: Tx, call: Call, rule: Rule, document: JsonObject): Promise<void> {
+  const policy = routePolicy(document, { ...rule, arn: ruleArn(rule) });
+  const groupIds = await forwardedGroups(tx, call, rule, rule.action, policyGroupArns(policy), rule.id);
+  await writeUses(tx, rule, groupIds);
+  await writePolicy(tx, "rule", rule, document);
 }
 
 async function modifyRule(tx: Tx, call: Call, input: Received<ModifyRuleInput>): Promise<Rule> {
@@ -137,6 +155,16 @@ async function modifyRule(tx: Tx, call: Call, input: Received<ModifyRuleInput>):
   const withConditions =
     Conditions === undefined ? rule : await updateRule(tx, rule, { conditions: conditionsOf(Conditions) });
   return Actions === undefined ? withConditions : changeAction(tx, call, withConditions, routingAction(Actions));
+}
+
+/** Changes a rule and its policies at once, and resolves when requests follow both. */
+export function ruleModification({ routing }: Pick<ElbDeps, "routing">) {
+  return (input: Received<ModifyRuleInput>, policies: JsonObject | undefined, call: Call): Promise<Rule> =>
+    routing.change(async (tx) => {
+      const rule = await modifyRule(tx, call, input);
+      if (policies !== undefined) await setRulePolicies(tx, call, rule, policies);
+      return rule;
+    });
 }
 
 interface Move {

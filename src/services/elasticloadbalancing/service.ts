@@ -4,6 +4,7 @@ import { attributeOperations } from "./attribute-operations.ts";
 import { createFunctions } from "./functions.ts";
 import { listenerOperations } from "./listeners.ts";
 import { loadBalancerOperations } from "./load-balancers.ts";
+import { policyOperations } from "./policy-operations.ts";
 import { createPublisher } from "./publisher.ts";
 import { loadBalancerResources } from "./resources.ts";
 import { createRouting } from "./routing.ts";
@@ -39,6 +40,7 @@ function createElasticLoadBalancing(deps: Deps) {
       ...attributeOperations(own),
       ...tagOperations(own),
     },
+    internal: policyOperations(own),
     resources: loadBalancerResources(own),
     workers: [
       publisher.job,

@@ -1,6 +1,7 @@
 /** The whole routing as the edge takes it, built from the tables. */
 import type { ClusterConfig, EdgeConfig, EndpointConfig, HealthCheck, ListenerConfig } from "../../edge/ports.ts";
 import { must } from "../../base/errors.ts";
+import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { edgeAction } from "./actions.ts";
@@ -9,9 +10,11 @@ import { addressGroupAttributes, attributeOf, loadBalancerAttributes, type Attri
 import { edgeCondition } from "./conditions.ts";
 import { endpointId } from "./functions.ts";
 import { lambdaBytesMax, serverName, type LambdaTarget } from "./lambda-target.ts";
+import { groupPolicy, routePolicy, type PolicyKind } from "./policies.ts";
 import {
   listeners,
   loadBalancers,
+  policies,
   readEpoch,
   rules,
   targetGroups,
@@ -19,6 +22,7 @@ import {
   uses,
   type Listener,
   type LoadBalancer,
+  type Policy,
   type Rule,
   type Target,
   type TargetGroup,
@@ -35,6 +39,7 @@ export interface RoutingRows {
   targetGroups: readonly TargetGroup[];
   /** Without those that drain. */
   targets: readonly Target[];
+  policies: readonly Policy[];
 }
 
 export interface Snapshot {
@@ -62,6 +67,7 @@ export async function readRouting(tx: ReadTx): Promise<RoutingRows> {
     targetGroups: await tx.all<TargetGroup>(sql`select ${targetGroups.columns} from ${targetGroups.name}`),
     targets: await tx.all<Target>(sql`select ${targets.columns} from ${targets.name}
       where drained_ms is null order by id, port`),
+    policies: await tx.all<Policy>(sql`select ${policies.columns} from ${policies.name}`),
   };
 }
 
@@ -81,6 +87,7 @@ function listenerConfig(
   listener: Listener,
   { attributes }: LoadBalancer,
   ownRules: readonly Rule[],
+  policyOf: PolicyLookup,
   { address }: SnapshotOptions,
 ): ListenerConfig {
   return {
@@ -91,6 +98,7 @@ function listenerConfig(
       id: ruleArn(rule),
       conditions: rule.conditions.map(edgeCondition),
       action: edgeAction(rule.action),
+      policy: routePolicy(policyOf("rule", rule), { ...rule, arn: ruleArn(rule) }),
     })),
     forwarded: {
       xff: xffOf(lbAttribute(attributes, "routing.http.xff_header_processing.mode")),
@@ -137,7 +145,7 @@ function healthCheck({ settings: { health } }: TargetGroup): HealthCheck {
   };
 }
 
-function clusterConfig(group: TargetGroup, own: readonly Target[]): ClusterConfig {
+function clusterConfig(group: TargetGroup, own: readonly Target[], policyOf: PolicyLookup): ClusterConfig {
   const delay = attributeOf(addressGroupAttributes, group.attributes, "deregistration_delay.timeout_seconds");
   return {
     id: targetGroupArn(group),
@@ -145,7 +153,15 @@ function clusterConfig(group: TargetGroup, own: readonly Target[]): ClusterConfi
     ...(group.settings.health.enabled ? { health: healthCheck(group) } : {}),
     connectTimeoutMs,
     drainMs: Number(delay) * 1000,
+    ...groupPolicy(policyOf("target-group", group)),
   };
+}
+
+type PolicyLookup = (kind: PolicyKind, resource: Place & { id: string }) => JsonObject;
+
+function policyLookup(rows: readonly Policy[]): PolicyLookup {
+  const documents = new Map(rows.map((row) => [`${row.kind}/${idOf(row, row.resource_id)}`, row.document]));
+  return (kind, resource) => documents.get(`${kind}/${idOf(resource, resource.id)}`) ?? {};
 }
 
 /** The routing of all accounts and regions. Target groups that no rule names are left out: nobody probes them. */
@@ -155,15 +171,17 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
   const targetsByGroup = groupBy(rows.targets, (target) => idOf(target, target.target_group_id));
   const used = new Set(rows.uses.map((use) => idOf(use, use.target_group_id)));
   const groups = rows.targetGroups.filter((group) => used.has(idOf(group, group.id)));
+  const policyOf = policyLookup(rows.policies);
   const targetsIn = (group: TargetGroup) => targetsByGroup.get(idOf(group, group.id)) ?? [];
   return {
     config: {
       epoch: rows.epoch,
       listeners: rows.listeners.map((listener) => {
         const owner = must(owners.get(idOf(listener, listener.load_balancer_id)), "a listener's load balancer");
-        return listenerConfig(listener, owner, rulesByListener.get(idOf(listener, listener.id)) ?? [], options);
+        const ownRules = rulesByListener.get(idOf(listener, listener.id)) ?? [];
+        return listenerConfig(listener, owner, ownRules, policyOf, options);
       }),
-      clusters: groups.map((group) => clusterConfig(group, targetsIn(group))),
+      clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf)),
     },
     functions: groups
       .filter((group) => group.settings.targetType === "lambda")

@@ -1,5 +1,6 @@
 /** Load balancers, listeners, rules, target groups, targets, and the number that grows with every change of routing. */
 import { globalRegion } from "../../kit/call.ts";
+import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { c, insert, table, upsert, type Migration, type Row } from "../../store/tables.ts";
@@ -8,6 +9,7 @@ import type { ArnKey, Place } from "./arns.ts";
 import type { Attributes } from "./attributes.ts";
 import type { RuleCondition } from "./conditions.ts";
 import type { Tag } from "./limits.ts";
+import type { PolicyKind } from "./policies.ts";
 import type { TargetGroupSettings } from "./target-group-settings.ts";
 
 const place = { account: c.id, region: c.id };
@@ -155,6 +157,14 @@ export const targets = table(
 );
 export type Target = Row<typeof targets>;
 
+/** What templates say under `Metadata: { Mikan: ... }`, or a client over `/_mikan/policies`; see `policies.ts`. */
+export const policies = table(
+  "elasticloadbalancing_policies",
+  { ...place, kind: c.id, resource_id: c.id, document: c.json<JsonObject>() },
+  { key: ["account", "region", "kind", "resource_id"] },
+);
+export type Policy = Row<typeof policies>;
+
 /** One row for the whole node: account `-`, region `aws-global`. */
 const routing = table("elasticloadbalancing_routing", { ...place, epoch: c.int }, { key: ["account", "region"] });
 const routingPlace = { account: "-", region: globalRegion };
@@ -181,6 +191,7 @@ export const migrations: readonly Migration[] = [
       sql`alter table elasticloadbalancing_uses add column load_balancer_type text not null default 'application'`,
     ],
   },
+  { version: 3, create: [policies] },
 ];
 
 export async function readEpoch(tx: ReadTx): Promise<number> {
@@ -287,7 +298,33 @@ export async function writeUses(tx: Tx, rule: Rule, targetGroupIds: readonly str
   }
 }
 
+const ofPolicy = (kind: PolicyKind, resource: Place & { id: string }) =>
+  sql`${at(resource)} and kind = ${kind} and resource_id = ${resource.id}`;
+
+/** The policies of a resource; empty where it has none. */
+export async function readPolicy(tx: ReadTx, kind: PolicyKind, resource: Place & { id: string }): Promise<JsonObject> {
+  const row = await tx.one<Policy>(sql`select ${policies.columns} from ${policies.name}
+    where ${ofPolicy(kind, resource)}`);
+  return row?.document ?? {};
+}
+
+/** Makes `document` the policies of a resource; an empty one takes them away. */
+export async function writePolicy(
+  tx: Tx,
+  kind: PolicyKind,
+  resource: Place & { id: string },
+  document: JsonObject,
+): Promise<void> {
+  const { account, region, id } = resource;
+  if (Object.keys(document).length === 0) {
+    await tx.run(sql`delete from ${policies.name} where ${ofPolicy(kind, resource)}`);
+  } else {
+    await tx.run(upsert(policies, { account, region, kind, resource_id: id, document }));
+  }
+}
+
 export async function deleteRule(tx: Tx, rule: Place & { id: string }): Promise<void> {
+  await writePolicy(tx, "rule", rule, {});
   await tx.run(sql`delete from ${uses.name} where ${at(rule)} and rule_id = ${rule.id}`);
   await tx.run(sql`delete from ${rules.name} where ${at(rule)} and id = ${rule.id}`);
 }

@@ -6,6 +6,7 @@ import type {
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers, Received } from "../../kit/handlers.ts";
+import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
@@ -20,6 +21,7 @@ import {
 import { checkName, clientTags, mergeTags, quotas, type Tag } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
+import { groupPolicy } from "./policies.ts";
 import { fault, invalid, targetGroupNotFound, type Elb } from "./refusals.ts";
 import { changedHealth, describedSettings, newSettings, type TargetType } from "./target-group-settings.ts";
 import {
@@ -30,6 +32,7 @@ import {
   targets,
   usesOfGroup,
   usesOfLoadBalancer,
+  writePolicy,
   type TargetGroup,
 } from "./tables.ts";
 
@@ -89,11 +92,13 @@ export interface NewTargetGroup {
   attributes?: readonly Attribute[];
   /** Of the CloudFormation step. */
   token?: string;
+  /** What AWS has no words for; see `policies.ts`. */
+  policies?: JsonObject;
 }
 
 /** Creates a target group. It is probed from the first rule on that forwards to it. */
 export function targetGroupCreation({ store, ids, clock }: Pick<ElbDeps, "store" | "ids" | "clock">) {
-  return async ({ input, attributes = [], token }: NewTargetGroup, call: Call): Promise<TargetGroup> => {
+  return async ({ input, attributes = [], token, policies = {} }: NewTargetGroup, call: Call): Promise<TargetGroup> => {
     checkName("Target group name", input.Name);
     const settings = newSettings(input);
     const row: TargetGroup = {
@@ -107,8 +112,18 @@ export function targetGroupCreation({ store, ids, clock }: Pick<ElbDeps, "store"
       tags: mergeTags([], input.Tags ?? []),
       token: token ?? null,
     };
-    return store.tx((tx) => insertNew(tx, row));
+    return store.tx(async (tx) => {
+      const made = await insertNew(tx, row);
+      if (made.id === row.id) await setGroupPolicies(tx, row, policies);
+      return made;
+    });
   };
+}
+
+/** Makes `document` the policies of a target group. */
+export async function setGroupPolicies(tx: Tx, group: TargetGroup, document: JsonObject): Promise<void> {
+  groupPolicy(document);
+  await writePolicy(tx, "target-group", group, document);
 }
 
 const withId = ({ account, region, id }: TargetGroup) =>
@@ -123,6 +138,20 @@ async function modify(tx: Tx, row: TargetGroup, input: Received<ModifyTargetGrou
   return { ...row, settings: changed };
 }
 
+/** Changes the health check of a target group, and its policies where they are given, at once. */
+export function targetGroupModification({ routing }: Pick<ElbDeps, "routing">) {
+  return (
+    input: Received<ModifyTargetGroupInput>,
+    policies: JsonObject | undefined,
+    call: Call,
+  ): Promise<TargetGroup> =>
+    routing.change(async (tx) => {
+      const row = await modify(tx, await existingTargetGroup(tx, call, input.TargetGroupArn), input);
+      if (policies !== undefined) await setGroupPolicies(tx, row, policies);
+      return row;
+    });
+}
+
 export async function setGroupAttributes(tx: Tx, row: TargetGroup, attributes: Attributes): Promise<void> {
   await tx.run(sql`update ${targetGroups.name} set ${assign(targetGroups, { attributes })} where ${withId(row)}`);
 }
@@ -133,6 +162,7 @@ async function deleteUnused(tx: Tx, row: TargetGroup): Promise<void> {
     const arn = targetGroupArn(row);
     throw fault("ResourceInUseException", `Target group '${arn}' is currently in use by a listener or a rule`);
   }
+  await writePolicy(tx, "target-group", row, {});
   await tx.run(sql`delete from ${targets.name}
     where account = ${row.account} and region = ${row.region} and target_group_id = ${row.id}`);
   await tx.run(sql`delete from ${targetGroups.name} where ${withId(row)}`);
@@ -172,8 +202,9 @@ function targetGroupsAfter(tx: ReadTx, call: Call, name: string, limit: number):
 }
 
 export function targetGroupOperations(deps: ElbDeps) {
-  const { store, routing } = deps;
+  const { store } = deps;
   const create = targetGroupCreation(deps);
+  const change = targetGroupModification(deps);
   const read = (rowsOf: (tx: ReadTx) => Promise<readonly TargetGroup[]>) =>
     store.read(async (tx) => ({ TargetGroups: await describedAll(tx, await rowsOf(tx)) }));
 
@@ -206,9 +237,7 @@ export function targetGroupOperations(deps: ElbDeps) {
     },
 
     async ModifyTargetGroup(input, call) {
-      const row = await routing.change(async (tx) =>
-        modify(tx, await existingTargetGroup(tx, call, input.TargetGroupArn), input),
-      );
+      const row = await change(input, undefined, call);
       return read(async () => [row]);
     },
 

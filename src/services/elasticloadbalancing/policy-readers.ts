@@ -1,0 +1,102 @@
+/** Reads what stands under `Metadata: { Mikan: ... }`: by shape, in words that say what was meant and what may stand there. */
+import { nearestOf } from "../../base/nearest.ts";
+import type { Json, JsonObject } from "../../kit/resource.ts";
+import { readArn } from "./arns.ts";
+import { invalid } from "./refusals.ts";
+
+/** Turns JSON into a value; `path` names the place in the refusal: `Mikan.Cap.Max`. */
+export type Reader<T> = (json: Json, path: string) => T;
+
+type Shape = Readonly<Record<string, Reader<unknown>>>;
+/** What an object of this shape holds: every member may be absent. */
+export type Read<S extends Shape> = { [K in keyof S]?: ReturnType<S[K]> };
+
+export const isObject = (json: Json): json is JsonObject =>
+  typeof json === "object" && json !== null && !Array.isArray(json);
+
+export const refused = (path: string, message: string) => invalid(`${path} ${message}`);
+
+/** A number in a range; parameters and `!Ref`s come as text. */
+const numberIn =
+  (what: string, passes: (value: number) => boolean) =>
+  (min: number, max: number): Reader<number> =>
+  (json, path) => {
+    const value = typeof json === "string" && json.trim() !== "" ? Number(json) : json;
+    if (typeof value === "number" && passes(value) && value >= min && value <= max) return value;
+    throw refused(path, `must be ${what} from ${min} to ${max}, not ${JSON.stringify(json)}`);
+  };
+
+export const whole = numberIn("a whole number", Number.isSafeInteger);
+export const fraction = numberIn("a number", Number.isFinite);
+
+export const flag: Reader<boolean> = (json, path) => {
+  if (json === true || json === "true") return true;
+  if (json === false || json === "false") return false;
+  throw refused(path, `must be true or false, not ${JSON.stringify(json)}`);
+};
+
+/** Text that `pattern` matches; `what` says so in words. */
+export const textLike =
+  (what: string, pattern: RegExp): Reader<string> =>
+  (json, path) => {
+    if (typeof json === "string" && pattern.test(json)) return json;
+    throw refused(path, `must be ${what}, not ${JSON.stringify(json)}`);
+  };
+
+const meant = (name: string, among: readonly string[]) => {
+  const nearest = nearestOf(name, among);
+  return nearest === undefined ? "" : `; did you mean ${nearest}?`;
+};
+
+export const oneOf =
+  <T extends string>(...values: readonly T[]): Reader<T> =>
+  (json, path) => {
+    const value = values.find((candidate) => candidate === json);
+    if (value !== undefined) return value;
+    const hint = typeof json === "string" ? meant(json, values) : "";
+    throw refused(path, `must be one of ${values.join(", ")}, not ${JSON.stringify(json)}${hint}`);
+  };
+
+/** A list of 1 to `max`; what is no list stands for a list of one. */
+export const listOf =
+  <T>(item: Reader<T>, max: number): Reader<T[]> =>
+  (json, path) => {
+    const list: readonly Json[] = Array.isArray(json) ? json : [json];
+    if (list.length === 0 || list.length > max) throw refused(path, `must have 1 to ${max} members`);
+    return list.map((element, index) => item(element, `${path}[${index}]`));
+  };
+
+/** An object with these members, each optional; another one is refused by name. */
+export const members =
+  <S extends Shape>(shape: S): Reader<Read<S>> =>
+  (json, path) => {
+    const names = Object.keys(shape);
+    if (!isObject(json)) throw refused(path, `must be an object with ${names.join(", ")}, not ${JSON.stringify(json)}`);
+    const read: Partial<Record<keyof S, unknown>> = {};
+    for (const [name, value] of Object.entries(json)) {
+      const reader = Object.hasOwn(shape, name) ? shape[name] : undefined;
+      if (reader === undefined) {
+        throw refused(path, `has no ${name}; it takes ${names.join(", ")}${meant(name, names)}`);
+      }
+      read[name as keyof S] = reader(value, `${path}.${name}`);
+    }
+    return read as Read<S>;
+  };
+
+/** An object, or in one line the value of its most wanted member. */
+export const orShort =
+  <T, U>(isShort: (json: Json) => boolean, short: Reader<T>, long: Reader<U>): Reader<T | U> =>
+  (json, path) =>
+    isShort(json) ? short(json, path) : long(json, path);
+
+/** The member, or the refusal that it is missing. */
+export function needed<T>(value: T | undefined, path: string): T {
+  if (value === undefined) throw refused(path, "is missing");
+  return value;
+}
+
+/** The ARN of a target group; whether there is one is asked where it is stored. */
+export const targetGroup: Reader<string> = (json, path) => {
+  if (typeof json === "string" && readArn("target group", json) !== undefined) return json;
+  throw refused(path, `must be the ARN of a target group, not ${JSON.stringify(json)}`);
+};

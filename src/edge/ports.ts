@@ -10,6 +10,8 @@ export interface EdgeConfig {
   /** Grows with every change of routing. */
   epoch: number;
   listeners: readonly ListenerConfig[];
+  /** Connections that are passed on as they are: network load balancers. */
+  streamListeners?: readonly StreamListenerConfig[];
   clusters: readonly ClusterConfig[];
 }
 
@@ -39,6 +41,38 @@ export interface ListenerConfig {
   clients?: ClientLimits;
   /** Requests are reported one by one, for the access log. */
   accessLog?: boolean;
+  /** Whose requests these are, in counts and in the access log: an ARN. Default: {@link id}. */
+  loadBalancerId?: string;
+}
+
+/** A listener that passes bytes on and knows nothing of what they say: TCP, or TLS where {@link tls} is there. */
+export interface StreamListenerConfig {
+  /** As of {@link ListenerConfig}; a port is of one listener, of either kind. */
+  id: string;
+  address: string;
+  port: number;
+  /** Whose connections these are, in counts and logs: an ARN. */
+  loadBalancerId: string;
+  /** A connection is given a cluster by weight, and keeps it. */
+  targets: readonly WeightedTarget[];
+  /** TLS ends here; the endpoint's own is in its cluster. */
+  tls?: ListenerTls;
+  /** What ALPN offers, best first: NLB's policies (`HTTP2Preferred` is h2, http/1.1). Nothing when absent. */
+  alpn?: readonly string[];
+  /** A connection without a byte from either side for this long is forgotten: 60,000-6,000,000; NLB's default is 350,000. */
+  idleTimeoutMs: number;
+}
+
+/** What of a cluster matters to the connections of {@link StreamListenerConfig}. */
+export interface StreamPolicy {
+  /** Connections begin with PROXY protocol v2 (`proxy_protocol_v2.enabled`). */
+  proxyProtocol: boolean;
+  /** Clients of one address go to one endpoint (`stickiness.type` `source_ip`); else each flow is on its own. */
+  stickToSource: boolean;
+  /** Connections end with the drain (`deregistration_delay.connection_termination.enabled`). */
+  endAfterDrain: boolean;
+  /** Connections to an endpoint that turns unhealthy end (`target_health_state.unhealthy.connection_termination.enabled`). */
+  endWhenUnhealthy: boolean;
 }
 
 /** ALB's desync mitigation modes (ALB user guide, "Desync mitigation mode"). */
@@ -181,6 +215,8 @@ export interface ClusterConfig {
   stickiness?: { kind: "lb-cookie"; durationMs: number } | { kind: "app-cookie"; name: string; durationMs: number };
   /** With fewer healthy endpoints than either, requests go to all (fail-open). Default: 1. */
   healthyMin?: { count: number; percent: number };
+  /** For stream listeners; without it: no PROXY protocol, flows by hash, `endWhenUnhealthy`. */
+  stream?: StreamPolicy;
   breaker?: BreakerPolicy;
   outlier?: OutlierPolicy;
   /** Retries under way, as a share of requests under way, with a floor. Envoy's default: 20%, 3. */

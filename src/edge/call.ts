@@ -1,6 +1,7 @@
 /** An exchange that a function answers: the request is gathered here, and goes to the main thread as one message. */
 import { assert } from "../base/errors.ts";
 import type { HttpResponse } from "../base/http.ts";
+import { setsCookieIn } from "./balance/cookies.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ClientStream, Exchange, Reply } from "./exchange.ts";
 import type { RequestHead } from "./h1/request.ts";
@@ -161,6 +162,7 @@ export class CallExchange implements Exchange {
     let { lines } = plan;
     if (!plan.hasServer) lines += `Server: ${config.serverName}\r\n`;
     if (!plan.hasDate) lines += `Date: ${plane.dateText()}\r\n`;
+    this.#request.answering?.(setsCookieIn(response.headers));
     lines += this.#request.responseLines;
     const { body } = response;
     const bytes = plan.withBody && body instanceof Uint8Array ? bufferOf(body) : "";

@@ -1,7 +1,9 @@
 /** A cluster as one worker runs it at one epoch: its endpoints in turn, the healthy ones first. */
 import { must } from "../base/errors.ts";
+import type { Stickiness } from "./balance/stickiness.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig } from "./ports.ts";
+import type { RequestRecord } from "./record.ts";
 import type { StatsWriter } from "./stats.ts";
 
 /** Verdicts in the shared health array; main writes them. Index 0 counts the changes. */
@@ -22,6 +24,7 @@ export interface ClusterParts {
   slots: readonly number[];
   health: Int32Array;
   stats: StatsWriter;
+  stickiness: Stickiness | undefined;
 }
 
 export class Cluster {
@@ -30,29 +33,46 @@ export class Cluster {
   readonly #endpoints: readonly Endpoint[];
   readonly #slots: readonly number[];
   readonly #health: Int32Array;
+  readonly #stickiness: Stickiness | undefined;
   #eligible: readonly Endpoint[] = [];
   #seenChanges = -1;
   #next = 0;
 
-  constructor({ config, endpoints, slots, health, stats }: ClusterParts) {
+  constructor({ config, endpoints, slots, health, stats, stickiness }: ClusterParts) {
     this.config = config;
     this.stats = stats;
     this.#endpoints = endpoints;
     this.#slots = slots;
     this.#health = health;
+    this.#stickiness = stickiness;
   }
 
-  /** The next endpoint in turn, or undefined when the cluster has none. */
-  pick(): Endpoint | undefined {
+  /**
+   * The endpoint for a request: the one it sticks to, or the next in turn; undefined when the cluster has none. A request
+   * that already had one (it is tried again) sticks to nothing.
+   */
+  pick(request: RequestRecord): Endpoint | undefined {
     const changes = Atomics.load(this.#health, healthChanges);
     if (changes !== this.#seenChanges) {
       this.#seenChanges = changes;
       this.#eligible = this.#judge();
     }
+    if (this.#eligible.length === 0) return undefined;
+    return this.#stickiness === undefined ? this.#turn() : this.#stick(request, this.#stickiness);
+  }
+
+  #turn(): Endpoint | undefined {
     const eligible = this.#eligible;
-    if (eligible.length === 0) return undefined;
     this.#next = (this.#next + 1) % eligible.length;
     return eligible[this.#next];
+  }
+
+  #stick(request: RequestRecord, stickiness: Stickiness): Endpoint | undefined {
+    const wanted = request.endpoint === undefined ? stickiness.wanted(request) : undefined;
+    const found = wanted === undefined ? undefined : this.#eligible.find(({ id }) => id === wanted);
+    const endpoint = found ?? this.#turn();
+    if (endpoint !== undefined) stickiness.keep(request, endpoint.id);
+    return endpoint;
   }
 
   /** The healthy endpoints; all of them where none is: a wrong verdict on everything must not be an outage. */

@@ -3,6 +3,8 @@ import { must } from "../base/errors.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { Clock } from "../base/clock.ts";
 import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
+import { sealOnce, type Seal } from "./balance/seal.ts";
+import { compileStickiness } from "./balance/stickiness.ts";
 import { Cluster, weightedTurns, type Endpoint } from "./cluster.ts";
 import { compileGates } from "./gates.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
@@ -92,7 +94,8 @@ export interface CompileDeps extends PlaneDeps {
 
 /** The listeners of `config`, by `address:port`. Throws for a configuration that names what it does not hold. */
 export function compileConfig(config: EdgeConfig, deps: CompileDeps): Map<string, CompiledListener> {
-  const clusters = new Map(config.clusters.map((cluster) => [cluster.id, compileCluster(cluster, deps)]));
+  const seal = sealOnce(config.cookieSecret);
+  const clusters = new Map(config.clusters.map((cluster) => [cluster.id, compileCluster(cluster, deps, seal)]));
   return new Map(config.listeners.map((listener) => [placeOf(listener), compileListener(listener, clusters, deps)]));
 }
 
@@ -101,7 +104,7 @@ export function placeOf({ address, port }: { address: string; port: number }): s
   return `${address}:${port}`;
 }
 
-function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDeps): Cluster {
+function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDeps, seal: () => Seal): Cluster {
   const endpoints = config.endpoints.map((endpoint): Endpoint => {
     if (endpoint.kind === "function") return endpoint;
     return {
@@ -116,6 +119,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
     slots: must(deps.slots[config.id], `the health slots of cluster ${config.id}`),
     health: deps.health,
     stats: new StatsWriter(must(deps.stats[config.id], `the counts of cluster ${config.id}`)),
+    stickiness: compileStickiness(config, seal),
   });
 }
 

@@ -1,4 +1,5 @@
 /** The edge, from the main thread: takes configurations, and has every worker run them together or not at all. */
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -58,6 +59,8 @@ class MainEdge implements Edge {
   /** By cluster: a block per worker. */
   #stats = new Map<string, SharedArrayBuffer[]>();
   readonly #pools = createPools();
+  /** Where the configuration brings none. */
+  readonly #cookieSecret = randomBytes(32).toString("hex");
   readonly #rounds: Rounds;
   /** Applies run one after another. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -208,7 +211,8 @@ class MainEdge implements Edge {
     const stats = Object.fromEntries(
       config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
     );
-    return { kind: "prepare", round, config, slots: this.#slots, stats, permits: this.#pools.of(config) };
+    const whole = { cookieSecret: this.#cookieSecret, ...config };
+    return { kind: "prepare", round, config: whole, slots: this.#slots, stats, permits: this.#pools.of(config) };
   }
 
   #makeStats(config: EdgeConfig): void {

@@ -40,7 +40,7 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   if (action.kind === "answer") return request.answer(action.answer(request));
 
   const cluster = action.choose(request);
-  const endpoint = cluster?.pick();
+  const endpoint = cluster?.pick(request);
   if (cluster === undefined || endpoint === undefined) {
     cluster?.stats.refused("no-endpoints");
     return request.refuse(503, "no-endpoints");

@@ -13,6 +13,11 @@ export interface EdgeConfig {
   /** Connections that are passed on as they are: network load balancers. */
   streamListeners?: readonly StreamListenerConfig[];
   clusters: readonly ClusterConfig[];
+  /**
+   * What the keys of stickiness cookies are derived from: the same on every node, and after a restart. Without it, one
+   * that lasts as long as the edge.
+   */
+  cookieSecret?: string;
 }
 
 export interface ListenerConfig {

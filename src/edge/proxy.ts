@@ -1,5 +1,6 @@
 /** An exchange that an endpoint with an address answers: bytes go from one socket to the other, counted, both ways. */
 import type { Headers } from "../base/http.ts";
+import { setsCookieOf } from "./balance/cookies.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ClientStream, Exchange, OutgoingHead, UpstreamSink, UpstreamStream } from "./exchange.ts";
 import type { ResponseHead } from "./h1/response.ts";
@@ -75,6 +76,7 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     request.status = head.status;
     request.endpointStatus = head.status;
     this.#cluster.stats.answered(head.status, plane.clock.monotonicMs() - this.#sentMs);
+    request.answering?.(setsCookieOf(head));
     const date = head.hasDate ? "" : `Date: ${plane.dateText()}\r\n`;
     this.#client.respond(head, date + request.responseLines);
   }

@@ -1,5 +1,6 @@
 /** One request on its way through a worker: what is known of it, who answers it, and what ends with it. */
 import { pageOf, type OwnAnswer } from "./answers.ts";
+import type { SetsCookie } from "./balance/cookies.ts";
 import type { Cluster, Endpoint } from "./cluster.ts";
 import type { CompiledListener, CompiledRoute } from "./compile.ts";
 import { answered, type ClientStream, type Exchange } from "./exchange.ts";
@@ -22,6 +23,8 @@ export class RequestRecord implements Subject {
   endpoint: Endpoint | undefined;
   /** Lines that the answer of an endpoint gets beside its own, each with its end. */
   responseLines = "";
+  /** Looks at the head of an endpoint's answer before it goes on, and may yet add to {@link responseLines}. */
+  answering: ((setsCookie: SetsCookie) => void) | undefined;
   /** Of the answer that the client gets; 0 while there is none. */
   status = 0;
   /** Of the answer that the endpoint gave; 0 while there is none. */

@@ -152,6 +152,8 @@ interface Threads {
 class Machine {
   readonly #program: readonly Instruction[];
   readonly #slots: number;
+  /** It can begin at the text's begin only. */
+  readonly #anchored: boolean;
   #now: Threads;
   #next: Threads;
   /** Instructions to look at, with what was captured on the way there. */
@@ -160,6 +162,7 @@ class Machine {
   constructor(program: readonly Instruction[], groups: number) {
     this.#program = program;
     this.#slots = (groups + 1) * 2;
+    this.#anchored = program[0]?.at === "begin";
     const threads = (): Threads => ({
       count: 0,
       pcs: new Int32Array(program.length),
@@ -178,7 +181,8 @@ class Machine {
       const now = this.#now;
       // One more way begins at each character until there is a match: what begins further left is preferred.
       if (matched === undefined) this.#enter(now, 0, text, at, capturing ? noting(none, 0, at) : none, capturing);
-      if (now.count === 0) break;
+      // Nothing goes on, and nothing can begin any more.
+      if (now.count === 0 && (matched !== undefined || this.#anchored)) break;
       const next = this.#next;
       next.count = 0;
       const code = at < text.length ? Math.min(text.charCodeAt(at), symbols - 1) : -1;

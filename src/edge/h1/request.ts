@@ -90,7 +90,8 @@ export function listOf(value: string): string[] {
     .filter((member) => member !== "");
 }
 
-const hostPattern = /^(?:[a-z0-9\-._~%!$&'()*+;=]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
+/** What an authority may look like: a name or an address, and perhaps a port. */
+export const hostPattern = /^(?:[a-z0-9\-._~%!$&'()*+;=]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i;
 
 /** What the head says beside its first line, gathered in one pass. */
 interface Seen {

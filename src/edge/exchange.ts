@@ -37,7 +37,11 @@ export interface ClientStream {
   reply(reply: Reply): void;
   /** Passes on an informational response. */
   interim(head: ResponseHead): void;
-  /** Begins the answer of an endpoint; `extra` are further lines, each with its end. */
+  /**
+   * Begins the answer of an endpoint; `extra` are further lines, each with its end. With 101 the rest is a tunnel: what
+   * follows are the bytes of both, the client's until {@link Exchange.requestEnd} and the endpoint's until
+   * {@link responseEnd}. Only a client whose head has `upgrade` gets one.
+   */
   respond(head: ResponseHead, extra: string): void;
   /** A slice of the body; `bytes` is used again after the call. */
   responseData(bytes: Buffer, start: number, end: number): void;
@@ -63,6 +67,8 @@ export interface Exchange {
   clientGone(reason: string, refusal?: Refusal): void;
   /** Not a byte from either side for the idle timeout. */
   idle(): void;
+  /** The client's listener goes; what would last without end is to think of one. */
+  leaving?(): void;
 }
 
 /** What an exchange is that was answered before it began. */
@@ -82,6 +88,8 @@ export interface OutgoingHead {
   text: string;
   /** The body has no length. */
   chunked: boolean;
+  /** It asks for another protocol: 101 is an answer to it, and what follows a tunnel, each way until its end. */
+  upgrade?: boolean;
 }
 
 /** The way to an endpoint for one request: a pooled HTTP/1.1 connection, or an HTTP/2 stream. */

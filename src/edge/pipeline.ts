@@ -7,9 +7,9 @@
  * 3. Its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
  * 5. The cluster by weight, and its endpoint: healthy, and whose turn it is.
- * 6. The exchange: an address is dialled (`proxy.ts`), a function is called on the main thread (`call.ts`).
+ * 6. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
+ *    WebSocket does), a function is called on the main thread (`call.ts`).
  */
-import { pageOf } from "./answers.ts";
 import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
 import type { Cluster } from "./cluster.ts";
 import type { CompiledListener } from "./compile.ts";
@@ -18,6 +18,7 @@ import type { Upstream } from "./pool.ts";
 import { ProxyExchange } from "./proxy.ts";
 import { RequestRecord } from "./record.ts";
 import { tooManyForwarded } from "./rewrite.ts";
+import { protocolsWanted, TunnelExchange, wantsWebSocket } from "./tunnel.ts";
 
 /** What the worker has for all requests. */
 export interface PipelineDeps {
@@ -54,20 +55,23 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
 
 function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Exchange {
   const { listener, head } = request;
-  if (head.upgrade?.startsWith("websocket") === true) {
-    // Not built yet; a plain answer would be taken for the endpoint's refusal.
-    return request.answer({ ...pageOf(501), lines: "X-Mikan-Reason: websocket-not-implemented\r\n" }, "websocket");
-  }
   const text = listener.rewriter.head(head, request.address);
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
+  if (head.upgrade !== undefined) {
+    const protocols = protocolsWanted(head);
+    if (protocols.length > 0) return new TunnelExchange(request, cluster, upstream, text, protocols);
+  }
   return new ProxyExchange(request, cluster, upstream, {
     method: head.method,
     text,
     chunked: head.framing === "chunked",
+    last: head.isolated,
   });
 }
 
 function call({ calls }: PipelineDeps, request: RequestRecord, cluster: Cluster, endpoint: CallEndpoint): Exchange {
+  // ALB: a WebSocket to a function is the client's mistake.
+  if (wantsWebSocket(request.head)) return request.refuse(400, "websocket-to-function");
   const fields = request.listener.rewriter.fields(request.head, request.address);
   if (fields === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   return new CallExchange(request, cluster, endpoint, fields, calls);

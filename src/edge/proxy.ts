@@ -8,13 +8,17 @@ import type { Upstream } from "./pool.ts";
 import type { RequestRecord } from "./record.ts";
 import type { EdgeErrorReason } from "./stats.ts";
 
-/** The status for each reason that leaves the client without an endpoint's answer (ALB user guide, "Troubleshoot"). */
 const statusOf: Partial<Record<EdgeErrorReason, number>> = {
   "connect-timeout": 504,
   "idle-timeout": 504,
   "client-timeout": 408,
   "bad-body": 400,
 };
+
+/** The status for a reason that leaves the client without an endpoint's answer (ALB user guide, "Troubleshoot"). */
+export function failureStatus(reason: EdgeErrorReason): number {
+  return statusOf[reason] ?? 502;
+}
 
 /** Methods that may be sent twice: the second time changes nothing (RFC 9110 section 9.2.2). */
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
@@ -145,7 +149,7 @@ export class ProxyExchange implements Exchange, UpstreamSink {
       this.#request.end();
       this.#client.destroy();
     } else {
-      this.#request.refuse(statusOf[reason] ?? 502, reason);
+      this.#request.refuse(failureStatus(reason), reason);
     }
   }
 

@@ -33,6 +33,7 @@ export class RequestRecord implements Subject {
   reason: string | undefined;
   #releases: (() => void)[] | undefined;
   #ended = false;
+  #inEpoch = true;
 
   constructor(listener: CompiledListener, client: ClientStream) {
     const { head } = client;
@@ -71,11 +72,18 @@ export class RequestRecord implements Subject {
     return this.answer(pageOf(status), reason);
   }
 
+  /** It needs nothing of its epoch any more, which may go before it ends. */
+  leaveEpoch(): void {
+    if (!this.#inEpoch) return;
+    this.#inEpoch = false;
+    this.listener.epoch.end();
+  }
+
   /** The request is over. Later calls do nothing. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#releases !== undefined) for (const release of this.#releases) release();
-    this.listener.epoch.end();
+    this.leaveEpoch();
   }
 }

@@ -60,7 +60,7 @@ export class StatsWriter {
 
   /** The endpoint's status came `latencyMs` after the request was sent. */
   answered(status: number, latencyMs: number): void {
-    this.#add(atStatus + Math.floor(status / 100) - 2, 1);
+    if (status >= 200) this.#add(atStatus + Math.floor(status / 100) - 2, 1);
     const bucket = Math.floor(Math.log2(latencyMs * 1000 + 1) * bucketsPerDoubling);
     this.#add(atLatency + Math.min(latencyBuckets - 1, Math.max(0, bucket)), 1);
   }

@@ -41,6 +41,10 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   #sink: UpstreamSink | undefined;
   #method = "";
   #chunked = false;
+  #last = false;
+  #upgrade = false;
+  /** The endpoint said 101: no more HTTP here. */
+  #tunnel = false;
   #requestDone = false;
   #inBody = false;
   #interims = 0;
@@ -72,10 +76,12 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
     return this.#sink === undefined && this.socket.writable && !this.socket.readableEnded;
   }
 
-  begin(sink: UpstreamSink, { method, text, chunked }: OutgoingHead): void {
+  begin(sink: UpstreamSink, { method, text, chunked, upgrade, last }: OutgoingHead): void {
     this.#sink = sink;
     this.#method = method;
     this.#chunked = chunked;
+    this.#last = last === true;
+    this.#upgrade = upgrade === true;
     this.#requestDone = false;
     this.#inBody = false;
     this.#interims = 0;
@@ -90,6 +96,10 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   }
 
   end(trailers: Headers): void {
+    if (this.#tunnel) {
+      this.#endTunnel();
+      return;
+    }
     if (this.#chunked) this.#out.text(`0\r\n${trailerText(trailers)}\r\n`);
     this.#requestDone = true;
   }
@@ -169,14 +179,32 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
       return end;
     }
     const head = this.#head;
-    if (head.status < 200) this.#passInterim(head);
+    if (head.status === 101 && this.#upgrade) this.#beginTunnel(head);
+    const interim = head.status < 200 && !this.#tunnel;
+    if (interim) this.#passInterim(head);
     else this.#sink?.response(head);
     this.#releaseScanner();
-    if (head.status < 200 || this.#sink === undefined) return after;
+    if (interim || this.#sink === undefined) return after;
     this.#body.begin(head.framing, head.contentLength, this.#upstream.scanners, trailerLimits);
     this.#inBody = true;
     if (this.#body.done) this.#complete(after < end);
     return after;
+  }
+
+  #beginTunnel(head: ResponseHead): void {
+    this.#tunnel = true;
+    this.#chunked = false;
+    head.framing = "eof";
+    head.keepAlive = false;
+    // Either side may end while the other goes on.
+    this.socket.allowHalfOpen = true;
+  }
+
+  /** The client's side of the tunnel has ended. */
+  #endTunnel(): void {
+    if (this.#body.done) this.#sink = undefined;
+    this.#out.flush();
+    this.socket.end();
   }
 
   #passInterim(head: ResponseHead): void {
@@ -200,7 +228,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   #complete(more: boolean): void {
     const sink = this.#sink;
     const { keepAlive, keepAliveSeconds } = this.#head;
-    const reusable = keepAlive && this.#requestDone && !more && this.socket.writable;
+    const reusable = keepAlive && !this.#last && this.#requestDone && !more && this.socket.writable;
     this.#sink = undefined;
     this.uses += 1;
     this.#inBody = false;
@@ -212,8 +240,15 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
 
   #onEnd(): void {
     if (this.#sink === undefined) return;
-    if (this.#inBody && this.#body.ended()) this.#complete(true);
+    if (this.#tunnel && this.#body.ended()) this.#tunnelEnded(this.#sink);
+    else if (this.#inBody && this.#body.ended()) this.#complete(true);
     else this.fail(this.#inBody ? "truncated" : "reset");
+  }
+
+  /** The endpoint's side of the tunnel has ended. */
+  #tunnelEnded(sink: UpstreamSink): void {
+    if (this.socket.writableEnded) this.#sink = undefined;
+    sink.responseEnd([]);
   }
 
   #onClose(): void {

@@ -34,7 +34,7 @@ export interface ConnectionOwner {
 }
 
 /** What a connection is doing; decides what its timer means. */
-type Mode = "resting" | "head" | "active" | "draining" | "lingering" | "closed";
+type Mode = "resting" | "head" | "active" | "tunnel" | "draining" | "lingering" | "closed";
 
 /** Where no idle timeout is set, a client that neither sends its body nor reads its answer is still given up. */
 const stallMs = 60_000;
@@ -79,7 +79,7 @@ export class ClientConnection implements BodySink, ClientStream {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("drain", () => this.#exchange?.clientDrained());
-    socket.on("end", () => this.#onGone("client-closed"));
+    socket.on("end", () => this.#onEnd());
     socket.on("error", () => this.#onGone("client-reset"));
     socket.on("close", () => this.#onClose());
     this.#arm(owner.limits.headTimeoutMs);
@@ -128,6 +128,10 @@ export class ClientConnection implements BodySink, ClientStream {
   }
 
   respond(head: ResponseHead, extra: string): void {
+    if (head.status === 101) {
+      this.#openTunnel(head, extra);
+      return;
+    }
     this.#framing = clientFraming(head, this.head.minor);
     // An answer that is here before the request is: the rest of the request goes on to the endpoint, but no next one.
     this.#goesOn = this.persistent && this.#requestDone && this.#framing !== "eof";
@@ -143,6 +147,11 @@ export class ClientConnection implements BodySink, ClientStream {
   }
 
   responseEnd(trailers: Headers): void {
+    if (this.#mode === "tunnel") {
+      this.out.flush();
+      this.socket.end();
+      return;
+    }
     if (this.#framing === "chunked") this.out.text(`0\r\n${trailerText(trailers)}\r\n`);
     this.out.flush();
     this.finish(this.#goesOn);
@@ -170,7 +179,7 @@ export class ClientConnection implements BodySink, ClientStream {
 
   /** A byte moved on the other side of the exchange. */
   touch(): void {
-    if (this.#mode === "active") this.#arm(this.#activeMs());
+    if (this.#mode === "active" || this.#mode === "tunnel") this.#arm(this.#activeMs());
   }
 
   /** The answer is complete. The connection goes on unless `keepAlive` is false. */
@@ -186,9 +195,10 @@ export class ClientConnection implements BodySink, ClientStream {
     this.socket.destroy();
   }
 
-  /** The listener ends: a connection at rest closes, another after its answer. */
+  /** The listener ends: a connection at rest closes, another after its answer, a tunnel when its exchange says. */
   end(): void {
     if (this.#mode === "resting") this.#linger();
+    else if (this.#mode === "tunnel") this.#exchange?.leaving?.();
   }
 
   bodyData(bytes: Buffer, start: number, end: number): void {
@@ -198,6 +208,10 @@ export class ClientConnection implements BodySink, ClientStream {
 
   #onData(chunk: Buffer): void {
     if (this.#mode === "lingering" || this.#mode === "closed") return;
+    if (this.#mode === "tunnel") {
+      this.#passOn(chunk);
+      return;
+    }
     if (this.#held !== undefined) {
       this.#held = Buffer.concat([this.#held, chunk]);
       return;
@@ -302,6 +316,29 @@ export class ClientConnection implements BodySink, ClientStream {
     return after;
   }
 
+  /** From here on bytes are bytes: those that already came with the request, too. */
+  #openTunnel(head: ResponseHead, lines: string): void {
+    this.#mode = "tunnel";
+    this.#framing = "none";
+    this.responseBegun = true;
+    // Either side may end while the other goes on.
+    this.socket.allowHalfOpen = true;
+    this.out.text(`${responseLines(head, "none")}${lines}\r\n`);
+    this.out.flush();
+    this.touch();
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#passOn(held);
+    if (!this.#backpressed && this.socket.isPaused()) this.socket.resume();
+    if (this.#owner.ending) this.#exchange?.leaving?.();
+  }
+
+  #passOn(bytes: Buffer): void {
+    this.touch();
+    this.#exchange?.requestData(bytes, 0, bytes.length);
+    this.#exchange?.requestFlush();
+  }
+
   /** What came after the point of doubt is dropped: where it begins is just what is not known. */
   #refuse(refusal: Refusal): void {
     this.out.text(this.#owner.refuse(this, refusal));
@@ -370,7 +407,11 @@ export class ClientConnection implements BodySink, ClientStream {
     }
     if (this.#mode === "head") {
       this.#refuse({ status: 408, reason: "head-timeout" });
-    } else if (this.#mode === "active" && this.socket.writableLength === 0 && this.#exchange !== undefined) {
+    } else if (
+      (this.#mode === "active" || this.#mode === "tunnel") &&
+      this.socket.writableLength === 0 &&
+      this.#exchange !== undefined
+    ) {
       this.#arm(this.#activeMs());
       // Where there is no idle timeout an exchange may wait as long as it likes, unless it waits for the client.
       if (this.#owner.limits.idleTimeoutMs > 0 || this.waitsForRequest) this.#exchange.idle();
@@ -378,6 +419,11 @@ export class ClientConnection implements BodySink, ClientStream {
       this.#onGone("client-stalled");
       this.destroy();
     }
+  }
+
+  #onEnd(): void {
+    if (this.#mode === "tunnel") this.#exchange?.requestEnd([]);
+    else this.#onGone("client-closed");
   }
 
   #onGone(reason: string): void {

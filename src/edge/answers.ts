@@ -56,6 +56,7 @@ export function createAnswerer(serverName: string, dateText: () => string): Answ
 /** Gives the answer of a redirect or a fixed response. */
 export function compileAnswer(
   action: Exclude<RouteAction, { kind: "forward" }>,
+  scheme: "http" | "https",
   listenerPort: number,
 ): (subject: Subject) => OwnAnswer {
   if (action.kind === "fixed") {
@@ -66,7 +67,7 @@ export function compileAnswer(
   const page = pageOf(action.status);
   const fill = (template: string, { path, query, hostname }: Subject) =>
     template.replace(/#\{(protocol|host|port|path|query)\}/g, (_, name) => {
-      if (name === "protocol") return "http";
+      if (name === "protocol") return scheme;
       if (name === "host") return hostname;
       if (name === "port") return String(listenerPort);
       return name === "path" ? path.replace(/^\//, "") : query;

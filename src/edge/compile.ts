@@ -14,6 +14,8 @@ import type { EdgeConfig, ListenerConfig, RouteAction, RouteConfig } from "./por
 import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { StatsWriter } from "./stats.ts";
+import { TlsAcceptor } from "./tls/acceptor.ts";
+import type { ContextStore } from "./tls/contexts.ts";
 
 /** What a worker has for all its listeners and exchanges. */
 export interface PlaneDeps {
@@ -75,12 +77,16 @@ export interface CompiledListener {
   readonly limits: H1Limits;
   readonly answerer: Answerer;
   readonly rewriter: RequestRewriter;
+  /** Shakes hands with who comes; undefined in clear text. */
+  readonly tls: TlsAcceptor | undefined;
   /** Index into {@link routes}, or -1. */
   readonly match: (subject: Subject) => number;
   readonly routes: readonly CompiledRoute[];
 }
 
 export interface CompileDeps extends PlaneDeps {
+  contexts: ContextStore;
+  ticketSecret: Uint8Array;
   health: Int32Array;
   slots: Readonly<Record<string, readonly number[]>>;
   stats: Readonly<Record<string, SharedArrayBuffer>>;
@@ -142,26 +148,35 @@ function compileListener(
     answerer: createAnswerer(config.serverName, dateText),
     rewriter: compileRequestRewriter({
       forwarded: config.forwarded,
-      scheme: "http",
+      scheme: schemeOf(config),
       port: config.port,
       address: config.address,
       newTraceId,
     }),
+    tls:
+      config.tls === undefined
+        ? undefined
+        : new TlsAcceptor(config, config.tls, { clock, contexts: deps.contexts, ticketSecret: deps.ticketSecret }),
     match: compileRoutes(config.routes),
     routes: config.routes.map((route) => ({
       config: route,
       gates: compileGates(route, deps),
-      action: compileAction(route.action, config.port, clusters),
+      action: compileAction(route.action, config, clusters),
     })),
   };
 }
 
+function schemeOf({ tls }: ListenerConfig): "http" | "https" {
+  return tls === undefined ? "http" : "https";
+}
+
 function compileAction(
   action: RouteAction,
-  listenerPort: number,
+  listener: ListenerConfig,
   clusters: ReadonlyMap<string, Cluster>,
 ): CompiledAction {
-  if (action.kind !== "forward") return { kind: "answer", answer: compileAnswer(action, listenerPort) };
+  if (action.kind !== "forward")
+    return { kind: "answer", answer: compileAnswer(action, schemeOf(listener), listener.port) };
   const choices = action.targets.map(({ clusterId, weight }) => ({
     value: must(clusters.get(clusterId), `cluster ${clusterId}`),
     weight,

@@ -8,6 +8,8 @@ import { ClientConnection, type ConnectionOwner } from "./h1/connection.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import type { ScannerPool } from "./h1/scan.ts";
 import { listen } from "./port.ts";
+import type { DesyncMode } from "./ports.ts";
+import type { Handshake, HandshakeEvents, TlsFacts } from "./tls/handshake.ts";
 import type { Wheel } from "./wheel.ts";
 
 /** From a request to what answers it. */
@@ -22,6 +24,14 @@ export interface DoorDeps {
 
 const { connectionsMax } = limitsOf("public");
 
+/** A client's connection, whatever protocol it speaks. */
+export interface DoorConnection {
+  /** A connection at rest closes, another after what it has under way. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+}
+
 /**
  * Listening sockets of one door, where they may share its port. A loop takes one connection from each in a turn, however
  * many wait: with one socket, clients that all come at once to a busy worker waited seconds to be let in.
@@ -30,16 +40,30 @@ const socketsShared = 4;
 
 /** The sockets of a listener. Before its first configuration runs it only holds who came. */
 export class Door implements ConnectionOwner {
-  readonly connections = new Set<ClientConnection>();
+  readonly connections = new Set<DoorConnection>();
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly scanners: ScannerPool;
   ending = false;
   listener: CompiledListener | undefined;
   whenEmpty: () => void = () => {};
+  /** Since the door opened. */
+  handshakesFailed = 0;
   readonly #dispatch: Dispatch;
   readonly #servers: Server[] = [];
   readonly #waiting: Socket[] = [];
+  readonly #handshakes = new Set<Handshake>();
+  readonly #handshakeEvents: HandshakeEvents = {
+    secured: (handshake, socket, facts) => {
+      this.#handshakes.delete(handshake);
+      this.#connect(socket, facts);
+    },
+    failed: (handshake, error) => {
+      this.#handshakes.delete(handshake);
+      this.handshakesFailed += 1;
+      this.listener?.plane.log("debug", "a TLS handshake failed", { listener: this.listener.config.id, error });
+    },
+  };
 
   constructor({ clock, wheel, scanners, dispatch }: DoorDeps) {
     this.#dispatch = dispatch;
@@ -62,6 +86,10 @@ export class Door implements ConnectionOwner {
     return this.#running().limits;
   }
 
+  get desync(): DesyncMode {
+    return this.#running().config.desync ?? "defensive";
+  }
+
   dispatch(connection: ClientConnection): Exchange {
     return this.#dispatch(this.#running(), connection);
   }
@@ -70,14 +98,17 @@ export class Door implements ConnectionOwner {
     return this.#running().answerer.last(pageOf(status));
   }
 
-  closed(connection: ClientConnection): void {
+  closed(connection: DoorConnection): void {
     this.connections.delete(connection);
     if (this.connections.size === 0) this.whenEmpty();
   }
 
   /** Runs `listener` from the next request on. */
   run(listener: CompiledListener): void {
+    const before = this.listener;
     this.listener = listener;
+    // What came in clear text is no part of a listener with TLS, nor the other way round.
+    if (before !== undefined && (before.tls === undefined) !== (listener.tls === undefined)) this.#endAll();
     for (const socket of this.#waiting.splice(0)) this.#accept(socket);
   }
 
@@ -86,6 +117,11 @@ export class Door implements ConnectionOwner {
     this.ending = true;
     for (const server of this.#servers) server.close();
     for (const socket of this.#waiting.splice(0)) socket.destroy();
+    this.#endAll();
+  }
+
+  #endAll(): void {
+    for (const handshake of this.#handshakes) handshake.destroy();
     for (const connection of this.connections) connection.end();
   }
 
@@ -95,8 +131,15 @@ export class Door implements ConnectionOwner {
   }
 
   #accept(socket: Socket): void {
-    if (this.connections.size + this.#waiting.length >= connectionsMax) socket.destroy();
+    const here = this.connections.size + this.#waiting.length + this.#handshakes.size;
+    if (here >= connectionsMax) socket.destroy();
     else if (this.listener === undefined) this.#waiting.push(socket);
-    else this.connections.add(new ClientConnection(socket, this));
+    else if (this.listener.tls === undefined) this.#connect(socket, undefined);
+    else this.#handshakes.add(this.listener.tls.accept(socket, this.wheel, this.#handshakeEvents));
+  }
+
+  /** The protocol that the handshake settled decides what the connection is. */
+  #connect(socket: Socket, tls: TlsFacts | undefined): void {
+    this.connections.add(new ClientConnection(socket, this, tls));
   }
 }

@@ -78,6 +78,7 @@ class MainEdge implements Edge {
     this.#limitMs = options.applyMsMax ?? applyMsMaxDefault;
     this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
+    const ticketSecret = randomBytes(32);
     this.#prober = createProber({ clock, log, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
     this.#crew = createCrew({
       size: this.#size,
@@ -88,6 +89,7 @@ class MainEdge implements Edge {
         index,
         health: this.#prober.memory,
         reusePort: sharesPorts,
+        ticketSecret,
         swapDelayMs: testing?.swapDelayMs?.(index) ?? 0,
         ...(testing?.dieOn === undefined ? {} : { dieOn: testing.dieOn }),
       }),

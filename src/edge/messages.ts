@@ -10,6 +10,8 @@ export interface WorkerStart {
   health: SharedArrayBuffer;
   /** Other workers may share the ports. */
   reusePort: boolean;
+  /** What all workers make the keys of session tickets of. */
+  ticketSecret: Uint8Array;
   /** For tests: how long this worker sits on a configuration before it runs it. */
   swapDelayMs: number;
   /** For tests: the target of a request that ends this worker. */

@@ -9,6 +9,7 @@ import { createDateText } from "./h1/status.ts";
 import type { PrepareMessage } from "./messages.ts";
 import { handle } from "./pipeline.ts";
 import { Upstream } from "./pool.ts";
+import { ContextStore } from "./tls/contexts.ts";
 import { createTraceIds } from "./tracing.ts";
 import { Wheel } from "./wheel.ts";
 
@@ -18,6 +19,8 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   worker: number;
   health: Int32Array;
   reusePort: boolean;
+  /** Of the node; see `tls/tickets.ts`. */
+  ticketSecret: Uint8Array;
   calls: CallLink;
   onRetired(epoch: number): void;
   /** For tests: the target of a request that throws where nothing catches. */
@@ -34,6 +37,7 @@ interface Prepared {
   opened: Map<string, Door>;
   upstreams: Map<string, Upstream>;
   drainMs: Map<string, number>;
+  contexts: ContextStore;
 }
 
 export class DataPlane {
@@ -48,6 +52,7 @@ export class DataPlane {
   #upstreams = new Map<string, Upstream>();
   readonly #retiring = new Set<Upstream>();
   #drainMs = new Map<string, number>();
+  #contexts: ContextStore | undefined;
   #epoch: Epoch | undefined;
   #prepared: Prepared | undefined;
 
@@ -85,11 +90,12 @@ export class DataPlane {
       drainMs.set(key, config.clusters.find(({ id }) => id === clusterId)?.drainMs ?? 0);
       return found;
     };
-    const { health, worker } = this.options;
-    const shared = { health, worker, slots, stats, permits };
+    const { health, worker, ticketSecret } = this.options;
+    const contexts = new ContextStore(this.#contexts);
+    const shared = { health, worker, slots, stats, permits, contexts, ticketSecret };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
-    this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs };
+    this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };
     try {
       for (const [place, { config: listener }] of listeners) {
         if (this.#doors.has(place)) continue;
@@ -121,6 +127,8 @@ export class DataPlane {
     for (const [place, door] of this.#doors) if (!doors.has(place)) this.#stop(door);
     this.#doors = doors;
     this.#swapUpstreams(next);
+    this.#contexts = next.contexts;
+    this.#contexts.settle();
     const before = this.#epoch;
     this.#epoch = next.epoch;
     before?.supersede();

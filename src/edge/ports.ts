@@ -89,8 +89,10 @@ export interface ListenerTls {
   /** `TLSv1` ... `TLSv1.3`. */
   minVersion: "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
   maxVersion: "TLSv1.2" | "TLSv1.3";
-  /** OpenSSL's names, in order of preference, colons between. */
+  /** OpenSSL's names, in order of preference, colons between; those of TLS 1.3 begin with `TLS_`. */
   ciphers: string;
+  /** OpenSSL's names of the groups for the exchange of keys, likewise; its own choice when absent. */
+  groups?: string;
 }
 
 export interface Certificate {

@@ -63,6 +63,7 @@ const plane = new DataPlane({
   worker: start.index,
   health: new Int32Array(start.health),
   reusePort: start.reusePort,
+  ticketSecret: start.ticketSecret,
   dieOn: start.dieOn,
   calls: calls.link,
   log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),

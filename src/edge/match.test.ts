@@ -81,6 +81,17 @@ describe("conditions", () => {
     ["query value alone", { kind: "query", pairs: [{ value: "*beta*" }] }, get("/?k=xBETAx", host), true],
     ["query of another key", { kind: "query", pairs: [{ key: "a", value: "1" }] }, get("/?b=1", host), false],
     ["source", { kind: "source-ip", cidrs: ["192.0.2.0/24", "10.0.0.0/8"] }, get("/", host), true],
+    ["path by expression", { kind: "path-regex", regexes: ["^/v[0-9]+/"] }, get("/v12/a", host), true],
+    ["path by expression, anywhere", { kind: "path-regex", regexes: ["x$", "img"] }, get("/my/img/1", host), true],
+    ["path by expression, case as sent", { kind: "path-regex", regexes: ["^/api$"] }, get("/API", host), false],
+    ["host by expression, any case", { kind: "host-regex", regexes: ["^shop\\."] }, get("/", host), true],
+    [
+      "field by expression, case as sent",
+      { kind: "header-regex", name: "User-Agent", regexes: ["^Moz.*/5"] },
+      get("/", host, "user-agent: Mozilla/5.0"),
+      true,
+    ],
+    ["field by expression", { kind: "header-regex", name: "X", regexes: ["^b$"] }, get("/", host, "X: B"), false],
     ["another source", { kind: "source-ip", cidrs: ["10.1.2.4/32"] }, get("/", host), false],
   ])("%s", (_, condition, request, expected) => {
     expect(matches([condition], request)).toBe(expected);

@@ -4,6 +4,7 @@
  */
 import { BlockList, isIPv6 } from "node:net";
 import { Bug } from "../base/errors.ts";
+import { compileRegex } from "../base/regex.ts";
 import { plainAddress } from "./peer.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { spanSize } from "./h1/scan.ts";
@@ -67,10 +68,17 @@ function compileCondition(condition: Condition): Test {
       return compileHeader(condition.name.toLowerCase(), compileAny(condition.patterns, { ignoreCase: true }));
     case "query":
       return compileQuery(condition.pairs);
-    case "path-regex":
-    case "host-regex":
+    case "path-regex": {
+      const matches = anyRegex(condition.regexes);
+      return ({ path }) => matches(path);
+    }
+    case "host-regex": {
+      // A host has no case.
+      const matches = anyRegex(condition.regexes, { ignoreCase: true });
+      return ({ hostname }) => matches(hostname);
+    }
     case "header-regex":
-      throw new Error(`conditions of kind ${condition.kind} are not built yet`);
+      return compileHeader(condition.name.toLowerCase(), anyRegex(condition.regexes), "as sent");
     case "source-ip":
       return compileSources(condition.cidrs);
     default:
@@ -78,13 +86,20 @@ function compileCondition(condition: Condition): Test {
   }
 }
 
-function compileHeader(name: string, matches: Matcher): Test {
+/** True when any of the expressions matches somewhere; in linear time, as a client chooses the text. */
+function anyRegex(regexes: readonly string[], options?: { ignoreCase?: boolean }): Matcher {
+  const compiled = regexes.map((regex) => compileRegex(regex, options));
+  return (text) => compiled.some((regex) => regex.test(text));
+}
+
+function compileHeader(name: string, matches: Matcher, as: "as sent" | "lower case" = "lower case"): Test {
   return ({ head: { text, spans, count } }) => {
     for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
       const start = spans[at + 1] as number;
       const end = spans[at + 2] as number;
       if (end - start !== name.length || text.slice(start, end).toLowerCase() !== name) continue;
-      if (matches(text.slice(spans[at + 3], spans[at + 4]).toLowerCase())) return true;
+      const value = text.slice(spans[at + 3], spans[at + 4]);
+      if (matches(as === "as sent" ? value : value.toLowerCase())) return true;
     }
     return false;
   };

@@ -4,12 +4,14 @@ import type { RuleCondition as SdkCondition } from "@aws-sdk/client-elastic-load
 import type { Condition as EdgeCondition } from "../../edge/ports.ts";
 import type { Received } from "../../kit/handlers.ts";
 import { quotas } from "./limits.ts";
-import { invalid, notRun } from "./refusals.ts";
+import { checkRegex, invalid } from "./refusals.ts";
 
 /** A condition as it is stored: checked, and in one form whichever of the two the client used. */
 export type RuleCondition =
-  | { field: "path-pattern" | "host-header" | "http-request-method" | "source-ip"; values: string[] }
-  | { field: "http-header"; name: string; values: string[] }
+  | { field: "http-request-method" | "source-ip"; values: string[] }
+  /** `regexes` in place of `values`, which is empty then. */
+  | { field: "path-pattern" | "host-header"; values: string[]; regexes?: string[] }
+  | { field: "http-header"; name: string; values: string[]; regexes?: string[] }
   | { field: "query-string"; pairs: { key?: string; value: string }[] };
 
 type Given = Received<SdkCondition>;
@@ -47,17 +49,41 @@ function valuesOf(field: Field, values: readonly string[] | undefined): string[]
   return values.map((value) => lengthChecked(field, value, lengthMax));
 }
 
+/**
+ * The regular expressions of a condition, which stand in place of its values, in the condition or in its configuration.
+ * Undefined where it has none.
+ */
+function regexesOf(
+  field: "host-header" | "path-pattern" | "http-header",
+  given: Given,
+  config: { Values?: string[] | undefined; RegexValues?: string[] | undefined } | undefined,
+): string[] | undefined {
+  const regexes = config?.RegexValues ?? given.RegexValues;
+  if (regexes === undefined || regexes.length === 0) return undefined;
+  if ((config?.Values ?? given.Values ?? []).length > 0) {
+    throw invalid(`You cannot provide both Values and RegexValues for a condition of type '${field}'`);
+  }
+  if (config?.RegexValues !== undefined && given.RegexValues !== undefined && !sameTexts(regexes, given.RegexValues)) {
+    throw invalid(`You cannot provide two different RegexValues for a condition of type '${field}'`);
+  }
+  return valuesOf(field, regexes).map((regex) => {
+    checkRegex(regex);
+    return regex;
+  });
+}
+
+const sameTexts = (a: readonly string[], b: readonly string[]) => JSON.stringify(a) === JSON.stringify(b);
+
 /** Host and path: the old form has one value in `Values`, the new one several in its configuration. */
-function patternsOf(field: "host-header" | "path-pattern", given: Given): string[] {
+function patternsOf(field: "host-header" | "path-pattern", given: Given): RuleCondition {
   const [name, config] =
     field === "host-header"
       ? ["HostHeaderConfig", given.HostHeaderConfig]
       : ["PathPatternConfig", given.PathPatternConfig];
-  if (config?.RegexValues !== undefined || given.RegexValues !== undefined) {
-    throw notRun(`regular expressions in '${field}' conditions`);
-  }
+  const regexes = regexesOf(field, given, config);
+  if (regexes !== undefined) return { field, values: [], regexes };
   const old = given.Values ?? [];
-  const same = JSON.stringify(old) === JSON.stringify(config?.Values ?? []);
+  const same = sameTexts(old, config?.Values ?? []);
   // Clients send a condition back as Describe showed it, in both forms; only a contradiction is refused.
   if (old.length > 0 && config !== undefined && !same) {
     throw invalid(`You cannot provide both Values and '${name}' for a condition of type '${field}'`);
@@ -66,10 +92,11 @@ function patternsOf(field: "host-header" | "path-pattern", given: Given): string
     throw invalid(`The '${field}' field contains too many values; the limit is '1'`);
   }
   const allowed = field === "host-header" ? hostValue : pathValue;
-  return valuesOf(field, config?.Values ?? old).map((value) => {
+  const values = valuesOf(field, config?.Values ?? old).map((value) => {
     if (!allowed.test(value)) throw invalid(`Condition value '${value}' contains a character that is not valid`);
     return value;
   });
+  return { field, values };
 }
 
 function methodsOf(given: Given): string[] {
@@ -89,14 +116,13 @@ function methodsOf(given: Given): string[] {
 function headerOf(given: Given): RuleCondition {
   const config = given.HttpHeaderConfig;
   if (config === undefined) throw invalid("A 'HttpHeaderConfig' must be specified with 'http-header'");
-  if (config.RegexValues !== undefined || given.RegexValues !== undefined) {
-    throw notRun("regular expressions in 'http-header' conditions");
-  }
   const name = lengthChecked("HttpHeaderName", config.HttpHeaderName ?? "", nameLengthMax);
   if (!headerName.test(name)) throw invalid("The 'HttpHeaderName' value is not a valid header name");
   if (name.toLowerCase() === "host") {
     throw invalid("The 'HttpHeaderName' value cannot be 'host'; use a condition of type 'host-header' instead");
   }
+  const regexes = regexesOf("http-header", given, config);
+  if (regexes !== undefined) return { field: "http-header", name, values: [], regexes };
   return { field: "http-header", name, values: valuesOf("http-header", config.Values) };
 }
 
@@ -146,7 +172,7 @@ function conditionOf(given: Given): RuleCondition {
   switch (field) {
     case "host-header":
     case "path-pattern":
-      return { field, values: patternsOf(field, given) };
+      return patternsOf(field, given);
     case "http-request-method":
       return { field, values: methodsOf(given) };
     case "source-ip":
@@ -164,8 +190,10 @@ function patternTexts(condition: RuleCondition): string[] {
   return condition.field === "http-request-method" || condition.field === "source-ip" ? [] : condition.values;
 }
 
-const countOf = (condition: RuleCondition) =>
-  condition.field === "query-string" ? condition.pairs.length : condition.values.length;
+function countOf(condition: RuleCondition): number {
+  if (condition.field === "query-string") return condition.pairs.length;
+  return condition.values.length + ("regexes" in condition ? (condition.regexes?.length ?? 0) : 0);
+}
 
 /** The conditions of a rule in their stored form. Throws `ValidationError`s in AWS's words. */
 export function conditionsOf(given: readonly Given[]): RuleCondition[] {
@@ -186,20 +214,23 @@ export function conditionsOf(given: readonly Given[]): RuleCondition[] {
   return conditions;
 }
 
+const shownValues = ({ values, regexes }: { values: string[]; regexes?: string[] }) =>
+  regexes === undefined ? { Values: values } : { RegexValues: regexes };
+
 /** A condition as DescribeRules shows it: host and path in both forms, the others in the new one. */
 export function describedCondition(condition: RuleCondition): SdkCondition {
   const { field: Field } = condition;
   switch (condition.field) {
     case "host-header":
-      return { Field, Values: condition.values, HostHeaderConfig: { Values: condition.values } };
+      return { Field, ...shownValues(condition), HostHeaderConfig: shownValues(condition) };
     case "path-pattern":
-      return { Field, Values: condition.values, PathPatternConfig: { Values: condition.values } };
+      return { Field, ...shownValues(condition), PathPatternConfig: shownValues(condition) };
     case "http-request-method":
       return { Field, HttpRequestMethodConfig: { Values: condition.values } };
     case "source-ip":
       return { Field, SourceIpConfig: { Values: condition.values } };
     case "http-header":
-      return { Field, HttpHeaderConfig: { HttpHeaderName: condition.name, Values: condition.values } };
+      return { Field, HttpHeaderConfig: { HttpHeaderName: condition.name, ...shownValues(condition) } };
     default: {
       const Values = condition.pairs.map(({ key, value }) =>
         key === undefined ? { Value: value } : { Key: key, Value: value },
@@ -213,15 +244,21 @@ export function describedCondition(condition: RuleCondition): SdkCondition {
 export function edgeCondition(condition: RuleCondition): EdgeCondition {
   switch (condition.field) {
     case "host-header":
+      if (condition.regexes !== undefined) return { kind: "host-regex", regexes: condition.regexes };
       return { kind: "host", patterns: condition.values };
     case "path-pattern":
+      if (condition.regexes !== undefined) return { kind: "path-regex", regexes: condition.regexes };
       return { kind: "path", patterns: condition.values };
     case "http-request-method":
       return { kind: "method", methods: condition.values };
     case "source-ip":
       return { kind: "source-ip", cidrs: condition.values };
-    case "http-header":
-      return { kind: "header", name: condition.name, patterns: condition.values };
+    case "http-header": {
+      const { name, values, regexes } = condition;
+      return regexes === undefined
+        ? { kind: "header", name, patterns: values }
+        : { kind: "header-regex", name, regexes };
+    }
     default:
       return { kind: "query", pairs: condition.pairs };
   }

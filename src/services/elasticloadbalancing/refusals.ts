@@ -1,5 +1,6 @@
 /** The faults of Elastic Load Balancing, and the words that several of its operations refuse with. */
 import type { Fault } from "../../base/errors.ts";
+import { compileRegex, RegexRefused, type Regex } from "../../base/regex.ts";
 import { faults } from "../../kit/faults.ts";
 
 /** The types of the official client, by which handlers, faults and shapes are named. */
@@ -12,6 +13,16 @@ export const invalid = (message: string): Fault => fault("ValidationError", mess
 
 /** A setting that would change what the load balancer does, and that nothing acts on: never a silent success. */
 export const notRun = (what: string): Fault => invalid(`Mikan does not run ${what} yet.`);
+
+/** Compiles the regular expression of a rule as the edge will; throws `ValidationError` for what it does not run. */
+export function checkRegex(text: string): Regex {
+  try {
+    return compileRegex(text);
+  } catch (error) {
+    if (!(error instanceof RegexRefused)) throw error;
+    throw invalid(`The regular expression '${text}' is not valid: ${error.message}`);
+  }
+}
 
 export const loadBalancerNotFound = (arn: string): Fault =>
   fault("LoadBalancerNotFoundException", `Load balancer '${arn}' not found`);

@@ -55,8 +55,25 @@ describe("conditions of a rule", () => {
     [[path("/*/*/*/*/*/*")], "A rule can only have '5' condition wildcards"],
     [[path("/a"), path("/b")], "A rule can only have one 'path-pattern' condition"],
     [
-      [{ Field: "path-pattern", PathPatternConfig: { RegexValues: ["^/a"] } }],
-      "Mikan does not run regular expressions in 'path-pattern' conditions yet.",
+      [{ Field: "path-pattern", PathPatternConfig: { RegexValues: ["^/a(?=b)"] } }],
+      "The regular expression '^/a(?=b)' is not valid: looking ahead or behind is not supported",
+    ],
+    [
+      [{ Field: "host-header", HostHeaderConfig: { RegexValues: ["x".repeat(129)] } }],
+      "The 'host-header' value is too long; the limit is '128'",
+    ],
+    [
+      [{ Field: "path-pattern", PathPatternConfig: { Values: ["/a"], RegexValues: ["^/a"] } }],
+      "You cannot provide both Values and RegexValues for a condition of type 'path-pattern'",
+    ],
+    [
+      [
+        {
+          Field: "http-header",
+          HttpHeaderConfig: { HttpHeaderName: "X", RegexValues: ["a", "b", "c", "d", "e", "f"] },
+        },
+      ],
+      "A rule can only have '5' condition values",
     ],
     [[{ Field: "http-header", Values: ["a"] }], "The 'Values' field is not compatible with 'http-header'"],
     [[{ Field: "http-header" }], "A 'HttpHeaderConfig' must be specified with 'http-header'"],
@@ -94,6 +111,26 @@ describe("conditions of a rule", () => {
     ]),
   ])("%j", async (conditions, message) => {
     expect(await refusal(rule(conditions))).toEqual({ code: nothing, message });
+  });
+
+  it("may be regular expressions, and are shown as such", async () => {
+    const Conditions: Condition[] = [
+      { Field: "path-pattern", PathPatternConfig: { RegexValues: ["^/v[0-9]+/"] } },
+      { Field: "host-header", RegexValues: ["^shop\\."] },
+      { Field: "http-header", HttpHeaderConfig: { HttpHeaderName: "X", RegexValues: ["a|b"] } },
+    ];
+    const { Rules } = await rule(Conditions);
+    expect(Rules?.[0]?.Conditions).toEqual([
+      { Field: "path-pattern", RegexValues: ["^/v[0-9]+/"], PathPatternConfig: { RegexValues: ["^/v[0-9]+/"] } },
+      { Field: "host-header", RegexValues: ["^shop\\."], HostHeaderConfig: { RegexValues: ["^shop\\."] } },
+      { Field: "http-header", HttpHeaderConfig: { HttpHeaderName: "X", RegexValues: ["a|b"] } },
+    ]);
+    expect(bench.edge.config.listeners[0]?.routes[0]?.conditions).toEqual([
+      { kind: "path-regex", regexes: ["^/v[0-9]+/"] },
+      { kind: "host-regex", regexes: ["^shop\\."] },
+      { kind: "header-regex", name: "X", regexes: ["a|b"] },
+    ]);
+    await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
   });
 
   it("may hold a backslash that takes a wildcard's meaning away", async () => {

@@ -13,6 +13,7 @@ import type { Upstream } from "./pool.ts";
 import type { EdgeConfig, ListenerConfig, RouteAction, RouteConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
+import { compileRewrites, type Rewrite } from "./rewrites.ts";
 import { StatsWriter } from "./stats.ts";
 import { TlsAcceptor } from "./tls/acceptor.ts";
 import type { ContextStore } from "./tls/contexts.ts";
@@ -68,6 +69,7 @@ export interface CompiledRoute {
   /** In the order they are asked. */
   readonly gates: readonly Gate[];
   readonly action: CompiledAction;
+  readonly rewrite?: Rewrite;
 }
 
 export interface CompiledListener {
@@ -161,6 +163,7 @@ function compileListener(
     routes: config.routes.map((route) => ({
       config: route,
       gates: compileGates(route, deps),
+      ...(route.rewrites === undefined ? {} : { rewrite: compileRewrites(route.rewrites) }),
       action: compileAction(route.action, config, clusters),
     })),
   };

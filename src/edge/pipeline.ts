@@ -7,7 +7,8 @@
  * 3. Its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
  * 5. The cluster by weight, and its endpoint: healthy, and whose turn it is.
- * 6. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
+ * 6. Host and URL as the endpoint is to see them.
+ * 7. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
  *    WebSocket does), a function is called on the main thread (`call.ts`).
  */
 import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
@@ -48,6 +49,9 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   }
   request.cluster = cluster;
   request.endpoint = endpoint;
+
+  if (route.rewrite?.(request) === false) return request.refuse(500, "transform-failed");
+
   return endpoint.kind === "address"
     ? proxy(request, cluster, endpoint.upstream)
     : call(deps, request, cluster, endpoint);

@@ -25,6 +25,8 @@ export class RequestRecord implements Subject {
   responseLines = "";
   /** Looks at the head of an endpoint's answer before it goes on, and may yet add to {@link responseLines}. */
   answering: ((setsCookie: SetsCookie) => void) | undefined;
+  /** What the client sent, where the head was rewritten since. */
+  sent: { target: string; host: string } | undefined;
   /** Of the answer that the client gets; 0 while there is none. */
   status = 0;
   /** Of the answer that the endpoint gave; 0 while there is none. */

@@ -1,250 +1,246 @@
-/** Requests per second and CPU per request through the edge, nginx and HAProxy, side by side. `node bench/edge.ts` */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+/**
+ * The edge beside nginx, HAProxy, Caddy and http-proxy: requests per second, CPU and latency, with access log, counts,
+ * health checks, timeouts and a cap on. `node bench/edge.ts`
+ */
+import { atRate, whileIdle } from "./edge/load.ts";
+import { EdgeStage, httpProxyMissing, type Proxy } from "./edge/stage.ts";
+import { median, missingCommands, printTable, residentMB, treeCpuSeconds, wrk, type Kept } from "./measure.ts";
 
 const rounds = 7;
 const connections = 64;
 const roundSeconds = 2;
-const bodyBytes = 128;
-/** The kernel counts CPU in these; 100 on every Linux that Node runs on. */
-const ticksPerSecond = 100;
-
-const peersUrl = new URL("peers/", import.meta.url);
+const bodies = [128, 16 * 1024];
+/** For the latency that a proxy adds. */
+const quietRate = 1_000;
+const idleConnections = 10_000;
+const manyRules = 100;
 
 export interface EdgeFigures {
+  bodyBytes: number;
   subject: string;
   /** Medians over the rounds. */
   perSecond: number;
   cpuUsPerRequest: number;
-  p99Ms: number;
   /** Medians of each round's ratio to nginx in that round. */
   rateToNginx: number;
   cpuToNginx: number;
+}
+
+export interface EdgeLatency {
+  subject: string;
+  /** At half of the slower one's peak. */
+  p99Us: number;
   p99ToNginx: number;
+  /** At {@link quietRate}, over the upstream alone. */
+  addedP50Us: number;
 }
 
-interface Subject {
-  name: string;
-  port: number;
-  pid: number;
-  samples: Sample[];
+export interface EdgeReport {
+  peak: EdgeFigures[];
+  latency: EdgeLatency[];
+  /** CPU of a request that passes 100 rules, to one. */
+  rulesCost: number;
+  rulesAgain: number;
+  /** Memory for 10,000 connections that rest, MB. */
+  idleMB: number;
+  skipped: string[];
 }
 
-interface Sample {
-  perSecond: number;
-  cpuUs: number;
-  p99Ms: number;
+export const needed = ["nginx", "haproxy", "caddy", "wrk", "h2load"];
+
+interface Sampled extends Proxy {
+  samples: { perSecond: number; cpuUs: number }[];
 }
 
-/** What a run has opened, to be closed at its end. */
-interface Stage {
-  dir: string;
-  upstream: number;
-  children: ChildProcess[];
+/** Measures, prints, and gives the figures. Needs the Debian packages of {@link needed}. */
+export async function run(): Promise<EdgeReport> {
+  const missing = await missingCommands(needed);
+  if (missing.length > 0) throw new Error(`bench/edge.ts needs ${missing.join(", ")}`);
+  const skipped: string[] = [];
+  const peak: EdgeFigures[] = [];
+  for (const bytes of bodies) peak.push(...(await peakOf(bytes, skipped)));
+  const latency = await latencies(peak);
+  const rules = await rulesCosts();
+  const idleMB = await idleMemory();
+  const report = { peak, latency, ...rules, idleMB, skipped: [...new Set(skipped)] };
+  print(report);
+  return report;
 }
 
-/** Measures, prints, and gives the figures. Needs the Debian packages `nginx-light`, `haproxy` and `wrk`. */
-export async function run(): Promise<EdgeFigures[]> {
-  await requireCommands(["nginx", "haproxy", "wrk"]);
-  const stage: Stage = { dir: await mkdtemp(join(tmpdir(), "bench-edge-")), upstream: await freePort(), children: [] };
+export function promises({ peak, latency, rulesCost }: EdgeReport): Kept[] {
+  const own = peak.filter(({ subject }) => subject === "edge");
+  const peer = (bodyBytes: number) => peak.find((one) => one.subject === "http-proxy" && one.bodyBytes === bodyBytes);
+  return [
+    ...own.flatMap((figures): Kept[] => {
+      const size = `${figures.bodyBytes} B`;
+      const old = peer(figures.bodyBytes);
+      return [
+        { what: `requests/s of ${size}, to nginx`, value: figures.rateToNginx, unit: "x", atLeast: 0.65 },
+        { what: `CPU for a request of ${size}, to nginx`, value: figures.cpuToNginx, unit: "x", atMost: 1.8 },
+        ...(old === undefined
+          ? []
+          : [
+              {
+                what: `requests/s of ${size}, to http-proxy`,
+                value: figures.perSecond / old.perSecond,
+                unit: "x",
+                atLeast: 3,
+              },
+            ]),
+      ];
+    }),
+    ...latency
+      .filter(({ subject }) => subject === "edge")
+      .flatMap(({ p99ToNginx, addedP50Us }): Kept[] => [
+        { what: "p99 at half of the slower one's peak, to nginx", value: p99ToNginx, unit: "x", atMost: 1.3 },
+        { what: `latency added at ${quietRate}/s, median`, value: addedP50Us, unit: "us", atMost: 150 },
+      ]),
+    { what: "CPU of 100 rules, to one", value: rulesCost, unit: "x", atMost: 1.05 },
+  ];
+}
+
+async function peakOf(bodyBytes: number, skipped: string[]): Promise<EdgeFigures[]> {
+  const stage = await EdgeStage.set(bodyBytes);
   try {
-    await startUpstream(stage);
-    const subjects = [
-      await startEdge(stage, "edge"),
-      await startPeer(stage, "nginx", "nginx-proxy.conf", (config) => ["nginx", "-c", config]),
-      await startPeer(stage, "haproxy", "haproxy.cfg", (config) => ["haproxy", "-db", "-f", config]),
+    const old = await stage.httpProxy();
+    if (old === undefined) skipped.push(httpProxyMissing);
+    const proxies = [
+      await stage.edge("edge"),
+      await stage.nginx(),
+      await stage.haproxy(),
+      await stage.caddy(),
+      ...(old === undefined ? [] : [old]),
       // The same thing again: how far it differs from itself is what no other difference may be read from.
-      await startEdge(stage, "edge again"),
+      await stage.edge("edge again"),
     ];
-    for (const subject of subjects) await load(subject.port, 1);
-    for (let round = 0; round < rounds; round += 1) {
-      // Each goes first, second, ... in turn, so that none always follows the same one.
-      for (let i = 0; i < subjects.length; i += 1) await sample(subjects[(round + i) % subjects.length] as Subject);
-    }
-    const figures = figuresOf(subjects);
-    print(figures);
-    return figures;
+    return figuresOf(bodyBytes, await sampled(proxies));
   } finally {
-    await Promise.all(stage.children.map(stop));
-    await rm(stage.dir, { recursive: true, force: true });
+    await stage.strike();
   }
 }
 
-async function requireCommands(names: readonly string[]): Promise<void> {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
-  const missing: string[] = [];
-  for (const name of names) {
-    const found = await Promise.all(
-      folders.map((folder) =>
-        access(join(folder, name)).then(
-          () => true,
-          () => false,
-        ),
-      ),
-    );
-    if (!found.includes(true)) missing.push(name);
+/** Each goes first, second, ... in turn, so that none always follows the same one. */
+async function sampled(proxies: readonly Proxy[]): Promise<Sampled[]> {
+  const subjects = proxies.map((proxy): Sampled => ({ ...proxy, samples: [] }));
+  for (const { port } of subjects) await wrk(urlOf(port), { connections, seconds: 1 });
+  for (let round = 0; round < rounds; round += 1) {
+    for (let i = 0; i < subjects.length; i += 1) {
+      const subject = subjects[(round + i) % subjects.length] as Sampled;
+      const before = await treeCpuSeconds(subject.pid);
+      const { requests, perSecond } = await wrk(urlOf(subject.port), { connections, seconds: roundSeconds });
+      const cpuUs = (((await treeCpuSeconds(subject.pid)) - before) * 1e6) / requests;
+      subject.samples.push({ perSecond, cpuUs });
+    }
   }
-  if (missing.length > 0) throw new Error(`bench/edge.ts needs ${missing.join(", ")} (Debian packages of these names)`);
+  return subjects;
 }
 
-async function start(stage: Stage, command: string, args: readonly string[], port: number): Promise<number> {
-  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}${delimiter}/usr/sbin` };
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"], env });
-  stage.children.push(child);
-  const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`${command} ended with code ${String(code)} before it listened`);
-  });
-  ended.catch(() => {});
-  await Promise.race([listening(port), ended]);
-  return child.pid ?? 0;
-}
+const urlOf = (port: number) => `http://127.0.0.1:${port}/`;
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-}
-
-async function fillIn(stage: Stage, file: string, port: number): Promise<string> {
-  const words: Record<string, string> = {
-    DIR: stage.dir,
-    PORT: String(port),
-    UPSTREAM: String(stage.upstream),
-    BODY: "x".repeat(bodyBytes),
-  };
-  const text = await readFile(new URL(file, peersUrl), "utf8");
-  const path = join(stage.dir, file);
-  await writeFile(
-    path,
-    text.replace(/@([A-Z]+)@/g, (_, word: string) => words[word] ?? ""),
-  );
-  return path;
-}
-
-async function startUpstream(stage: Stage): Promise<void> {
-  const config = await fillIn(stage, "nginx-upstream.conf", 0);
-  await start(stage, "nginx", ["-c", config], stage.upstream);
-}
-
-async function startPeer(
-  stage: Stage,
-  name: string,
-  file: string,
-  commandOf: (config: string) => string[],
-): Promise<Subject> {
-  const port = await freePort();
-  const [command = "", ...args] = commandOf(await fillIn(stage, file, port));
-  return { name, port, pid: await start(stage, command, args, port), samples: [] };
-}
-
-async function startEdge(stage: Stage, name: string): Promise<Subject> {
-  const port = await freePort();
-  const script = new URL("edge-process.ts", peersUrl).pathname;
-  const pid = await start(stage, process.execPath, [script, String(port), String(stage.upstream)], port);
-  return { name, port, pid, samples: [] };
-}
-
-async function sample(subject: Subject): Promise<void> {
-  const before = await cpuSeconds(subject.pid);
-  const { requests, perSecond, p99Ms } = await load(subject.port, roundSeconds);
-  const cpuUs = (((await cpuSeconds(subject.pid)) - before) * 1e6) / requests;
-  subject.samples.push({ perSecond, cpuUs, p99Ms });
-}
-
-/** User and system time of a process, all its threads together. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  // The second field is the name in brackets, which may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
-async function load(port: number, seconds: number): Promise<{ requests: number; perSecond: number; p99Ms: number }> {
-  const args = ["-t1", `-c${connections}`, `-d${seconds}`, "--latency", `http://127.0.0.1:${port}/`];
-  const child = spawn("wrk", args, { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  await once(child, "close");
-  if (/Non-2xx|Socket errors/.test(output)) throw new Error(`wrk met errors:\n${output}`);
-  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
-  const perSecond = Number(/Requests\/sec:\s*([\d.]+)/.exec(output)?.[1]);
-  const [, value = "NaN", unit = "ms"] = /99%\s+([\d.]+)(us|ms|s)/.exec(output) ?? [];
-  const p99Ms = Number(value) * (unit === "us" ? 0.001 : unit === "s" ? 1000 : 1);
-  return { requests, perSecond, p99Ms };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function figuresOf(subjects: readonly Subject[]): EdgeFigures[] {
+function figuresOf(bodyBytes: number, subjects: readonly Sampled[]): EdgeFigures[] {
   const nginx = subjects.find(({ name }) => name === "nginx")?.samples ?? [];
   return subjects.map(({ name, samples }) => {
-    const of = (key: keyof Sample) => median(samples.map((sample) => sample[key]));
-    const ratio = (key: keyof Sample) =>
-      median(samples.map((sample, i) => sample[key] / (nginx[i]?.[key] ?? Number.NaN)));
+    const ratio = (key: "perSecond" | "cpuUs") =>
+      median(samples.map((one, i) => one[key] / (nginx[i]?.[key] ?? Number.NaN)));
     return {
+      bodyBytes,
       subject: name,
-      perSecond: of("perSecond"),
-      cpuUsPerRequest: of("cpuUs"),
-      p99Ms: of("p99Ms"),
+      perSecond: median(samples.map((one) => one.perSecond)),
+      cpuUsPerRequest: median(samples.map((one) => one.cpuUs)),
       rateToNginx: ratio("perSecond"),
       cpuToNginx: ratio("cpuUs"),
-      p99ToNginx: ratio("p99Ms"),
     };
   });
 }
 
-function print(figures: readonly EdgeFigures[]): void {
-  const line = (cells: readonly string[]) =>
-    `${cells.map((cell, i) => (i === 0 ? cell.padEnd(12) : cell.padStart(12))).join("")}\n`;
-  process.stdout.write(
-    `Through to a static upstream, ${connections} connections, ${rounds} interleaved rounds of ${roundSeconds} s, medians:\n`,
-  );
-  process.stdout.write(line(["", "requests/s", "CPU us/req", "p99 ms", "rate/nginx", "CPU/nginx", "p99/nginx"]));
-  for (const f of figures) {
-    const numbers = [f.perSecond.toFixed(0), f.cpuUsPerRequest.toFixed(1), f.p99Ms.toFixed(2)];
-    const ratios = [f.rateToNginx, f.cpuToNginx, f.p99ToNginx].map((ratio) => ratio.toFixed(2));
-    process.stdout.write(line([f.subject, ...numbers, ...ratios]));
+async function latencies(peak: readonly EdgeFigures[]): Promise<EdgeLatency[]> {
+  const stage = await EdgeStage.set(128);
+  try {
+    const subjects = [await stage.edge("edge"), await stage.nginx(), await stage.edge("edge again")];
+    const slowest = Math.min(
+      ...peak
+        .filter(({ bodyBytes, subject }) => bodyBytes === 128 && (subject === "edge" || subject === "nginx"))
+        .map((one) => one.perSecond),
+    );
+    const half = Math.round(slowest / 2);
+    const p99s = subjects.map((): number[] => []);
+    const added = subjects.map((): number[] => []);
+    for (let round = 0; round < rounds; round += 1) {
+      const bare = await atRate(urlOf(stage.upstream), quietRate, 10, roundSeconds);
+      for (let i = 0; i < subjects.length; i += 1) {
+        const at = (round + i) % subjects.length;
+        const url = urlOf((subjects[at] as Proxy).port);
+        p99s[at]?.push((await atRate(url, half, connections, roundSeconds)).p99Us);
+        added[at]?.push((await atRate(url, quietRate, 10, roundSeconds)).p50Us - bare.p50Us);
+      }
+    }
+    return subjects.map(({ name }, i) => ({
+      subject: name,
+      p99Us: median(p99s[i] ?? []),
+      p99ToNginx: median((p99s[i] ?? []).map((value, round) => value / (p99s[1]?.[round] ?? Number.NaN))),
+      addedP50Us: median(added[i] ?? []),
+    }));
+  } finally {
+    await stage.strike();
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
+async function rulesCosts(): Promise<{ rulesCost: number; rulesAgain: number }> {
+  const stage = await EdgeStage.set(128);
+  try {
+    const proxies = [await stage.edge("1", 1), await stage.edge("100", manyRules), await stage.edge("1 again", 1)];
+    const [one, many, again] = await sampled(proxies);
+    const ratio = (other: Sampled | undefined) =>
+      median((other?.samples ?? []).map(({ cpuUs }, i) => cpuUs / (one?.samples[i]?.cpuUs ?? Number.NaN)));
+    return { rulesCost: ratio(many), rulesAgain: ratio(again) };
+  } finally {
+    await stage.strike();
+  }
 }
 
-/** Resolves when somebody listens on `port`. */
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const open = await Promise.race([
-      once(socket, "connect").then(
-        () => true,
-        () => false,
-      ),
-      once(socket, "close").then(() => false),
-    ]);
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 20);
+async function idleMemory(): Promise<number> {
+  const stage = await EdgeStage.set(128);
+  try {
+    const { port, pid } = await stage.edge("edge");
+    const before = await residentMB(pid);
+    let atRest = before;
+    await whileIdle(port, idleConnections, async () => {
+      atRest = await residentMB(pid);
     });
+    return atRest - before;
+  } finally {
+    await stage.strike();
   }
+}
+
+function print({ peak, latency, rulesCost, rulesAgain, idleMB, skipped }: EdgeReport): void {
+  for (const bytes of bodies) {
+    process.stdout.write(
+      `Bodies of ${bytes} bytes, ${connections} connections, ${rounds} interleaved rounds of ${roundSeconds} s, medians:\n`,
+    );
+    printTable(
+      ["", "requests/s", "CPU us/req", "rate/nginx", "CPU/nginx"],
+      peak
+        .filter(({ bodyBytes }) => bodyBytes === bytes)
+        .map((f) => [
+          f.subject,
+          f.perSecond.toFixed(0),
+          f.cpuUsPerRequest.toFixed(1),
+          f.rateToNginx.toFixed(2),
+          f.cpuToNginx.toFixed(2),
+        ]),
+    );
+  }
+  process.stdout.write(`At a fixed rate, half of the slower one's peak and ${quietRate}/s:\n`);
+  printTable(
+    ["", "p99 us", "p99/nginx", "added p50 us"],
+    latency.map((f) => [f.subject, f.p99Us.toFixed(0), f.p99ToNginx.toFixed(2), f.addedP50Us.toFixed(0)]),
+  );
+  process.stdout.write(
+    `CPU of ${manyRules} rules to one: ${rulesCost.toFixed(2)}x (one rule to itself: ${rulesAgain.toFixed(2)}x)\n`,
+  );
+  process.stdout.write(`Memory of ${idleConnections} connections at rest: ${idleMB.toFixed(1)} MB\n`);
+  for (const line of skipped) process.stdout.write(`${line}\n`);
 }
 
 if (import.meta.main) await run();

@@ -7,6 +7,7 @@ import type { RequestHead } from "./h1/request.ts";
 import type { ResponseHead } from "./h1/response.ts";
 import type { Refusal } from "./h1/scan.ts";
 import type { EdgeErrorReason } from "./stats.ts";
+import type { TlsFacts } from "./tls/handshake.ts";
 
 /** A complete answer that the edge has whole. */
 export interface Reply {
@@ -23,6 +24,8 @@ export interface Reply {
 export interface ClientStream {
   readonly head: RequestHead;
   readonly client: Peer;
+  /** What the handshake of its connection settled; undefined in clear text. */
+  readonly tls: TlsFacts | undefined;
   /** The whole request has come. */
   readonly requestDone: boolean;
   /** The next step is the client's: its request is not complete, and nobody holds it back. */

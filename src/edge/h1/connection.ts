@@ -7,6 +7,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Headers, Peer } from "../../base/http.ts";
 import type { ClientStream, Exchange, Reply } from "../exchange.ts";
 import { peerOf } from "../peer.ts";
+import type { TlsFacts } from "../tls/handshake.ts";
 import { WheelEntry, type Wheel } from "../wheel.ts";
 import { BodyReader } from "./body.ts";
 import type { BodySink } from "./chunked.ts";
@@ -45,6 +46,7 @@ function connectionLine(keepAlive: boolean): string {
 
 export class ClientConnection implements BodySink, ClientStream {
   readonly socket: Socket;
+  readonly tls: TlsFacts | undefined;
   readonly out: Output;
   readonly head: RequestHead = emptyRequestHead();
   /** True once any byte of a final response to the request under way was sent. */
@@ -71,8 +73,9 @@ export class ClientConnection implements BodySink, ClientStream {
   /** Bytes of the next request that came while this one was under way. */
   #held: Buffer | undefined;
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  constructor(socket: Socket, owner: ConnectionOwner, tls?: TlsFacts) {
     this.socket = socket;
+    this.tls = tls;
     this.#owner = owner;
     this.out = new Output(socket);
     this.#timer = new WheelEntry(() => this.#onTimer());
@@ -197,6 +200,7 @@ export class ClientConnection implements BodySink, ClientStream {
 
   /** The listener ends: a connection at rest closes, another after its answer, a tunnel when its exchange says. */
   end(): void {
+    this.#keepAlive = false;
     if (this.#mode === "resting") this.#linger();
     else if (this.#mode === "tunnel") this.#exchange?.leaving?.();
   }

@@ -1,0 +1,239 @@
+/** Policies as templates and `/_mikan/policies` bring them to the edge. */
+import {
+  CreateStackCommand,
+  DeleteStackCommand,
+  DescribeStackResourcesCommand,
+  UpdateStackCommand,
+} from "@aws-sdk/client-cloudformation";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { clientsOf } from "../../../test/clients.ts";
+import { freePort, startUpstream } from "../../../test/upstream.ts";
+import type { JsonObject } from "../../kit/resource.ts";
+import { startMikan } from "../../mikan.ts";
+import {
+  createBench,
+  createFront,
+  createGroup,
+  fixed,
+  forward,
+  must,
+  path,
+  refusal,
+  type Bench,
+} from "./bench.suite.ts";
+import { policyOperations } from "./policy-operations.ts";
+import { createRouting } from "./routing.ts";
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await createBench();
+});
+afterEach(() => bench.close());
+
+const operationsOf = ({ store, edge }: Bench) =>
+  policyOperations({
+    store,
+    routing: createRouting(store, { inForce: () => edge.apply(edge.config) }),
+  });
+
+const put = (arn: string, document: JsonObject) => operationsOf(bench).PutPolicies({ arn, document }, bench.call);
+const request = (logicalId: string, properties: JsonObject, metadata: JsonObject = {}) => ({
+  token: `stack/${logicalId}`,
+  stackId: "arn:aws:cloudformation:us-east-1:000000000000:stack/stack/1",
+  stackName: "stack",
+  logicalId,
+  physicalName: logicalId,
+  properties,
+  metadata,
+  tags: {},
+});
+
+describe("policies that do not fit are refused in words that help", () => {
+  it.each<[JsonObject, string]>([
+    [{ Capp: 3 }, "Mikan has no Capp; it takes Cap"],
+    [{ capp: 3 }, "did you mean Cap?"],
+    [{ Cap: "many" }, 'Mikan.Cap must be a whole number from 0 to 65536, not "many"'],
+    [{ Cap: {} }, "Mikan.Cap.Max is missing"],
+    [{ Cap: { Max: -1 } }, "Mikan.Cap.Max must be a whole number from 0 to 65536, not -1"],
+    [
+      { Cap: { Max: 1, Answer: "http" } },
+      'Mikan.Cap.Answer must be one of alb, rest-api, http-api, native, not "http"',
+    ],
+    [{ Cap: { Max: 1, SharedAs: "a b" } }, "Mikan.Cap.SharedAs must be 1 to 64 letters"],
+    [{ Cap: [1] }, "Mikan.Cap must be an object with Max, Answer, RetryAfterSeconds, SharedAs, not [1]"],
+  ])("%j", async (document, message) => {
+    const { ListenerArn } = await createFront(bench);
+    expect(await refusal(put(ListenerArn, document))).toEqual({
+      code: "ValidationError",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("what has none, and what is not there", async () => {
+    const { LoadBalancerArn, ListenerArn } = await createFront(bench);
+    expect(await refusal(put(LoadBalancerArn, {}))).toMatchObject({
+      message: expect.stringContaining("has no policies"),
+    });
+    const gone = `${ListenerArn.slice(0, -16)}${"0".repeat(16)}`;
+    expect(await refusal(put(gone, {}))).toMatchObject({ code: "ListenerNotFoundException" });
+  });
+});
+
+describe("policies", () => {
+  it("go with their rule: kept when it changes, gone when it goes", async () => {
+    const { elb, call, edge } = bench;
+    const { ListenerArn, TargetGroupArn } = await createFront(bench);
+    const { Rules } = await elb.CreateRule(
+      { ListenerArn, Priority: 1, Conditions: path("/a"), Actions: forward(TargetGroupArn) },
+      call,
+    );
+    const ruleArn = must(Rules?.[0]?.RuleArn);
+    await put(ruleArn, { Cap: { Max: "7", Answer: "native", RetryAfterSeconds: 3 } });
+    await elb.ModifyRule({ RuleArn: ruleArn, Actions: fixed("other") }, call);
+    expect(edge.config.listeners[0]?.routes[0]).toMatchObject({
+      action: { kind: "fixed" },
+      policy: { cap: { id: ruleArn, max: 7, answer: "native", retryAfterSeconds: 3 } },
+    });
+    const { ListPolicies, GetPolicies } = operationsOf(bench);
+    expect(await GetPolicies({ arn: ruleArn }, call)).toMatchObject({ document: { Cap: { Max: "7" } } });
+    await put(ListenerArn, { Cap: 5 });
+    expect((await ListPolicies()).policies.map(({ arn }) => arn).toSorted()).toEqual([ListenerArn, ruleArn].toSorted());
+    await elb.DeleteRule({ RuleArn: ruleArn }, call);
+    await elb.DeleteListener({ ListenerArn }, call);
+    expect(await ListPolicies()).toEqual({ policies: [] });
+  });
+
+  it("of rules that share a cap name one pool of the account and region", async () => {
+    const { elb, call, edge } = bench;
+    const { ListenerArn, TargetGroupArn } = await createFront(bench);
+    for (const Priority of [1, 2]) {
+      const { Rules } = await elb.CreateRule(
+        { ListenerArn, Priority, Conditions: path(`/${Priority}`), Actions: forward(TargetGroupArn) },
+        call,
+      );
+      await put(must(Rules?.[0]?.RuleArn), { Cap: { Max: 4, SharedAs: "tiles" } });
+    }
+    await elb.ModifyTargetGroup({ TargetGroupArn }, call);
+    const ids = edge.config.listeners[0]?.routes.map(({ policy }) => policy?.cap?.id);
+    expect(ids).toEqual(["000000000000/us-east-1/tiles", "000000000000/us-east-1/tiles", undefined]);
+  });
+
+  it("of a target group are its cluster's", async () => {
+    const { call, edge, elb } = bench;
+    const { TargetGroupArn } = await createFront(bench);
+    await put(TargetGroupArn, { Timeouts: { ConnectMs: 250 } });
+    await elb.ModifyTargetGroup({ TargetGroupArn }, call);
+    expect(edge.config.clusters).toMatchObject([{ id: TargetGroupArn, connectTimeoutMs: 250 }]);
+  });
+
+  it("of a template are set, changed and taken away with its resource; those of a client stay where it never spoke", async () => {
+    const { call, edge } = bench;
+    const { ListenerArn } = await createFront(bench);
+    const group = await createGroup(bench, "tiles");
+    const properties = {
+      ListenerArn,
+      Priority: 9,
+      Conditions: [{ Field: "path-pattern", Values: ["/tiles"] }],
+      Actions: [{ Type: "forward", TargetGroupArn: group }],
+    };
+    const rule = bench.resource("ListenerRule");
+    const refused = rule.create(request("Rule", properties, { Cap: "none" }), call);
+    expect(await refusal(refused)).toMatchObject({ message: expect.stringContaining("Mikan.Cap") });
+    const state = await rule.create(request("Rule", properties, { Cap: 2 }), call);
+    const capOf = () => edge.config.listeners[0]?.routes[0]?.policy?.cap?.max;
+    expect(capOf()).toBe(2);
+    const update = (metadata: JsonObject, former: JsonObject) =>
+      must(rule.update)(
+        { ...request("Rule", properties, metadata), ...state, former: { properties, metadata: former, tags: {} } },
+        call,
+      );
+    await update({ Cap: 3 }, { Cap: 2 });
+    expect(capOf()).toBe(3);
+    await update({}, { Cap: 3 });
+    expect(capOf()).toBeUndefined();
+    await put(state.physicalId, { Cap: 8 });
+    await update({}, {});
+    expect(capOf()).toBe(8);
+  });
+});
+
+describe("a cap in a template", () => {
+  it("is in force with its rule, and readable and settable over HTTP", { timeout: 60_000 }, async () => {
+    await using mikan = await startMikan();
+    const clients = clientsOf(mikan.url);
+    let letGo: (() => void) | undefined;
+    await using upstream = await startUpstream(({ url }, response) => {
+      if (url === "/hold") letGo = () => response.end("tile");
+      else response.end("tile");
+    });
+    const port = await freePort();
+    const template = {
+      Resources: {
+        Balancer: { Type: "AWS::ElasticLoadBalancingV2::LoadBalancer", Properties: { Subnets: ["a", "b"] } },
+        Group: {
+          Type: "AWS::ElasticLoadBalancingV2::TargetGroup",
+          Properties: {
+            Protocol: "HTTP",
+            Port: upstream.port,
+            VpcId: "vpc-1",
+            TargetType: "ip",
+            Targets: [{ Id: "127.0.0.1", Port: upstream.port }],
+          },
+        },
+        Listener: {
+          Type: "AWS::ElasticLoadBalancingV2::Listener",
+          Metadata: { Mikan: { Cap: 1 } },
+          Properties: {
+            LoadBalancerArn: { Ref: "Balancer" },
+            Port: port,
+            Protocol: "HTTP",
+            DefaultActions: [{ Type: "forward", TargetGroupArn: { Ref: "Group" } }],
+          },
+        },
+      },
+    };
+    const { cloudformation } = clients;
+    await cloudformation.send(new CreateStackCommand({ StackName: "capped", TemplateBody: JSON.stringify(template) }));
+    const resources = async () =>
+      (await cloudformation.send(new DescribeStackResourcesCommand({ StackName: "capped" }))).StackResources ?? [];
+    const arnOf = async () =>
+      (await resources()).find(
+        ({ LogicalResourceId, ResourceStatus }) =>
+          LogicalResourceId === "Listener" && ResourceStatus?.endsWith("_COMPLETE"),
+      )?.PhysicalResourceId;
+    await expect.poll(arnOf, { timeout: 30_000 }).toBeDefined();
+    const arn = must(await arnOf());
+    const get = async (of = "/") =>
+      (await fetch(`http://127.0.0.1:${port}${of}`, { headers: { connection: "close" } })).status;
+    const held = get("/hold");
+    await expect.poll(() => letGo).toBeDefined();
+    expect(await get()).toBe(502);
+    const policies = `${mikan.url}/_mikan/policies/${arn}`;
+    expect(await (await fetch(policies)).json()).toEqual({ Cap: 1 });
+    const without = await fetch(policies, { method: "PUT", body: "{}" });
+    expect(without.status).toBe(403);
+    const headers = { "x-mikan-intent": "change", "content-type": "application/json" };
+    const wrong = await fetch(policies, { method: "PUT", headers, body: '{"Cap":{"Mx":1}}' });
+    expect([wrong.status, await wrong.json()]).toEqual([
+      400,
+      { message: "Mikan.Cap has no Mx; it takes Max, Answer, RetryAfterSeconds, SharedAs; did you mean Max?" },
+    ]);
+    const changed = await fetch(policies, { method: "PUT", headers, body: '{"Cap":{"Max":0,"Answer":"native"}}' });
+    expect(changed.status).toBe(200);
+    expect(await get()).toBe(429);
+    expect((await fetch(policies, { method: "DELETE", headers })).status).toBe(200);
+    expect(await (await fetch(`${mikan.url}/_mikan/policies`)).json()).toEqual({ policies: [] });
+    expect(await get()).toBe(200);
+    letGo?.();
+    expect(await held).toBe(200);
+    await cloudformation.send(
+      new UpdateStackCommand({
+        StackName: "capped",
+        TemplateBody: JSON.stringify(template).replace('"Cap":1', '"Cap":0'),
+      }),
+    );
+    await expect.poll(get, { timeout: 30_000 }).toBe(502);
+    await cloudformation.send(new DeleteStackCommand({ StackName: "capped" }));
+    clients.destroy();
+  });
+});

@@ -37,10 +37,12 @@ export function pageOf(status: number): OwnAnswer {
   return page;
 }
 
-export function createAnswerer(serverName: string, dateText: () => string): Answerer {
+/** `serverName` is undefined where it is hidden; `set` are lines of every answer, each with its end. */
+export function createAnswerer(serverName: string | undefined, dateText: () => string, set = ""): Answerer {
+  const always = `${serverName === undefined ? "" : `Server: ${serverName}\r\n`}${set}`;
   const linesOf = ({ contentType, body, lines }: OwnAnswer) => {
     const type = contentType === "" ? "" : `Content-Type: ${contentType}\r\n`;
-    return `Server: ${serverName}\r\nDate: ${dateText()}\r\n${type}Content-Length: ${body.length}\r\n${lines}`;
+    return `${always}Date: ${dateText()}\r\n${type}Content-Length: ${body.length}\r\n${lines}`;
   };
   return {
     reply: (answer, method) => ({

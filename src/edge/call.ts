@@ -155,12 +155,13 @@ export class CallExchange implements Exchange {
     this.#client.reply(reply);
   }
 
-  #reply(response: HttpResponse, { method, minor }: RequestHead): Reply {
-    const { config, plane } = this.#request.listener;
+  #reply(answer: HttpResponse, { method, minor }: RequestHead): Reply {
+    const { serverName, setFields, plane } = this.#request.listener;
+    const response = setFields === undefined ? answer : { ...answer, headers: setFields.without(answer.headers) };
     const plan = planResponse(response, method, minor);
     assert(plan.framing.kind !== "chunked" && plan.framing.kind !== "eof", "an answer by message is bytes");
     let { lines } = plan;
-    if (!plan.hasServer) lines += `Server: ${config.serverName}\r\n`;
+    if (!plan.hasServer && serverName !== undefined) lines += `Server: ${serverName}\r\n`;
     if (!plan.hasDate) lines += `Date: ${plane.dateText()}\r\n`;
     this.#request.answering?.(setsCookieIn(response.headers));
     lines += this.#request.responseLines;

@@ -14,6 +14,7 @@ import type { EdgeConfig, ListenerConfig, RouteAction, RouteConfig } from "./por
 import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { compileRewrites, type Rewrite } from "./rewrites.ts";
+import { compileSetFields, type SetFields } from "./response-fields.ts";
 import { StatsWriter } from "./stats.ts";
 import { TlsAcceptor } from "./tls/acceptor.ts";
 import type { ContextStore } from "./tls/contexts.ts";
@@ -77,6 +78,9 @@ export interface CompiledListener {
   readonly plane: PlaneDeps;
   readonly epoch: Epoch;
   readonly limits: H1Limits;
+  /** `Server` of what the edge says itself. */
+  readonly serverName?: string;
+  readonly setFields?: SetFields;
   readonly answerer: Answerer;
   readonly rewriter: RequestRewriter;
   /** Shakes hands with who comes; undefined in clear text. */
@@ -137,6 +141,8 @@ function compileListener(
   deps: CompileDeps,
 ): CompiledListener {
   const { clock, dateText, newTraceId, log, epoch } = deps;
+  const serverName = config.response?.hideServer === true ? undefined : config.serverName;
+  const setFields = compileSetFields(config.response);
   return {
     config,
     plane: { clock, dateText, newTraceId, log },
@@ -147,7 +153,9 @@ function compileListener(
       headTimeoutMs: Math.min(config.idleTimeoutMs, 60_000),
       keepAliveTimeoutMs: config.keepAliveTimeoutMs,
     }),
-    answerer: createAnswerer(config.serverName, dateText),
+    ...(serverName === undefined ? {} : { serverName }),
+    ...(setFields === undefined ? {} : { setFields }),
+    answerer: createAnswerer(serverName, dateText, setFields?.lines),
     rewriter: compileRequestRewriter({
       forwarded: config.forwarded,
       scheme: schemeOf(config),

@@ -75,13 +75,14 @@ export class ProxyExchange implements Exchange, UpstreamSink {
 
   response(head: ResponseHead): void {
     const request = this.#request;
-    const { plane } = request.listener;
+    const { plane, setFields } = request.listener;
     this.#responded = true;
     request.status = head.status;
     request.endpointStatus = head.status;
     this.#cluster.stats.answered(head.status, plane.clock.monotonicMs() - this.#sentMs);
     request.answering?.(setsCookieOf(head));
     const date = head.hasDate ? "" : `Date: ${plane.dateText()}\r\n`;
+    setFields?.hide(head);
     this.#client.respond(head, date + request.responseLines);
   }
 

@@ -22,7 +22,7 @@ export class RequestRecord implements Subject {
   cluster: Cluster | undefined;
   endpoint: Endpoint | undefined;
   /** Lines that the answer of an endpoint gets beside its own, each with its end. */
-  responseLines = "";
+  responseLines: string;
   /** Looks at the head of an endpoint's answer before it goes on, and may yet add to {@link responseLines}. */
   answering: ((setsCookie: SetsCookie) => void) | undefined;
   /** What the client sent, where the head was rewritten since. */
@@ -48,6 +48,7 @@ export class RequestRecord implements Subject {
     this.query = mark < 0 ? "" : target.slice(mark + 1);
     this.hostname = hostnameOf(head.host);
     this.address = client.client.address;
+    this.responseLines = listener.setFields?.lines ?? "";
     this.startedMs = listener.plane.clock.monotonicMs();
     listener.epoch.active += 1;
   }

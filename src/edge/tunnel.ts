@@ -114,6 +114,7 @@ export class TunnelExchange implements Exchange, UpstreamSink {
     request.status = head.status;
     request.endpointStatus = head.status;
     this.#cluster.stats.answered(head.status, plane.clock.monotonicMs() - this.#sentMs);
+    request.listener.setFields?.hide(head);
     this.#client.respond(head, lines);
   }
 

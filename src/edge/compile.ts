@@ -10,7 +10,7 @@ import { compileGates } from "./gates.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
-import type { EdgeConfig, ListenerConfig, RouteAction, RouteConfig } from "./ports.ts";
+import type { ClusterConfig, EdgeConfig, EndpointConfig, ListenerConfig, RouteAction, RouteConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { compileRewrites, type Rewrite } from "./rewrites.ts";
@@ -101,8 +101,10 @@ export interface CompileDeps extends PlaneDeps {
   permits: Readonly<Record<string, SharedArrayBuffer>>;
   epoch: Epoch;
   /** The endpoint's connections, kept over the epochs. */
-  upstream(clusterId: string, endpointId: string, host: string, port: number): Upstream;
+  upstream(cluster: ClusterConfig, endpoint: AddressEndpoint): Upstream;
 }
+
+export type AddressEndpoint = Extract<EndpointConfig, { kind: "address" }>;
 
 /** The listeners of `config`, by `address:port`. Throws for a configuration that names what it does not hold. */
 export function compileConfig(config: EdgeConfig, deps: CompileDeps): Map<string, CompiledListener> {
@@ -122,7 +124,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
     return {
       kind: "address",
       id: endpoint.id,
-      upstream: deps.upstream(config.id, endpoint.id, endpoint.host, endpoint.port),
+      upstream: deps.upstream(config, endpoint),
     };
   });
   return new Cluster({

@@ -1,7 +1,7 @@
 /** The data plane of one worker: its sockets, its endpoints, and the configuration that it runs. */
 import type { Ids } from "../base/ids.ts";
 import type { CallLink } from "./call.ts";
-import { compileConfig, Epoch, type CompiledListener, type PlaneDeps } from "./compile.ts";
+import { compileConfig, Epoch, type AddressEndpoint, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
 import { limitsOf } from "./h1/limits.ts";
 import { ScannerPool } from "./h1/scan.ts";
@@ -9,7 +9,9 @@ import { createDateText } from "./h1/status.ts";
 import type { PrepareMessage } from "./messages.ts";
 import { handle } from "./pipeline.ts";
 import { Upstream } from "./pool.ts";
+import type { ClusterConfig, ClusterTls } from "./ports.ts";
 import { ContextStore } from "./tls/contexts.ts";
+import { targetTls } from "./tls/dial.ts";
 import { createTraceIds } from "./tracing.ts";
 import { Wheel } from "./wheel.ts";
 
@@ -83,15 +85,15 @@ export class DataPlane {
     const epoch = new Epoch(config.epoch, this.options.onRetired);
     const upstreams = new Map<string, Upstream>();
     const drainMs = new Map<string, number>();
-    const upstream = (clusterId: string, endpointId: string, host: string, port: number) => {
-      const key = JSON.stringify([clusterId, endpointId, host, port]);
-      const found = this.#upstreams.get(key) ?? this.#newUpstream(host, port);
+    const contexts = new ContextStore(this.#contexts);
+    const upstream = (cluster: ClusterConfig, { id, host, port }: AddressEndpoint) => {
+      const key = JSON.stringify([cluster.id, id, host, port, cluster.tls]);
+      const found = this.#upstreams.get(key) ?? this.#newUpstream(host, port, cluster.tls, contexts);
       upstreams.set(key, found);
-      drainMs.set(key, config.clusters.find(({ id }) => id === clusterId)?.drainMs ?? 0);
+      drainMs.set(key, cluster.drainMs);
       return found;
     };
     const { health, worker, ticketSecret } = this.options;
-    const contexts = new ContextStore(this.#contexts);
     const shared = { health, worker, slots, stats, permits, contexts, ticketSecret };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
@@ -157,9 +159,15 @@ export class DataPlane {
     this.wheel.close();
   }
 
-  #newUpstream(host: string, port: number): Upstream {
+  #newUpstream(host: string, port: number, tls: ClusterTls | undefined, contexts: ContextStore): Upstream {
     const { wheel, scanners } = this;
-    return new Upstream(host, port, { clock: this.options.clock, wheel, scanners, readBuffer: this.#readBuffer });
+    const target = tls && targetTls(tls, ["http/1.1"], contexts);
+    return new Upstream(host, port, target, {
+      clock: this.options.clock,
+      wheel,
+      scanners,
+      readBuffer: this.#readBuffer,
+    });
   }
 
   #swapUpstreams(next: Prepared): void {

@@ -1,5 +1,6 @@
 /** An endpoint with an address, and the connections of this thread to it: in use, or at rest for the next request. */
 import type { ScannerPool } from "./h1/scan.ts";
+import type { TargetTls } from "./tls/dial.ts";
 import { UpstreamConnection } from "./upstream.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Wheel } from "./wheel.ts";
@@ -22,6 +23,8 @@ export interface UpstreamDeps {
 export class Upstream {
   readonly host: string;
   readonly port: number;
+  /** Undefined in clear text. */
+  readonly tls: TargetTls | undefined;
   readonly wheel: Wheel;
   readonly scanners: ScannerPool;
   readonly #deps: UpstreamDeps;
@@ -32,9 +35,10 @@ export class Upstream {
   #retired = false;
   #drain: Timer | undefined;
 
-  constructor(host: string, port: number, deps: UpstreamDeps) {
+  constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps) {
     this.host = host;
     this.port = port;
+    this.tls = tls;
     this.wheel = deps.wheel;
     this.scanners = deps.scanners;
     this.#deps = deps;
@@ -70,6 +74,11 @@ export class Upstream {
     // Reading goes on: an endpoint that closes is seen at once.
     if (connection.socket.isPaused()) connection.socket.resume();
     this.#resting.push(connection);
+  }
+
+  /** Monotonic milliseconds. */
+  now(): number {
+    return this.#deps.clock.monotonicMs();
   }
 
   /** A connection stands. */

@@ -21,6 +21,7 @@ export const edgeErrorReasons = [
   "bad-body",
   "function-failed",
   "function-busy",
+  "tls-failed",
 ] as const;
 
 export type EdgeErrorReason = (typeof edgeErrorReasons)[number];

@@ -1,5 +1,5 @@
 /** A connection to an endpoint: sends a request, reads the response as strictly as a request, and rests in its pool. */
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { errorCode } from "../base/errors.ts";
 import { BodyReader } from "./h1/body.ts";
 import type { BodySink } from "./h1/chunked.ts";
@@ -12,6 +12,7 @@ import { interimMax, responseHeadBytesMax } from "./h1/limits.ts";
 import { trailerText } from "./h1/write.ts";
 import type { Upstream } from "./pool.ts";
 import type { EdgeErrorReason } from "./stats.ts";
+import { dial, targetHandshakeMsMax } from "./tls/dial.ts";
 import { WheelEntry } from "./wheel.ts";
 
 export const responseScan: ScanLimits = {
@@ -48,26 +49,24 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   #requestDone = false;
   #inBody = false;
   #interims = 0;
+  #shaking = false;
   #connected = false;
   #failure: EdgeErrorReason | undefined;
 
   constructor(upstream: Upstream, readBuffer: Buffer) {
     this.#upstream = upstream;
-    const { host, port } = upstream;
+    const { host, port, tls } = upstream;
     // One buffer for all: what a read brings is used up, or copied, before the next read.
     const onread = { buffer: readBuffer, callback: (bytes: number) => this.#onRead(readBuffer, bytes) };
-    this.socket = connect({ host, port, noDelay: true, onread });
+    this.socket = dial({ host, port, tls, onread });
     this.#out = new Output(this.socket);
     this.timer = new WheelEntry(() => this.#onTimer());
-    this.socket.on("connect", () => this.#onConnect());
+    if (tls !== undefined) this.socket.on("connect", () => this.#onHandshake());
+    this.socket.on(tls === undefined ? "connect" : "secureConnect", () => this.#onConnect());
     this.socket.on("drain", () => this.#sink?.upstreamDrained());
     this.socket.on("end", () => this.#onEnd());
     this.socket.on("error", (error) => {
-      this.#failure ??= this.#connected
-        ? "reset"
-        : errorCode(error) === "ECONNREFUSED"
-          ? "connect-refused"
-          : "connect-failed";
+      this.#failure ??= this.#failureOf(error);
     });
     this.socket.on("close", () => this.#onClose());
   }
@@ -142,6 +141,24 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
     this.#sink?.responseData(bytes, start, end);
   }
 
+  /** The endpoint has taken the connection, and is to shake hands. */
+  #onHandshake(): void {
+    this.#shaking = true;
+    this.#upstream.wheel.set(this.timer, this.#upstream.now(), targetHandshakeMsMax);
+  }
+
+  #failureOf(error: Error): EdgeErrorReason {
+    if (this.#connected) return "reset";
+    if (this.#shaking) return "tls-failed";
+    return errorCode(error) === "ECONNREFUSED" ? "connect-refused" : "connect-failed";
+  }
+
+  /** What it is when the endpoint ends before its answer does. */
+  #cutOff(): EdgeErrorReason {
+    if (this.#inBody) return "truncated";
+    return this.#shaking && !this.#connected ? "tls-failed" : "reset";
+  }
+
   #onConnect(): void {
     this.#connected = true;
     this.#upstream.stands(this);
@@ -150,7 +167,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
 
   #onTimer(): void {
     if (this.#connected) this.socket.destroy();
-    else this.fail("connect-timeout");
+    else this.fail(this.#shaking ? "tls-failed" : "connect-timeout");
   }
 
   #onRead(bytes: Buffer, end: number): boolean {
@@ -242,7 +259,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
     if (this.#sink === undefined) return;
     if (this.#tunnel && this.#body.ended()) this.#tunnelEnded(this.#sink);
     else if (this.#inBody && this.#body.ended()) this.#complete(true);
-    else this.fail(this.#inBody ? "truncated" : "reset");
+    else this.fail(this.#cutOff());
   }
 
   /** The endpoint's side of the tunnel has ended. */
@@ -258,7 +275,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
     this.#upstream.gone(this);
     const sink = this.#sink;
     this.#sink = undefined;
-    sink?.upstreamFailed(this.#failure ?? (this.#inBody ? "truncated" : "reset"));
+    sink?.upstreamFailed(this.#failure ?? this.#cutOff());
   }
 
   #releaseScanner(): void {

@@ -17,8 +17,14 @@ export class ContextStore {
 
   /** The context of `options`. Throws what OpenSSL says of a certificate, a key or a cipher list that it cannot use. */
   of(options: SecureContextOptions): SecureContext {
-    const key = digestOf(options);
-    const context = this.#contexts.get(key) ?? this.#before.get(key) ?? createSecureContext(options);
+    // Private keys are part of it: a digest, so that they lie in memory once.
+    const key = createHash("sha256").update(JSON.stringify(options)).digest("base64");
+    return this.get(key, () => createSecureContext(options));
+  }
+
+  /** The context that is known by `key`. */
+  get(key: string, make: () => SecureContext): SecureContext {
+    const context = this.#contexts.get(key) ?? this.#before.get(key) ?? make();
     this.#contexts.set(key, context);
     return context;
   }
@@ -27,9 +33,4 @@ export class ContextStore {
   settle(): void {
     this.#before = new Map();
   }
-}
-
-/** Private keys are part of it: a digest, so that they lie in memory once. */
-function digestOf(options: SecureContextOptions): string {
-  return createHash("sha256").update(JSON.stringify(options)).digest("base64");
 }

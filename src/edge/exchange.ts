@@ -91,6 +91,8 @@ export interface OutgoingHead {
   text: string;
   /** The body has no length. */
   chunked: boolean;
+  /** Nothing may follow it on its connection. */
+  last?: boolean;
   /** It asks for another protocol: 101 is an answer to it, and what follows a tunnel, each way until its end. */
   upgrade?: boolean;
 }

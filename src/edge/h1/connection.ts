@@ -5,9 +5,11 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import type { Headers, Peer } from "../../base/http.ts";
+import { DoubtfulHead } from "../desync/doubt.ts";
 import type { ClientStream, Exchange, Reply } from "../exchange.ts";
 import { peerOf } from "../peer.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
+import type { DesyncMode } from "../ports.ts";
 import { WheelEntry, type Wheel } from "../wheel.ts";
 import { BodyReader } from "./body.ts";
 import type { BodySink } from "./chunked.ts";
@@ -28,6 +30,8 @@ export interface ConnectionOwner {
   readonly scanners: ScannerPool;
   /** Set when the listener takes no more requests: connections end after the one under way. */
   readonly ending: boolean;
+  /** How requests are taken that are not compliant; where it is undefined they are refused. */
+  readonly desync?: DesyncMode;
   dispatch(connection: ClientConnection, head: RequestHead): Exchange;
   /** A complete response, with `Connection: close`, for what is no request. */
   refuse(connection: ClientConnection, refusal: Refusal): string;
@@ -57,6 +61,7 @@ export class ClientConnection implements BodySink, ClientStream {
   readonly #timer: WheelEntry;
   #mode: Mode = "resting";
   #scanner: HeadScanner | undefined;
+  #doubt: DoubtfulHead | undefined;
   #exchange: Exchange | undefined;
   #requestDone = true;
   #responseDone = true;
@@ -267,24 +272,37 @@ export class ClientConnection implements BodySink, ClientStream {
     const owner = this.#owner;
     this.#scanner ??= owner.scanners.take("request", owner.limits);
     const scanner = this.#scanner;
-    const after = scanner.push(chunk, pos, end);
+    const after = this.#scanHead(scanner, chunk, pos, end);
     if (after === needMore) {
       // From here on the clock runs, and more bytes do not stop it.
-      if (this.#mode === "resting" && scanner.begun) {
+      if (this.#mode === "resting" && (scanner.begun || this.#doubt !== undefined)) {
         this.#mode = "head";
         this.#arm(owner.limits.headTimeoutMs);
       }
       return end;
     }
-    const refusal = after < 0 ? scanner.refusal : readRequest(scanner, this.head);
-    if (refusal !== undefined) {
-      this.#refuse(refusal);
+    if (typeof after !== "number") {
+      this.#refuse(after);
       return end;
     }
     this.#begin();
     owner.scanners.give(scanner);
     this.#scanner = undefined;
+    this.#doubt = undefined;
     return after;
+  }
+
+  /** Reads on in the head: the position after it, {@link needMore}, or why it is refused. */
+  #scanHead(scanner: HeadScanner, chunk: Buffer, pos: number, end: number): number | Refusal {
+    if (this.#doubt !== undefined) return this.#doubt.push(chunk, pos, end);
+    const after = scanner.push(chunk, pos, end);
+    if (after === needMore) return after;
+    const refusal = after < 0 ? scanner.refusal : readRequest(scanner, this.head);
+    if (refusal === undefined && this.head.verdict === undefined) return after;
+    const { desync, limits } = this.#owner;
+    if (desync === undefined) return refusal ?? after;
+    this.#doubt = new DoubtfulHead(desync, limits, scanner, this.head);
+    return this.#doubt.open(refusal, pos, after);
   }
 
   #begin(): void {

@@ -1,4 +1,5 @@
 /** A scanned request head, understood: method, target, authority and framing, or why it is refused (RFC 9112). */
+import { verdictOf, type Verdict } from "../desync/verdict.ts";
 import { flags, isDigit } from "./chars.ts";
 import { field } from "./fields.ts";
 import { idMask, spanSize, type HeadScanner, type Refusal } from "./scan.ts";
@@ -25,6 +26,10 @@ export interface RequestHead {
   upgrade: string | undefined;
   /** Options of `Connection` other than close and keep-alive, in lower case: fields not to pass on. */
   connectionOptions: readonly string[];
+  /** Its class where it is not compliant. */
+  verdict: Verdict | undefined;
+  /** Nothing may follow it on its connections, on either side. */
+  isolated: boolean;
   /** The whole head, and where its fields lie in it; valid while the request is dispatched. */
   text: string;
   spans: Int32Array;
@@ -45,6 +50,8 @@ export function emptyRequestHead(): RequestHead {
     trailersWanted: false,
     upgrade: undefined,
     connectionOptions: none,
+    verdict: undefined,
+    isolated: false,
     text: "",
     spans: new Int32Array(0),
     count: 0,
@@ -113,6 +120,8 @@ export function readRequest(scanner: HeadScanner, head: RequestHead): Refusal | 
   head.method = text.slice(scanner.methodStart, scanner.methodEnd);
   head.target = text.slice(scanner.methodEnd + 1, scanner.targetEnd);
   head.trailersWanted = false;
+  head.verdict = scanner.lookalike ? verdictOf("SuspiciousHeader") : undefined;
+  head.isolated = false;
   const seen: Seen = {
     host: undefined,
     length: undefined,
@@ -161,13 +170,22 @@ function readFraming(head: RequestHead, seen: Seen): Refusal | undefined {
     if (head.minor === 0) return refusals.codingInOld;
     if (seen.coding.toLowerCase() !== "chunked") return refusals.unknownCoding;
     head.framing = "chunked";
+    if (isBodiless(head)) head.verdict ??= verdictOf("UndefinedTransferEncodingSemantics");
   } else if (seen.length !== undefined) {
     const length = parseLength(seen.length);
     if (length < 0) return refusals.badLength;
     head.contentLength = length;
     head.framing = "length";
+    if (isBodiless(head)) {
+      head.verdict ??= verdictOf(length === 0 ? "GetHeadZeroContentLength" : "UndefinedContentLengthSemantics");
+    }
   }
   return undefined;
+}
+
+/** A body has no meaning with its method (RFC 9110 section 9.3.1), so servers differ in whether they read one. */
+function isBodiless({ method }: RequestHead): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 function readConnection(head: RequestHead, seen: Seen): Refusal | undefined {

@@ -3,13 +3,17 @@
  * names and values begin and end, and refuses every form that two implementations have been seen to read differently.
  */
 import { COLON, CR, HTAB, LF, SP, flags, isDigit, isTarget, isToken, isValue } from "./chars.ts";
-import { fieldId } from "./fields.ts";
+import { isLookalike } from "../desync/lookalike.ts";
+import type { Verdict } from "../desync/verdict.ts";
+import { field, fieldId } from "./fields.ts";
 
 /** Why a message was refused, and with which status. */
 export interface Refusal {
   status: number;
   /** `bare-lf`, `head-too-large`; for logs and counts. */
   reason: string;
+  /** The request's class, where it was judged. */
+  verdict?: Verdict;
 }
 
 export interface ScanLimits {
@@ -73,6 +77,8 @@ export class HeadScanner {
   /** Response. */
   status = 0;
   refusal: Refusal | undefined;
+  /** A field has a name that could be taken for one that frames. */
+  lookalike = false;
 
   #kind: ScanKind = "request";
   #limits: ScanLimits;
@@ -81,6 +87,9 @@ export class HeadScanner {
   #mark = 0;
   #carry: Buffer | undefined;
   #carried = 0;
+  #available = 0;
+  /** Of the bytes it has, how many came before the last push. */
+  seenBefore = 0;
 
   constructor(limits: ScanLimits) {
     this.#limits = limits;
@@ -100,6 +109,12 @@ export class HeadScanner {
     this.minor = 1;
     this.status = 0;
     this.refusal = undefined;
+    this.lookalike = false;
+  }
+
+  /** What it has of the head, up to the end of the last push: for who wants to read it otherwise. */
+  get seen(): Buffer {
+    return this.bytes.subarray(this.base, this.base + this.#available);
   }
 
   /** True between the first byte of a head and its end; an empty line before a request does not count. */
@@ -109,7 +124,9 @@ export class HeadScanner {
 
   /** Reads on in `chunk[start..end)`. Gives the position after the head, {@link needMore} or {@link refused}. */
   push(chunk: Buffer, start: number, end: number): number {
+    this.seenBefore = this.#carried;
     if (this.#carried === 0) {
+      this.#available = end - start;
       this.bytes = chunk;
       this.base = start;
       const scanned = this.#scan(end - start);
@@ -140,6 +157,7 @@ export class HeadScanner {
     }
     chunk.copy(carry, this.#carried, start, start + wanted - this.#carried);
     this.#carried = wanted;
+    this.#available = wanted;
     this.bytes = carry;
     this.base = 0;
   }
@@ -368,7 +386,9 @@ export class HeadScanner {
       this.spans = grown;
     }
     const { spans } = this;
-    spans[at] = fieldId(this.bytes, this.base + this.#mark, this.base + pos);
+    const id = fieldId(this.bytes, this.base + this.#mark, this.base + pos);
+    if (id === field.other && isLookalike(this.bytes, this.base + this.#mark, this.base + pos)) this.lookalike = true;
+    spans[at] = id;
     spans[at + 1] = this.#mark;
     spans[at + 2] = pos;
     return true;

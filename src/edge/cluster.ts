@@ -1,28 +1,30 @@
-/** A cluster as one worker runs it at one epoch: its endpoints in turn, the healthy ones first. */
-import { must } from "../base/errors.ts";
+/** A cluster as one worker runs it at one epoch: its endpoints, those among them that may have requests, and whose turn it is. */
+import type { Clock } from "../base/clock.ts";
+import { createPicker, type Picker } from "./balance/pickers.ts";
 import type { Stickiness } from "./balance/stickiness.ts";
+import { atEjected, atVerdict, healthChanges, healthGood } from "./board.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
 import type { StatsWriter } from "./stats.ts";
 
-/** Verdicts in the shared health array; main writes them. Index 0 counts the changes. */
-export const healthUnknown = 0;
-export const healthGood = 1;
-export const healthBad = 2;
-export const healthChanges = 0;
-
-export type Endpoint =
+export type Endpoint = (
   | { kind: "address"; id: string; upstream: Upstream }
-  | { kind: "function"; id: string; requestBytesMax: number };
+  | { kind: "function"; id: string; requestBytesMax: number }
+) & {
+  /** Where its cells on the board begin. */
+  slot: number;
+};
 
 export interface ClusterParts {
   config: ClusterConfig;
   /** In the order of the configuration. */
   endpoints: readonly Endpoint[];
-  /** Index of each endpoint's verdict in `health`. */
-  slots: readonly number[];
-  health: Int32Array;
+  /** See `board.ts`. */
+  board: Int32Array;
+  clock: Clock;
+  /** From 0 to less than 1. */
+  random(): number;
   stats: StatsWriter;
   stickiness: Stickiness | undefined;
 }
@@ -30,75 +32,97 @@ export interface ClusterParts {
 export class Cluster {
   readonly config: ClusterConfig;
   readonly stats: StatsWriter;
-  readonly #endpoints: readonly Endpoint[];
-  readonly #slots: readonly number[];
-  readonly #health: Int32Array;
+  readonly #parts: ClusterParts;
+  readonly #board: Int32Array;
   readonly #stickiness: Stickiness | undefined;
+  readonly #picker: Picker;
   #eligible: readonly Endpoint[] = [];
+  #healthy = 0;
   #seenChanges = -1;
-  #next = 0;
+  #panic = false;
 
-  constructor({ config, endpoints, slots, health, stats, stickiness }: ClusterParts) {
-    this.config = config;
-    this.stats = stats;
-    this.#endpoints = endpoints;
-    this.#slots = slots;
-    this.#health = health;
-    this.#stickiness = stickiness;
+  constructor(parts: ClusterParts) {
+    this.config = parts.config;
+    this.stats = parts.stats;
+    this.#parts = parts;
+    this.#board = parts.board;
+    this.#stickiness = parts.stickiness;
+    this.#picker = createPicker(parts.config, parts);
   }
 
   /**
-   * The endpoint for a request: the one it sticks to, or the next in turn; undefined when the cluster has none. A request
-   * that already had one (it is tried again) sticks to nothing.
+   * The endpoint for a request: the one it sticks to, or whose turn it is; undefined when the cluster has none. A request
+   * that already had one (it is tried again) sticks to nothing, and gets another where there is one.
    */
   pick(request: RequestRecord): Endpoint | undefined {
-    const changes = Atomics.load(this.#health, healthChanges);
-    if (changes !== this.#seenChanges) {
-      this.#seenChanges = changes;
-      this.#eligible = this.#judge();
-    }
+    const changes = Atomics.load(this.#board, healthChanges);
+    if (changes !== this.#seenChanges) this.#judge(changes);
     if (this.#eligible.length === 0) return undefined;
-    return this.#stickiness === undefined ? this.#turn() : this.#stick(request, this.#stickiness);
-  }
-
-  #turn(): Endpoint | undefined {
-    const eligible = this.#eligible;
-    this.#next = (this.#next + 1) % eligible.length;
-    return eligible[this.#next];
-  }
-
-  #stick(request: RequestRecord, stickiness: Stickiness): Endpoint | undefined {
-    const wanted = request.endpoint === undefined ? stickiness.wanted(request) : undefined;
-    const found = wanted === undefined ? undefined : this.#eligible.find(({ id }) => id === wanted);
-    const endpoint = found ?? this.#turn();
-    if (endpoint !== undefined) stickiness.keep(request, endpoint.id);
+    // Of a fallback's request the endpoint is another cluster's.
+    const tried = request.cluster?.config === this.config ? request.endpoint : undefined;
+    const endpoint =
+      this.#stickiness === undefined ? this.#picker.next(tried) : this.#stick(request, this.#stickiness, tried);
+    this.#picker.taken?.(endpoint, request);
     return endpoint;
   }
 
-  /** The healthy endpoints; all of them where none is: a wrong verdict on everything must not be an outage. */
-  #judge(): readonly Endpoint[] {
-    const healthy = this.#endpoints.filter(
-      (_, index) => Atomics.load(this.#health, must(this.#slots[index], "the slot of an endpoint")) === healthGood,
-    );
-    return healthy.length === 0 ? this.#endpoints : healthy;
+  /** The same cluster, for a route with a judgement of its own on {@link panic}. */
+  view(): Cluster {
+    return new Cluster(this.#parts);
+  }
+
+  /** A number that is another one when verdicts have changed. */
+  get changes(): number {
+    return Atomics.load(this.#board, healthChanges);
+  }
+
+  /** Endpoints that are healthy, and not ejected. */
+  get healthy(): number {
+    const { changes } = this;
+    if (changes !== this.#seenChanges) this.#judge(changes);
+    return this.#healthy;
+  }
+
+  get total(): number {
+    return this.#parts.endpoints.length;
+  }
+
+  /** Whether requests go to all endpoints, healthy or not. */
+  set panic(panic: boolean) {
+    if (panic !== this.#panic) this.#seenChanges = -1;
+    this.#panic = panic;
+  }
+
+  #stick(request: RequestRecord, stickiness: Stickiness, tried: Endpoint | undefined): Endpoint {
+    const wanted = tried === undefined ? stickiness.wanted(request) : undefined;
+    const found = wanted === undefined ? undefined : this.#eligible.find(({ id }) => id === wanted);
+    const endpoint = found ?? this.#picker.next(tried);
+    stickiness.keep(request, endpoint.id);
+    return endpoint;
+  }
+
+  #judge(changes: number): void {
+    this.#seenChanges = changes;
+    const { endpoints } = this.#parts;
+    const board = this.#board;
+    const good = endpoints.filter(({ slot }) => Atomics.load(board, slot + atVerdict) === healthGood);
+    const kept = good.filter(({ slot }) => Atomics.load(board, slot + atEjected) === 0);
+    this.#healthy = kept.length;
+    // Fail-open: a wrong verdict on most of them must not be an outage.
+    const open = this.#panic || good.length < this.#healthyMin();
+    const eligible = open ? endpoints : kept.length > 0 ? kept : good;
+    if (sameMembers(eligible, this.#eligible)) return;
+    this.#eligible = eligible;
+    if (eligible.length > 0) this.#picker.among(eligible);
+  }
+
+  /** ALB user guide, "Target group health": `unhealthy_state_routing`. */
+  #healthyMin(): number {
+    const { count, percent } = this.config.healthyMin ?? { count: 1, percent: 0 };
+    return Math.max(1, count, Math.ceil((percent * this.total) / 100));
   }
 }
 
-/** Chooses between weighted choices so that any run of requests holds them in their proportion; none when all are 0. */
-export function weightedTurns<T>(choices: readonly { value: T; weight: number }[]): () => T | undefined {
-  const live = choices.filter(({ weight }) => weight > 0);
-  const [only] = live;
-  if (only === undefined) return () => undefined;
-  if (live.length === 1) return () => only.value;
-  const total = live.reduce((sum, { weight }) => sum + weight, 0);
-  const credit = live.map(() => 0);
-  return () => {
-    let best = 0;
-    for (let i = 0; i < live.length; i += 1) {
-      credit[i] = (credit[i] as number) + (live[i] as { weight: number }).weight;
-      if ((credit[i] as number) > (credit[best] as number)) best = i;
-    }
-    credit[best] = (credit[best] as number) - total;
-    return (live[best] as { value: T }).value;
-  };
+function sameMembers(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  return a.length === b.length && a.every((endpoint, i) => endpoint === b[i]);
 }

@@ -3,14 +3,16 @@ import { must } from "../base/errors.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { Clock } from "../base/clock.ts";
 import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
+import { compileChoice, type Choice, type ChoiceDeps } from "./balance/choice.ts";
 import { sealOnce, type Seal } from "./balance/seal.ts";
 import { compileStickiness } from "./balance/stickiness.ts";
-import { Cluster, weightedTurns, type Endpoint } from "./cluster.ts";
+import { compileTurns } from "./balance/turns.ts";
+import { Cluster, type Endpoint } from "./cluster.ts";
 import { compileGates } from "./gates.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
-import type { ClusterConfig, EdgeConfig, EndpointConfig, ListenerConfig, RouteAction, RouteConfig } from "./ports.ts";
+import type { ClusterConfig, EdgeConfig, EndpointConfig, ListenerConfig, RouteConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { compileRewrites, type Rewrite } from "./rewrites.ts";
@@ -62,7 +64,7 @@ export interface GateRefusal {
 }
 
 export type CompiledAction =
-  | { kind: "forward"; choose: (request: RequestRecord) => Cluster | undefined }
+  | { kind: "forward"; choose: Choice }
   | { kind: "answer"; answer: (subject: Subject) => OwnAnswer };
 
 export interface CompiledRoute {
@@ -96,6 +98,8 @@ export interface CompileDeps extends PlaneDeps {
   health: Int32Array;
   slots: Readonly<Record<string, readonly number[]>>;
   stats: Readonly<Record<string, SharedArrayBuffer>>;
+  /** See `balance/turns.ts`. */
+  turns: SharedArrayBuffer;
   /** The number of this worker. */
   worker: number;
   permits: Readonly<Record<string, SharedArrayBuffer>>;
@@ -110,7 +114,8 @@ export type AddressEndpoint = Extract<EndpointConfig, { kind: "address" }>;
 export function compileConfig(config: EdgeConfig, deps: CompileDeps): Map<string, CompiledListener> {
   const seal = sealOnce(config.cookieSecret);
   const clusters = new Map(config.clusters.map((cluster) => [cluster.id, compileCluster(cluster, deps, seal)]));
-  return new Map(config.listeners.map((listener) => [placeOf(listener), compileListener(listener, clusters, deps)]));
+  const choices: ChoiceDeps = { clusters, turnOf: compileTurns(config, deps.turns), seal };
+  return new Map(config.listeners.map((listener) => [placeOf(listener), compileListener(listener, choices, deps)]));
 }
 
 /** What a socket is known by: a listener that takes over another's address takes over its socket. */
@@ -119,19 +124,23 @@ export function placeOf({ address, port }: { address: string; port: number }): s
 }
 
 function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDeps, seal: () => Seal): Cluster {
-  const endpoints = config.endpoints.map((endpoint): Endpoint => {
-    if (endpoint.kind === "function") return endpoint;
+  const slots = must(deps.slots[config.id], `the slots of cluster ${config.id}`);
+  const endpoints = config.endpoints.map((endpoint, index): Endpoint => {
+    const slot = must(slots[index], `the slot of endpoint ${endpoint.id}`);
+    if (endpoint.kind === "function") return { ...endpoint, slot };
     return {
       kind: "address",
       id: endpoint.id,
+      slot,
       upstream: deps.upstream(config, endpoint),
     };
   });
   return new Cluster({
     config,
     endpoints,
-    slots: must(deps.slots[config.id], `the health slots of cluster ${config.id}`),
-    health: deps.health,
+    board: deps.health,
+    clock: deps.clock,
+    random: Math.random,
     stats: new StatsWriter(must(deps.stats[config.id], `the counts of cluster ${config.id}`)),
     stickiness: compileStickiness(config, seal),
   });
@@ -139,7 +148,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
 
 function compileListener(
   config: ListenerConfig,
-  clusters: ReadonlyMap<string, Cluster>,
+  choices: ChoiceDeps,
   deps: CompileDeps,
 ): CompiledListener {
   const { clock, dateText, newTraceId, log, epoch } = deps;
@@ -174,7 +183,7 @@ function compileListener(
       config: route,
       gates: compileGates(route, deps),
       ...(route.rewrites === undefined ? {} : { rewrite: compileRewrites(route.rewrites) }),
-      action: compileAction(route.action, config, clusters),
+      action: compileAction(route, config, choices),
     })),
   };
 }
@@ -183,16 +192,9 @@ function schemeOf({ tls }: ListenerConfig): "http" | "https" {
   return tls === undefined ? "http" : "https";
 }
 
-function compileAction(
-  action: RouteAction,
-  listener: ListenerConfig,
-  clusters: ReadonlyMap<string, Cluster>,
-): CompiledAction {
+function compileAction(route: RouteConfig, listener: ListenerConfig, choices: ChoiceDeps): CompiledAction {
+  const { action } = route;
   if (action.kind !== "forward")
     return { kind: "answer", answer: compileAnswer(action, schemeOf(listener), listener.port) };
-  const choices = action.targets.map(({ clusterId, weight }) => ({
-    value: must(clusters.get(clusterId), `cluster ${clusterId}`),
-    weight,
-  }));
-  return { kind: "forward", choose: weightedTurns(choices) };
+  return { kind: "forward", choose: compileChoice(route, action, choices) };
 }

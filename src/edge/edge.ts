@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createTurns } from "./balance/turns.ts";
 import { placeOf } from "./compile.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
@@ -59,6 +60,7 @@ class MainEdge implements Edge {
   /** By cluster: a block per worker. */
   #stats = new Map<string, SharedArrayBuffer[]>();
   readonly #pools = createPools();
+  readonly #turns = createTurns();
   /** Where the configuration brings none. */
   readonly #cookieSecret = randomBytes(32).toString("hex");
   readonly #rounds: Rounds;
@@ -214,7 +216,8 @@ class MainEdge implements Edge {
       config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
     );
     const whole = { cookieSecret: this.#cookieSecret, ...config };
-    return { kind: "prepare", round, config: whole, slots: this.#slots, stats, permits: this.#pools.of(config) };
+    const turns = this.#turns.of(config);
+    return { kind: "prepare", round, config: whole, slots: this.#slots, stats, permits: this.#pools.of(config), turns };
   }
 
   #makeStats(config: EdgeConfig): void {

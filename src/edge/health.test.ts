@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock } from "../base/clock.ts";
 import { silentLog } from "../telemetry/log.ts";
-import { healthBad, healthChanges, healthGood } from "./cluster.ts";
+import { healthBad, healthChanges, healthGood } from "./board.ts";
 import { address, all, cluster, eventually, freePort, listener, Stage } from "./edge.suite.ts";
 import { compileStatuses, createProber, type ProbeResult } from "./health.ts";
 import type { ClusterConfig, EdgeConfig, HealthCheck } from "./ports.ts";

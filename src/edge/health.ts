@@ -3,13 +3,20 @@ import { connect } from "node:net";
 import type { Clock, Timer } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import type { Log } from "../telemetry/log.ts";
-import { healthBad, healthChanges, healthGood, healthUnknown } from "./cluster.ts";
+import {
+  atVerdict,
+  boardMemory,
+  clearSlot,
+  endpointsMax,
+  healthBad,
+  healthGood,
+  healthUnknown,
+  setVerdict,
+  slotOf,
+} from "./board.ts";
 import { needMore, HeadScanner } from "./h1/scan.ts";
 import type { ClusterConfig, EdgeConfig, EndpointConfig, EndpointHealth, HealthCheck } from "./ports.ts";
 import { responseScan } from "./upstream.ts";
-
-/** Endpoints of all clusters together; the shared array is this long. */
-const endpointsMax = 16_384;
 
 /** What one check found. */
 export type ProbeResult = { ok: true } | { ok: false; reason: string; status?: number };
@@ -35,7 +42,7 @@ interface Watched {
 }
 
 export interface Prober {
-  /** The verdicts; `cluster.ts` reads them. */
+  /** See `board.ts`. */
   readonly memory: SharedArrayBuffer;
   /**
    * Watches the endpoints of `config`; gives their slots, by cluster. Others are drained, then forgotten; at once, if
@@ -62,19 +69,21 @@ export function compileStatuses(matcher: string): (status: number) => boolean {
 }
 
 export function createProber({ clock, log, probe = probeOver(clock) }: ProberDeps): Prober {
-  const memory = new SharedArrayBuffer((endpointsMax + 1) * Int32Array.BYTES_PER_ELEMENT);
-  const verdicts = new Int32Array(memory);
+  const memory = boardMemory();
+  const board = new Int32Array(memory);
   const watched = new Map<string, Watched>();
   const freeSlots: number[] = [];
-  let nextSlot = 1;
+  let slotsTaken = 0;
 
   const takeSlot = () => {
-    const slot = freeSlots.pop() ?? nextSlot++;
-    if (slot > endpointsMax) throw new Error(`more than ${endpointsMax} endpoints`);
-    return slot;
+    const slot = freeSlots.pop();
+    if (slot !== undefined) return slot;
+    if (slotsTaken === endpointsMax) throw new Error(`more than ${endpointsMax} endpoints`);
+    slotsTaken += 1;
+    return slotOf(slotsTaken - 1);
   };
   const say = (entry: Watched, verdict: number) => {
-    if (entry.verdict === verdict && Atomics.load(verdicts, entry.slot) === verdict) return;
+    if (entry.verdict === verdict && Atomics.load(board, entry.slot + atVerdict) === verdict) return;
     if (entry.verdict !== verdict && entry.verdict !== healthUnknown) {
       log.info(verdict === healthGood ? "an endpoint is healthy" : "an endpoint is not healthy", {
         clusterId: entry.clusterId,
@@ -83,8 +92,7 @@ export function createProber({ clock, log, probe = probeOver(clock) }: ProberDep
       });
     }
     entry.verdict = verdict;
-    Atomics.store(verdicts, entry.slot, verdict);
-    Atomics.add(verdicts, healthChanges, 1);
+    setVerdict(board, entry.slot + atVerdict, verdict);
   };
   const stop = (entry: Watched) => {
     entry.timer?.cancel();
@@ -146,7 +154,7 @@ export function createProber({ clock, log, probe = probeOver(clock) }: ProberDep
   const forget = (entry: Watched) => {
     stop(entry);
     watched.delete(entry.key);
-    Atomics.store(verdicts, entry.slot, healthUnknown);
+    clearSlot(board, entry.slot);
     freeSlots.push(entry.slot);
   };
   const drain = (entry: Watched, drainMs: number) => {

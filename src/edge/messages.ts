@@ -29,6 +29,8 @@ export interface PrepareMessage {
   stats: Readonly<Record<string, SharedArrayBuffer>>;
   /** By name of a pool: see `permits.ts`. */
   permits: Readonly<Record<string, SharedArrayBuffer>>;
+  /** See `balance/turns.ts`. */
+  turns: SharedArrayBuffer;
 }
 
 export interface CallMessage {

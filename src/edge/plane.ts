@@ -80,7 +80,7 @@ export class DataPlane {
   }
 
   /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
-  async prepare({ round, config, slots, stats, permits }: PrepareMessage): Promise<void> {
+  async prepare({ round, config, slots, stats, permits, turns }: PrepareMessage): Promise<void> {
     this.abandon();
     const epoch = new Epoch(config.epoch, this.options.onRetired);
     const upstreams = new Map<string, Upstream>();
@@ -94,7 +94,7 @@ export class DataPlane {
       return found;
     };
     const { health, worker, ticketSecret } = this.options;
-    const shared = { health, worker, slots, stats, permits, contexts, ticketSecret };
+    const shared = { health, worker, slots, stats, permits, turns, contexts, ticketSecret };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };

@@ -1,6 +1,7 @@
 /** Clusters and requests without sockets, for tests of who gets what under a clock that is moved. */
-import type { Clock } from "../../base/clock.ts";
-import { Cluster, healthChanges, healthGood, type Endpoint } from "../cluster.ts";
+import { FakeClock, type Clock } from "../../base/clock.ts";
+import { atVerdict, boardMemory, healthGood, setVerdict, slotOf } from "../board.ts";
+import { Cluster, type Endpoint } from "../cluster.ts";
 import { Epoch, type CompiledListener } from "../compile.ts";
 import type { ClientStream } from "../exchange.ts";
 import { emptyRequestHead, readRequest } from "../h1/request.ts";
@@ -44,26 +45,33 @@ export function cookieField(lines: string): string {
   return `Cookie: ${pairs.join("; ")}`;
 }
 
-/** A cluster of functions `e0`, `e1` ..., and the verdicts on them; all are healthy. */
-export function clusterOf(count: number, changes: Partial<ClusterConfig> = {}, id = "c") {
-  const endpoints = Array.from({ length: count }, (_, index): Endpoint => ({
+/**
+ * A cluster of functions `e0`, `e1` ..., the board with the verdicts on them, and a way to write one; all are healthy.
+ * Several clusters may share a board.
+ */
+export function clusterOf(
+  count: number,
+  changes: Partial<ClusterConfig> = {},
+  {
+    id = "c",
+    clock = new FakeClock(),
+    random = (): number => 0,
+    board = new Int32Array(boardMemory(64)),
+    firstSlot = 0,
+  } = {},
+) {
+  const endpoints = Array.from({ length: count }, (_, i): Endpoint => ({
     kind: "function",
-    id: `e${index}`,
+    id: `e${i}`,
     requestBytesMax: 1,
+    slot: slotOf(firstSlot + i),
   }));
   const config = { id, endpoints: [], connectTimeoutMs: 1_000, drainMs: 0, ...changes } satisfies ClusterConfig;
-  const health = new Int32Array(new SharedArrayBuffer(4 * (count + 1))).fill(healthGood, 1);
-  const cluster = new Cluster({
-    config,
-    endpoints,
-    slots: endpoints.map((_, index) => index + 1),
-    health,
-    stats: new StatsWriter(statsBlock()),
-    stickiness: compileStickiness(config, () => createSeal(secret)),
-  });
-  const judge = (index: number, verdict: number) => {
-    health[index + 1] = verdict;
-    Atomics.add(health, healthChanges, 1);
-  };
-  return { cluster, judge };
+  const parts = { config, endpoints, board, clock, random, stats: new StatsWriter(statsBlock()) };
+  const cluster = new Cluster({ ...parts, stickiness: compileStickiness(config, () => createSeal(secret)) });
+  /** Writes a cell of the `index`th endpoint, its verdict unless another is named. */
+  const judge = (index: number, value: number, cell = atVerdict) =>
+    setVerdict(board, slotOf(firstSlot + index) + cell, value);
+  for (let i = 0; i < count; i += 1) judge(i, healthGood);
+  return { cluster, judge, board };
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.ts";
+import { healthBad } from "../board.ts";
 import type { Cluster } from "../cluster.ts";
-import { healthBad } from "../cluster.ts";
 import { address, all, cluster, freePort, listener, Stage } from "../edge.suite.ts";
 import type { ClusterConfig, EdgeConfig } from "../ports.ts";
 import type { RawResponse } from "../raw-client.suite.ts";
@@ -72,7 +72,7 @@ describe("the edge's cookie", () => {
 
   /** A client's field after it came once: to `e1`, with `e0` as the next in turn. */
   const settled = (clock: FakeClock, changes: Partial<ClusterConfig>, id = "c") => {
-    const made = clusterOf(3, changes, id);
+    const made = clusterOf(3, changes, { id });
     let request = asked(clock);
     while (pick(made.cluster, request) !== "e1") request = asked(clock);
     request.answering?.(setsCookieIn(["Set-Cookie", "SESSION=1"]));

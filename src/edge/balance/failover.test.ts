@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { boardMemory, healthBad, healthGood } from "../board.ts";
+import { FakeClock } from "../../base/clock.ts";
+import { asked, clusterOf } from "./balance.suite.ts";
+import { compileFailover, levelLoads, type Level } from "./failover.ts";
+
+const envoy = { clusterIds: [], overprovisioning: 140, panicPercent: 50 };
+const levels = (...healthy: number[]): Level[] => healthy.map((percent) => ({ healthy: percent, total: 100 }));
+const loads = (...healthy: number[]) => levelLoads(levels(...healthy), envoy).map(({ percent }) => percent);
+const panics = (...healthy: number[]) => levelLoads(levels(...healthy), envoy).map(({ panic }) => panic);
+
+describe("shares of priority levels", () => {
+  // Envoy, "Priority levels": its three tables, all rows.
+  it.each([
+    [
+      [100, 100],
+      [100, 0],
+    ],
+    [
+      [72, 100],
+      [100, 0],
+    ],
+    [
+      [71, 100],
+      [99, 1],
+    ],
+    [
+      [50, 100],
+      [70, 30],
+    ],
+    [
+      [25, 100],
+      [35, 65],
+    ],
+    [
+      [0, 100],
+      [0, 100],
+    ],
+    [
+      [72, 72],
+      [100, 0],
+    ],
+    [
+      [71, 71],
+      [99, 1],
+    ],
+    [
+      [50, 50],
+      [70, 30],
+    ],
+    [
+      [25, 25],
+      [50, 50],
+    ],
+    [
+      [100, 100, 100],
+      [100, 0, 0],
+    ],
+    [
+      [72, 72, 100],
+      [100, 0, 0],
+    ],
+    [
+      [71, 71, 100],
+      [99, 1, 0],
+    ],
+    [
+      [50, 50, 100],
+      [70, 30, 0],
+    ],
+    [
+      [25, 100, 100],
+      [35, 65, 0],
+    ],
+    [
+      [25, 25, 100],
+      [35, 35, 30],
+    ],
+    [
+      [25, 25, 20],
+      [36, 36, 28],
+    ],
+  ])("with %j percent healthy are %j", (healthy, percents) => {
+    expect(loads(...healthy)).toEqual(percents);
+  });
+
+  // Envoy, "Panic threshold". Two of its rows (50% and 60%; 25% and 100%) show other shares than its own algorithm gives.
+  it.each([
+    [
+      [72, 100],
+      [100, 0],
+      [false, false],
+    ],
+    [
+      [0, 100],
+      [0, 100],
+      [false, false],
+    ],
+    [
+      [72, 72],
+      [100, 0],
+      [false, false],
+    ],
+    [
+      [71, 71],
+      [99, 1],
+      [false, false],
+    ],
+    [
+      [50, 60],
+      [70, 30],
+      [false, false],
+    ],
+    [
+      [25, 100],
+      [35, 65],
+      [false, false],
+    ],
+    [
+      [25, 25],
+      [50, 50],
+      [true, true],
+    ],
+    [
+      [5, 65],
+      [7, 93],
+      [true, false],
+    ],
+    [
+      [0, 0],
+      [100, 0],
+      [true, false],
+    ],
+  ])("%j: %j, panic %j", (healthy, percents, panic) => {
+    expect(loads(...healthy)).toEqual(percents);
+    expect(panics(...healthy)).toEqual(panic);
+  });
+
+  it("make 100 whatever is healthy, and nobody dead has one", () => {
+    for (let a = 0; a <= 100; a += 7) {
+      for (let b = 0; b <= 100; b += 9) {
+        for (let c = 0; c <= 100; c += 11) {
+          const percents = loads(a, b, c);
+          expect(
+            percents.reduce((sum, percent) => sum + percent, 0),
+            `${a} ${b} ${c}`,
+          ).toBe(100);
+          if (a + b + c === 0) continue;
+          for (const [i, healthy] of [a, b, c].entries()) if (healthy === 0) expect(percents[i]).toBe(0);
+        }
+      }
+    }
+  });
+
+  it("are nobody's when nothing is healthy and there is no panic; an empty level has none", () => {
+    expect(levelLoads(levels(0, 0), { ...envoy, panicPercent: 0 })).toEqual([
+      { percent: 0, panic: false },
+      { percent: 0, panic: false },
+    ]);
+    const empty = { healthy: 0, total: 0 };
+    expect(levelLoads([empty, ...levels(0)], envoy)).toEqual([
+      { percent: 0, panic: false },
+      { percent: 100, panic: true },
+    ]);
+    expect(levelLoads([empty, ...levels(100)], envoy).map(({ percent }) => percent)).toEqual([0, 100]);
+  });
+});
+
+describe("failover between clusters", () => {
+  it("follows their health, request by request", () => {
+    const board = new Int32Array(boardMemory(64));
+    const one = clusterOf(4, {}, { id: "one", board });
+    const two = clusterOf(4, {}, { id: "two", board, firstSlot: 10 });
+    let turns = 12_345;
+    const choose = compileFailover({ ...envoy, clusterIds: ["one", "two"] }, [one.cluster, two.cluster], () => turns++);
+    const clock = new FakeClock();
+    const shares = () => {
+      const counts: Record<string, number> = { one: 0, two: 0, unhealthy: 0 };
+      for (let i = 0; i < 100; i += 1) {
+        const cluster = choose();
+        const id = cluster?.config.id ?? "none";
+        counts[id] = (counts[id] ?? 0) + 1;
+        const endpoint = cluster?.pick(asked(clock));
+        if (endpoint !== undefined && board[endpoint.slot] !== healthGood)
+          counts["unhealthy"] = (counts["unhealthy"] ?? 0) + 1;
+      }
+      return counts;
+    };
+    expect(shares()).toEqual({ one: 100, two: 0, unhealthy: 0 });
+    one.judge(0, healthBad);
+    one.judge(1, healthBad);
+    expect(shares()).toEqual({ one: 70, two: 30, unhealthy: 0 });
+    one.judge(2, healthBad);
+    one.judge(3, healthBad);
+    expect(shares()).toEqual({ one: 0, two: 100, unhealthy: 0 });
+    // The rest is too little for all: what little is healthy is not left alone with it.
+    for (const index of [0, 1, 2]) two.judge(index, healthBad);
+    one.judge(0, healthGood);
+    expect(shares()).toEqual({ one: 50, two: 50, unhealthy: 75 });
+    for (const index of [0, 1, 2, 3]) one.judge(index, healthGood);
+    expect(shares()).toEqual({ one: 100, two: 0, unhealthy: 0 });
+  });
+
+  it("leaves the cluster as it is to other routes", () => {
+    const { cluster, judge } = clusterOf(4);
+    const choose = compileFailover({ ...envoy, clusterIds: ["c"] }, [cluster], () => 0);
+    for (const index of [0, 1, 2]) judge(index, healthBad);
+    const clock = new FakeClock();
+    const ids = (from: typeof cluster | undefined) => new Set([1, 2, 3, 4].map(() => from?.pick(asked(clock))?.id));
+    expect(ids(choose()).size).toBe(4);
+    expect(ids(cluster)).toEqual(new Set(["e3"]));
+  });
+});

@@ -1,0 +1,204 @@
+/**
+ * A client's HTTP/2 connection. The framing is `node:http2`'s; here are its limits, its floods, its time and its end
+ * (ALB user guide, "Listeners": 128 requests at once, 10,000 on a connection).
+ */
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Peer } from "../../base/http.ts";
+import type { ClientStream, Exchange, Reply } from "../exchange.ts";
+import type { H1Limits } from "../h1/limits.ts";
+import { emptyRequestHead } from "../h1/request.ts";
+import type { Refusal } from "../h1/scan.ts";
+import { peerOf } from "../peer.ts";
+import type { TlsFacts } from "../tls/handshake.ts";
+import { WheelEntry, type Wheel } from "../wheel.ts";
+import {
+  floodFramesMax,
+  floodWindowMs,
+  goawayGraceMs,
+  headerListBytesMax,
+  headerPairsMax,
+  invalidFramesMax,
+  rejectedStreamsMax,
+  requestsMax,
+  streamsMax,
+  streamWindowBytes,
+} from "./limits.ts";
+import { readRequestHead, type ReadHead } from "./request.ts";
+import { RequestStream } from "./stream.ts";
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
+
+/** The highest id of a stream: what a client is told before it is known which of its requests came. */
+const anyStream = 2 ** 31 - 1;
+
+/** Of a request that is refused before it is understood. */
+const emptyHead = emptyRequestHead();
+
+/** What the sessions of one listener share. */
+export interface SessionOwner {
+  readonly limits: H1Limits;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  /** Set when the listener takes no more requests. */
+  readonly ending: boolean;
+  dispatch(client: ClientStream): Exchange;
+  /** The answer to a request that is understood, and still not acted on. */
+  refusal(refusal: Refusal, method: string): Reply;
+  closed(session: ClientSession): void;
+}
+
+export class ClientSession {
+  readonly owner: SessionOwner;
+  readonly peer: Peer;
+  readonly tls: TlsFacts | undefined;
+  readonly #socket: Socket;
+  readonly #session: ServerHttp2Session;
+  readonly #timer: WheelEntry;
+  #open = 0;
+  #requests = 0;
+  #greeted = false;
+  #leaving = false;
+  #leaveTimer: Timer | undefined;
+  #closed = false;
+  #floodFrames = 0;
+  #floodSinceMs = 0;
+
+  /** @param socket whose first bytes nobody has read */
+  constructor(socket: Socket, owner: SessionOwner, tls: TlsFacts | undefined) {
+    this.owner = owner;
+    this.peer = peerOf(socket);
+    this.tls = tls;
+    this.#socket = socket;
+    this.#timer = new WheelEntry(() => this.#onRested());
+    this.#session = performServerHandshake(socket, {
+      settings: {
+        maxConcurrentStreams: streamsMax,
+        maxHeaderListSize: headerListBytesMax,
+        initialWindowSize: streamWindowBytes,
+      },
+      maxHeaderListPairs: headerPairsMax,
+      maxSessionInvalidFrames: invalidFramesMax,
+      maxSessionRejectedStreams: rejectedStreamsMax,
+      // An endpoint that repeats a field says what it says.
+      strictSingleValueFields: false,
+    });
+    const session = this.#session;
+    session.on("stream", (stream, _fields, flags, raw) => this.#onStream(stream, flags, raw));
+    session.on("remoteSettings", () => this.#onSettings());
+    session.on("ping", () => this.#countFlood());
+    // The frame that was wrong ended the session; `close` follows.
+    session.on("error", () => session.destroy());
+    session.on("close", () => this.#onClose());
+    socket.on("error", () => session.destroy());
+    this.#rest();
+  }
+
+  /** Bytes that went to the client. */
+  get bytesSent(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  /** The listener ends: what has begun goes on, and the client is told to begin nothing more. */
+  end(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    const session = this.#session;
+    if (session.destroyed) return;
+    // In two steps (RFC 9113 section 6.8): requests that are on their way as the client hears of it are still served.
+    session.goaway(NGHTTP2_NO_ERROR, anyStream);
+    const leave = () => {
+      this.#leaveTimer?.cancel();
+      if (!session.destroyed) session.close();
+    };
+    this.#leaveTimer = this.owner.clock.after(goawayGraceMs, leave);
+    session.ping(leave);
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  /** A stream is closed; `takenBack` when by its client. */
+  streamClosed(takenBack: boolean): void {
+    this.#open -= 1;
+    if (takenBack) this.#countFlood();
+    if (this.#open === 0) this.#rest();
+  }
+
+  #onSettings(): void {
+    this.#countFlood();
+    if (this.#greeted) return;
+    this.#greeted = true;
+    if (this.#open === 0) this.#rest();
+  }
+
+  #onStream(stream: ServerHttp2Stream, flags: number, raw: string[]): void {
+    const { owner } = this;
+    this.#requests += 1;
+    if (this.#requests >= requestsMax || owner.ending) this.end();
+    // Taken back in the read that brought it.
+    if (stream.destroyed || stream.closed) {
+      this.#countFlood();
+      return;
+    }
+    const bare = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+    const read = readRequestHead(raw, bare, owner.limits);
+    if ("refusal" in read && read.refusal.malformed) {
+      stream.on("error", () => {
+        // Node reports the code that we gave.
+      });
+      stream.close(NGHTTP2_PROTOCOL_ERROR);
+      this.#countFlood();
+      return;
+    }
+    this.#open += 1;
+    owner.wheel.set(this.#timer, 0, 0);
+    this.#begin(stream, bare, read);
+  }
+
+  #begin(stream: ServerHttp2Stream, bare: boolean, read: ReadHead): void {
+    const { owner } = this;
+    if ("refusal" in read) {
+      const request = new RequestStream(this, stream, emptyHead, bare);
+      request.touch();
+      request.reply(owner.refusal(read.refusal, read.method));
+      return;
+    }
+    const request = new RequestStream(this, stream, read.head, bare);
+    request.run(owner.dispatch(request));
+  }
+
+  /** Nothing is under way: until the greeting, then until the next request. PINGs do not count (ALB). */
+  #rest(): void {
+    const { limits, clock, wheel } = this.owner;
+    if (this.#closed) return;
+    wheel.set(this.#timer, clock.monotonicMs(), this.#greeted ? limits.keepAliveTimeoutMs : limits.headTimeoutMs);
+  }
+
+  #onRested(): void {
+    if (this.#greeted) this.#session.close();
+    else this.#session.destroy();
+  }
+
+  #countFlood(): void {
+    const nowMs = this.owner.clock.monotonicMs();
+    if (nowMs - this.#floodSinceMs > floodWindowMs) {
+      this.#floodSinceMs = nowMs;
+      this.#floodFrames = 0;
+    }
+    this.#floodFrames += 1;
+    if (this.#floodFrames > floodFramesMax && !this.#session.destroyed) {
+      this.#session.destroy(new Error("too many frames that ask for nothing"), NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#leaveTimer?.cancel();
+    this.owner.wheel.remove(this.#timer);
+    this.owner.closed(this);
+  }
+}

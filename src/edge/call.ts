@@ -12,7 +12,7 @@ import type { EdgeErrorReason } from "./stats.ts";
 
 /** What main says to a call: an answer, or why there is none. */
 export type CallOutcome =
-  | { status: number; reason?: string; headers: readonly string[]; body: Uint8Array | undefined }
+  | { status: number; reason?: string; headers: readonly string[]; body: Uint8Array | undefined; errorReason?: string }
   | { failure: string };
 
 /** The way to main. */
@@ -103,7 +103,7 @@ export class CallExchange implements Exchange {
       at += piece.length;
     }
     this.#pieces = [];
-    this.#sentMs = this.#request.listener.plane.clock.monotonicMs();
+    this.#sentMs = this.#request.sentMs = this.#request.listener.plane.clock.monotonicMs();
     this.#call = this.#link.send({ ...this.#message, body }, (outcome) => this.#answer(outcome));
   }
 
@@ -147,8 +147,11 @@ export class CallExchange implements Exchange {
       this.#fail("function-failed", 502);
       return;
     }
-    this.#cluster.stats.answered(outcome.status, listener.plane.clock.monotonicMs() - this.#sentMs);
+    const nowMs = listener.plane.clock.monotonicMs();
+    this.#cluster.stats.answered(outcome.status, nowMs - this.#sentMs);
     this.#finish();
+    this.#request.answeredMs = nowMs;
+    this.#request.reason = outcome.errorReason;
     this.#request.status = outcome.status;
     this.#request.endpointStatus = outcome.status;
     this.#request.end();

@@ -2,6 +2,8 @@
 import { must } from "../base/errors.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Batches } from "./access-log/batches.ts";
+import { AccessLog } from "./access-log/recorder.ts";
 import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
 import { compileChoice, type Choice, type ChoiceDeps } from "./balance/choice.ts";
 import { sealOnce, type Seal } from "./balance/seal.ts";
@@ -87,12 +89,14 @@ export interface CompiledListener {
   readonly rewriter: RequestRewriter;
   /** Shakes hands with who comes; undefined in clear text. */
   readonly tls: TlsAcceptor | undefined;
+  readonly accessLog: AccessLog | undefined;
   /** Index into {@link routes}, or -1. */
   readonly match: (subject: Subject) => number;
   readonly routes: readonly CompiledRoute[];
 }
 
 export interface CompileDeps extends PlaneDeps {
+  accessLogs: Batches;
   contexts: ContextStore;
   ticketSecret: Uint8Array;
   health: Int32Array;
@@ -146,11 +150,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
   });
 }
 
-function compileListener(
-  config: ListenerConfig,
-  choices: ChoiceDeps,
-  deps: CompileDeps,
-): CompiledListener {
+function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: CompileDeps): CompiledListener {
   const { clock, dateText, newTraceId, log, epoch } = deps;
   const serverName = config.response?.hideServer === true ? undefined : config.serverName;
   const setFields = compileSetFields(config.response);
@@ -178,6 +178,8 @@ function compileListener(
       config.tls === undefined
         ? undefined
         : new TlsAcceptor(config, config.tls, { clock, contexts: deps.contexts, ticketSecret: deps.ticketSecret }),
+    accessLog:
+      config.accessLog === true ? new AccessLog(config, { clock, newTraceId, batches: deps.accessLogs }) : undefined,
     match: compileRoutes(config.routes),
     routes: config.routes.map((route) => ({
       config: route,

@@ -6,7 +6,7 @@ import type { CompiledListener } from "./compile.ts";
 import type { ClientStream, Exchange } from "./exchange.ts";
 import { ClientConnection, type ConnectionOwner } from "./h1/connection.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
-import type { ScannerPool } from "./h1/scan.ts";
+import type { Refusal, ScannerPool } from "./h1/scan.ts";
 import { listen } from "./port.ts";
 import type { DesyncMode } from "./ports.ts";
 import type { Handshake, HandshakeEvents, TlsFacts } from "./tls/handshake.ts";
@@ -94,8 +94,13 @@ export class Door implements ConnectionOwner {
     return this.#dispatch(this.#running(), connection);
   }
 
-  refuse(_: ClientConnection, { status }: { status: number }): string {
-    return this.#running().answerer.last(pageOf(status));
+  refuse(connection: ClientConnection, refusal: Refusal): string {
+    const { answerer, accessLog } = this.#running();
+    const text = answerer.last(pageOf(refusal.status));
+    // A request that was under way is told of when its connection has ended with this.
+    if (connection.report !== undefined) connection.report.refusal = refusal;
+    else accessLog?.refused(connection, refusal, [connection.socket.bytesRead - connection.receivedBytes, text.length]);
+    return text;
   }
 
   closed(connection: DoorConnection): void {

@@ -9,9 +9,10 @@ import { placeOf } from "./compile.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
 import { createProber, type Probe } from "./health.ts";
+import { sizeOf, type AccessLogMessage } from "./access-log/batches.ts";
 import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { listen, PortInUseError } from "./port.ts";
-import type { ClusterStats, Edge, EdgeConfig } from "./ports.ts";
+import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig } from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
 import { clearActive, readStats, statsBlock } from "./stats.ts";
@@ -22,6 +23,8 @@ export interface EdgeOptions {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** Every listener is logged, whatever its configuration says. */
+  accessLog?: boolean;
   /** How long every worker may take to run a new configuration before apply fails and names it. */
   applyMsMax?: number;
   /** For tests. */
@@ -70,6 +73,7 @@ class MainEdge implements Edge {
   readonly #running = new Map<number, number>();
   /** By worker: epochs that are superseded there but not retired. */
   readonly #oldEpochs = new Map<number, Set<number>>();
+  readonly #accessLogs = new Set<(batch: AccessLogBatch) => void>();
   #whenClosed = new Map<number, () => void>();
   #closed = false;
 
@@ -126,6 +130,11 @@ class MainEdge implements Edge {
     return [...this.#stats].map(([clusterId, blocks]) =>
       readStats(clusterId, blocks, this.#functionReasons(clusterId)),
     );
+  }
+
+  onAccessLog(take: (batch: AccessLogBatch) => void): () => void {
+    this.#accessLogs.add(take);
+    return () => void this.#accessLogs.delete(take);
   }
 
   async close(graceMs = closeGraceMs): Promise<void> {
@@ -216,6 +225,8 @@ class MainEdge implements Edge {
       config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
     );
     const whole = { cookieSecret: this.#cookieSecret, ...config };
+    if (this.#options.accessLog === true)
+      whole.listeners = config.listeners.map((listener) => ({ ...listener, accessLog: true }));
     const turns = this.#turns.of(config);
     return { kind: "prepare", round, config: whole, slots: this.#slots, stats, permits: this.#pools.of(config), turns };
   }
@@ -277,11 +288,22 @@ class MainEdge implements Edge {
       case "log":
         this.#options.log[message.level](message.message, { worker: member.index, ...message.fields });
         break;
+      case "accessLog":
+        this.#takeAccessLog(message);
+        member.post({ kind: "accessLogTaken", size: sizeOf(message) });
+        break;
       case "closed":
         this.#whenClosed.get(member.index)?.();
         break;
       case "ready":
     }
+  }
+
+  #takeAccessLog({ batches, dropped }: AccessLogMessage): void {
+    for (const batch of batches) for (const take of this.#accessLogs) take(batch);
+    if (dropped === 0) return;
+    this.#options.metrics.counter("edge_access_log_dropped").add(dropped);
+    this.#options.log.warn("lines of access logs were dropped: they came faster than they are taken", { dropped });
   }
 
   #lost(index: number): void {

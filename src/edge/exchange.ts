@@ -20,6 +20,13 @@ export interface Reply {
   body: string | Buffer;
 }
 
+/** Who is told what a request took: bytes, with its head, as they are on the wire but for the encryption. */
+export interface RequestReport {
+  /** It was refused while it came, after it had begun. */
+  refusal: Refusal | undefined;
+  over(receivedBytes: number, sentBytes: number): void;
+}
+
 /** A request that came, and the way back: an HTTP/1.1 connection's request under way, or an HTTP/2 stream. */
 export interface ClientStream {
   readonly head: RequestHead;
@@ -30,6 +37,8 @@ export interface ClientStream {
   readonly requestDone: boolean;
   /** The next step is the client's: its request is not complete, and nobody holds it back. */
   readonly waitsForRequest: boolean;
+  /** Told once the request is over and its answer handed to the socket, or cut off. Set when the request begins. */
+  report?: RequestReport | undefined;
   /** Stops and restarts the reading of the request body. */
   holdRequest(hold: boolean): void;
   /** Tells a client that waits with its body to send it. */

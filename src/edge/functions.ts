@@ -56,7 +56,7 @@ export function createFunctions(log: Log): Functions {
       const response = await handler(requestOf(message, signal));
       const reason = headerOf(response.headers, errorReasonHeader);
       if (reason !== undefined) countReason(endpointId, reason);
-      return await answerOf(call, response);
+      return await answerOf(call, response, reason);
     } catch (error) {
       if (!signal.aborted) log.error("a function endpoint failed", { endpointId, error: asError(error) });
       return { kind: "failed", call, failure: asError(error).message };
@@ -111,7 +111,7 @@ function requestOf(message: CallMessage, signal: AbortSignal): HttpRequest {
   return { method, target, host, scheme: "http", headers, body, client, startedAt, signal };
 }
 
-async function answerOf(call: number, response: HttpResponse): Promise<ToWorker> {
+async function answerOf(call: number, response: HttpResponse, errorReason: string | undefined): Promise<ToWorker> {
   const { status, reason, headers } = response;
   const bytes = response.body === undefined ? undefined : await bytesOf(response.body, answerBytesMax);
   const passed = headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== errorReasonHeader);
@@ -122,6 +122,7 @@ async function answerOf(call: number, response: HttpResponse): Promise<ToWorker>
     ...(reason === undefined ? {} : { reason }),
     headers: passed,
     ...(bytes === undefined ? {} : { body: exact(bytes) }),
+    ...(errorReason === undefined ? {} : { errorReason }),
   };
 }
 

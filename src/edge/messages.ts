@@ -1,6 +1,7 @@
 /** What main and an edge worker say to each other. Everything here is plain data. */
 import type { Peer } from "../base/http.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
+import type { AccessLogMessage } from "./access-log/batches.ts";
 import type { EdgeConfig } from "./ports.ts";
 
 /** What a worker is started with. */
@@ -54,8 +55,18 @@ export type ToWorker =
   | { kind: "commit"; round: number }
   /** Forget what was prepared. */
   | { kind: "abandon" }
-  | { kind: "answer"; call: number; status: number; reason?: string; headers: readonly string[]; body?: Uint8Array }
+  | {
+      kind: "answer";
+      call: number;
+      status: number;
+      reason?: string;
+      headers: readonly string[];
+      body?: Uint8Array;
+      errorReason?: string;
+    }
   | { kind: "failed"; call: number; failure: string }
+  /** Lines of so many characters were taken. */
+  | { kind: "accessLogTaken"; size: number }
   | { kind: "close"; graceMs: number };
 
 export type FromWorker =
@@ -67,5 +78,6 @@ export type FromWorker =
   | { kind: "retired"; epoch: number }
   | CallMessage
   | { kind: "callOff"; call: number; reason: string }
+  | AccessLogMessage
   | { kind: "log"; level: LogLevel; message: string; fields: LogFields }
   | { kind: "closed" };

@@ -61,6 +61,7 @@ function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Ex
   const { listener, head } = request;
   const text = listener.rewriter.head(head, request.address);
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
+  if (request.log !== undefined) request.log.outgoing = text;
   if (head.upgrade !== undefined) {
     const protocols = protocolsWanted(head);
     if (protocols.length > 0) return new TunnelExchange(request, cluster, upstream, text, protocols);

@@ -1,5 +1,6 @@
 /** The data plane of one worker: its sockets, its endpoints, and the configuration that it runs. */
 import type { Ids } from "../base/ids.ts";
+import type { Batches } from "./access-log/batches.ts";
 import type { CallLink } from "./call.ts";
 import { compileConfig, Epoch, type AddressEndpoint, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
@@ -24,6 +25,7 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   /** Of the node; see `tls/tickets.ts`. */
   ticketSecret: Uint8Array;
   calls: CallLink;
+  accessLogs: Batches;
   onRetired(epoch: number): void;
   /** For tests: the target of a request that throws where nothing catches. */
   dieOn: string | undefined;
@@ -93,8 +95,8 @@ export class DataPlane {
       drainMs.set(key, cluster.drainMs);
       return found;
     };
-    const { health, worker, ticketSecret } = this.options;
-    const shared = { health, worker, slots, stats, permits, turns, contexts, ticketSecret };
+    const { health, worker, ticketSecret, accessLogs } = this.options;
+    const shared = { health, worker, accessLogs, slots, stats, permits, turns, contexts, ticketSecret };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };
@@ -157,6 +159,7 @@ export class DataPlane {
     timer.cancel();
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();
     this.wheel.close();
+    this.options.accessLogs.flush();
   }
 
   #newUpstream(host: string, port: number, tls: ClusterTls | undefined, contexts: ContextStore): Upstream {

@@ -295,8 +295,18 @@ export interface Edge {
   unregister(endpointId: string): void;
   health(clusterId: string): readonly EndpointHealth[];
   stats(): readonly ClusterStats[];
+  /** Has `take` called with the lines of access logs, in batches. Gives what ends that. */
+  onAccessLog(take: (batch: AccessLogBatch) => void): () => void;
   /** Accepts no more connections, lets requests under way end for at most `graceMs`, then closes. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** Lines of the access log of one load balancer, in AWS's format, each with its end; in the order they ended in one worker. */
+export interface AccessLogBatch {
+  /** {@link ListenerConfig.loadBalancerId} */
+  loadBalancerId: string;
+  text: string;
+  lines: number;
 }
 
 /** The port is bound by somebody else. */

@@ -45,7 +45,7 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     this.#head = outgoing;
     this.movable = head.framing === "none";
     this.#mayRetry = head.framing === "none" && idempotent.has(head.method);
-    this.#sentMs = listener.plane.clock.monotonicMs();
+    this.#sentMs = request.sentMs = listener.plane.clock.monotonicMs();
     cluster.stats.begin();
     this.#stream = upstream.take(cluster.config.connectTimeoutMs);
     this.#stream.begin(this, outgoing);
@@ -79,7 +79,8 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     this.#responded = true;
     request.status = head.status;
     request.endpointStatus = head.status;
-    this.#cluster.stats.answered(head.status, plane.clock.monotonicMs() - this.#sentMs);
+    request.answeredMs = plane.clock.monotonicMs();
+    this.#cluster.stats.answered(head.status, request.answeredMs - this.#sentMs);
     request.answering?.(setsCookieOf(head));
     const date = head.hasDate ? "" : `Date: ${plane.dateText()}\r\n`;
     setFields?.hide(head);

@@ -1,4 +1,5 @@
 /** One request on its way through a worker: what is known of it, who answers it, and what ends with it. */
+import type { AccessEntry } from "./access-log/recorder.ts";
 import { pageOf, type OwnAnswer } from "./answers.ts";
 import type { SetsCookie } from "./balance/cookies.ts";
 import type { Cluster, Endpoint } from "./cluster.ts";
@@ -17,6 +18,11 @@ export class RequestRecord implements Subject {
   readonly address: string;
   /** Monotonic milliseconds. */
   readonly startedMs: number;
+  /** When an endpoint got it, and when its answer began; 0 while neither has happened. */
+  sentMs = 0;
+  answeredMs = 0;
+  /** Its line to come, where there is an access log. */
+  readonly log: AccessEntry | undefined;
   /** What answers it, as far as that is decided. */
   route: CompiledRoute | undefined;
   cluster: Cluster | undefined;
@@ -51,6 +57,7 @@ export class RequestRecord implements Subject {
     this.responseLines = listener.setFields?.lines ?? "";
     this.startedMs = listener.plane.clock.monotonicMs();
     listener.epoch.active += 1;
+    this.log = listener.accessLog?.begin(this);
   }
 
   /** Runs `release` when the request is over, however it ends. */

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
 import { asError, errorCode, must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
+import { Batches } from "./access-log/batches.ts";
 import type { CallLink, CallOutcome } from "./call.ts";
 import type { FromWorker, PrepareMessage, ToWorker, WorkerStart } from "./messages.ts";
 import { DataPlane } from "./plane.ts";
@@ -57,6 +58,7 @@ function createCalls(): { link: CallLink; settle(call: number, outcome: CallOutc
 }
 
 const calls = createCalls();
+const accessLogs = new Batches({ clock: systemClock, post });
 const plane = new DataPlane({
   clock: systemClock,
   ids: randomIds,
@@ -66,6 +68,7 @@ const plane = new DataPlane({
   ticketSecret: start.ticketSecret,
   dieOn: start.dieOn,
   calls: calls.link,
+  accessLogs,
   log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),
   onRetired: (epoch) => post({ kind: "retired", epoch }),
 });
@@ -117,6 +120,9 @@ function receive(message: ToWorker): void {
       break;
     case "failed":
       calls.settle(message.call, { failure: message.failure });
+      break;
+    case "accessLogTaken":
+      accessLogs.taken(message.size);
       break;
     case "close":
       void plane.close(message.graceMs).then(() => post({ kind: "closed" }));

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import type { Headers, Peer } from "../../base/http.ts";
 import { DoubtfulHead } from "../desync/doubt.ts";
-import type { ClientStream, Exchange, Reply } from "../exchange.ts";
+import type { ClientStream, Exchange, Reply, RequestReport } from "../exchange.ts";
 import { peerOf } from "../peer.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
 import type { DesyncMode } from "../ports.ts";
@@ -35,6 +35,8 @@ export interface ConnectionOwner {
   dispatch(connection: ClientConnection, head: RequestHead): Exchange;
   /** A complete response, with `Connection: close`, for what is no request. */
   refuse(connection: ClientConnection, refusal: Refusal): string;
+  /** A request and its answer took so many bytes. */
+  moved?(receivedBytes: number, sentBytes: number): void;
   closed(connection: ClientConnection): void;
 }
 
@@ -55,6 +57,9 @@ export class ClientConnection implements BodySink, ClientStream {
   readonly head: RequestHead = emptyRequestHead();
   /** True once any byte of a final response to the request under way was sent. */
   responseBegun = false;
+  report: RequestReport | undefined;
+  /** Of the requests that are over. */
+  receivedBytes = 0;
 
   readonly #owner: ConnectionOwner;
   readonly #body = new BodyReader();
@@ -69,6 +74,9 @@ export class ClientConnection implements BodySink, ClientStream {
   #keepAlive = true;
   #backpressed = false;
   #drainedBytes = 0;
+  /** Of the request under way, or its tunnel. */
+  #bodyBytes = 0;
+  #sentBefore = 0;
   #sentAtCheck = 0;
   #armedMs = 0;
   /** Of the answer that {@link respond} began. */
@@ -193,6 +201,7 @@ export class ClientConnection implements BodySink, ClientStream {
   /** The answer is complete. The connection goes on unless `keepAlive` is false. */
   finish(keepAlive: boolean): void {
     this.#responseDone = true;
+    this.#tell();
     this.#exchange = undefined;
     if (!keepAlive) this.#keepAlive = false;
     if (!this.#consuming) this.#advance();
@@ -312,6 +321,8 @@ export class ClientConnection implements BodySink, ClientStream {
     this.#responseDone = false;
     this.responseBegun = false;
     this.#drainedBytes = 0;
+    this.#bodyBytes = 0;
+    this.#sentBefore = this.out.sent;
     this.#body.begin(head.framing, head.contentLength, owner.scanners, owner.limits);
     this.#requestDone = this.#body.done;
     const exchange = owner.dispatch(this, head);
@@ -324,6 +335,7 @@ export class ClientConnection implements BodySink, ClientStream {
   #readBody(chunk: Buffer, pos: number, end: number): number {
     const body = this.#body;
     const after = body.push(chunk, pos, end, this);
+    this.#bodyBytes += after - pos;
     if (body.refusal !== undefined) {
       this.#refuseBody(body.refusal);
       return end;
@@ -356,6 +368,7 @@ export class ClientConnection implements BodySink, ClientStream {
   }
 
   #passOn(bytes: Buffer): void {
+    this.#bodyBytes += bytes.length;
     this.touch();
     this.#exchange?.requestData(bytes, 0, bytes.length);
     this.#exchange?.requestFlush();
@@ -374,6 +387,18 @@ export class ClientConnection implements BodySink, ClientStream {
     exchange?.clientGone(refusal.reason, refusal);
     if (this.responseBegun) this.destroy();
     else this.#refuse(refusal);
+  }
+
+  /** The request under way is over, and all that was sent for it is with the socket. */
+  #tell(): void {
+    const { report } = this;
+    const received = this.head.text.length + this.#bodyBytes;
+    const sent = this.out.sent - this.#sentBefore;
+    this.receivedBytes += received;
+    this.#owner.moved?.(received, sent);
+    if (report === undefined) return;
+    this.report = undefined;
+    report.over(received, sent);
   }
 
   /** After an answer: on to the next request, or to the end. */
@@ -460,6 +485,7 @@ export class ClientConnection implements BodySink, ClientStream {
     if (this.#mode === "closed") return;
     this.#onGone("client-closed");
     this.#mode = "closed";
+    if (!this.#responseDone) this.#tell();
     this.#held = undefined;
     this.#body.release();
     if (this.#scanner !== undefined) this.#owner.scanners.give(this.#scanner);

@@ -6,6 +6,8 @@ const smallBytesMax = 8 * 1024;
 
 export class Output {
   readonly #socket: Socket;
+  /** Bytes that went out. */
+  sent = 0;
   #text = "";
   #corked = false;
 
@@ -29,6 +31,7 @@ export class Output {
       this.#socket.cork();
     }
     this.#writeText();
+    this.sent += end - start;
     this.#socket.write(owned ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end)));
   }
 
@@ -46,6 +49,7 @@ export class Output {
     if (this.#text === "") return;
     const text = this.#text;
     this.#text = "";
+    this.sent += text.length;
     this.#socket.write(text, "latin1");
   }
 }

@@ -50,6 +50,10 @@ export class RecordingEdge implements Edge {
     this.applied.push(config);
   }
 
+  onAccessLog(): () => void {
+    return () => {};
+  }
+
   register(endpointId: string, handler: HttpHandler): void {
     this.handlers.set(endpointId, handler);
   }

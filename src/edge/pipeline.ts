@@ -59,7 +59,7 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
 
 function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Exchange {
   const { listener, head } = request;
-  const text = listener.rewriter.head(head, request.address);
+  const text = listener.rewriter.head(head, request.client);
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   if (request.log !== undefined) request.log.outgoing = text;
   if (head.upgrade !== undefined) {
@@ -77,7 +77,7 @@ function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Ex
 function call({ calls }: PipelineDeps, request: RequestRecord, cluster: Cluster, endpoint: CallEndpoint): Exchange {
   // ALB: a WebSocket to a function is the client's mistake.
   if (wantsWebSocket(request.head)) return request.refuse(400, "websocket-to-function");
-  const fields = request.listener.rewriter.fields(request.head, request.address);
+  const fields = request.listener.rewriter.fields(request.head, request.client);
   if (fields === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   return new CallExchange(request, cluster, endpoint, fields, calls);
 }

@@ -128,8 +128,8 @@ export interface ForwardedHeaders {
   xff: "append" | "preserve" | "remove";
   /** X-Forwarded-For names the client's port too. */
   clientPort?: boolean;
-  /** The version and cipher of the client's TLS are told the endpoint in X-Amzn-Tls-Version and -Cipher-Suite. */
-  tlsFields?: boolean;
+  /** Names of the fields that tell the endpoint the version and cipher of the client's TLS. None when absent. */
+  tlsFields?: { version: string; cipherSuite: string };
   /** Keep `Host` as the client sent it; else port 80/443 is dropped and any other listener port is appended. */
   preserveHost: boolean;
   /** Drop fields whose name has other characters than `-A-Za-z0-9`. */

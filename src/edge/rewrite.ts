@@ -2,6 +2,8 @@
  * A request's head on its way through, as the upstream gets it. Lines that stay as they are go over in runs, as slices
  * of the head's text; nothing is passed on that could not be written canonically.
  */
+import type { Peer } from "../base/http.ts";
+import type { ClientStream } from "./exchange.ts";
 import { plainName } from "./h1/chars.ts";
 import { field, hopByHop } from "./h1/fields.ts";
 import type { RequestHead } from "./h1/request.ts";
@@ -18,11 +20,14 @@ const gather = 2;
 export const forwardedForMax = 30;
 
 export interface RequestRewriter {
-  /** The head for the upstream, or a refusal by its status. `xffLine` etc. are composed for the client's address. */
-  head(head: RequestHead, clientAddress: string): string | typeof tooManyForwarded;
+  /** The head for the upstream, or a refusal by its status. */
+  head(head: RequestHead, from: Sender): string | typeof tooManyForwarded;
   /** The fields for a function, as they would be sent to an address. */
-  fields(head: RequestHead, clientAddress: string): string[] | typeof tooManyForwarded;
+  fields(head: RequestHead, from: Sender): string[] | typeof tooManyForwarded;
 }
+
+/** Whose request it is: what the endpoint is told of the client. */
+export type Sender = Pick<ClientStream, "client" | "tls">;
 
 /** The request came through more proxies than are believed. */
 export const tooManyForwarded = Symbol("463");
@@ -52,6 +57,8 @@ export function compileRequestRewriter(options: RewriterOptions): RequestRewrite
   if (forwarded.xff === "append") actions[field.forwardedFor] = gather;
   if (forwarded.xff === "remove") actions[field.forwardedFor] = drop;
   const traceName = forwarded.traceHeader?.toLowerCase() ?? "";
+  const never = new Set(Object.values(forwarded.tlsFields ?? {}).map((name) => name.toLowerCase()));
+  const others: Others = { dropInvalid: forwarded.dropInvalidNames, traceName, never };
   const portSuffix = port === 80 || port === 443 ? "" : `:${port}`;
   const ownHost = `${options.address.includes(":") ? `[${options.address}]` : options.address}${portSuffix}`;
   const added = `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`;
@@ -69,7 +76,7 @@ export function compileRequestRewriter(options: RewriterOptions): RequestRewrite
       const id = (spans[at] as number) & idMask;
       let action = actions[id] as number;
       if (id === field.other || connectionOptions.length > 0 || (id === field.expect && head.minor === 0)) {
-        action = actionOf(head, at, action, forwarded.dropInvalidNames, traceName, gathered);
+        action = actionOf(head, at, action, others, gathered);
       } else if (action === gather) {
         const value = text.slice(spans[at + 3], spans[at + 4]);
         gathered.forwardedFor += gathered.forwardedFor === "" ? value : `, ${value}`;
@@ -88,32 +95,48 @@ export function compileRequestRewriter(options: RewriterOptions): RequestRewrite
     if (run >= 0) gathered.lines += text.slice(run, runEnd);
     return gathered;
   };
-  const addedLines = (gathered: Gathered, clientAddress: string): string => {
+  const forwardedAs = ({ address, port: clientPort }: Peer) => {
+    if (forwarded.clientPort !== true) return address;
+    return address.includes(":") ? `[${address}]:${clientPort}` : `${address}:${clientPort}`;
+  };
+  const addedLines = (gathered: Gathered, { client, tls }: Sender): string => {
     let lines = added;
     if (forwarded.xff === "append") {
       const before = gathered.forwardedFor === "" ? "" : `${gathered.forwardedFor}, `;
-      lines = `X-Forwarded-For: ${before}${clientAddress}\r\n${added}`;
+      lines = `X-Forwarded-For: ${before}${forwardedAs(client)}\r\n${added}`;
+    }
+    if (forwarded.tlsFields !== undefined && tls !== undefined) {
+      const { version, cipherSuite } = forwarded.tlsFields;
+      lines += `${version}: ${tls.protocol}\r\n${cipherSuite}: ${tls.cipher}\r\n`;
     }
     if (forwarded.traceHeader === undefined) return lines;
     return `${lines}${forwarded.traceHeader}: ${nextTrace(gathered.trace, options.newTraceId)}\r\n`;
   };
 
   return {
-    head(head, clientAddress) {
+    head(head, from) {
       const gathered = gatherLines(head);
       if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
       let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${hostOf(head)}\r\n${gathered.lines}`;
       if (head.framing === "chunked") text += "Transfer-Encoding: chunked\r\n";
       if (head.trailersWanted) text += "Connection: TE\r\nTE: trailers\r\n";
-      return `${text}${addedLines(gathered, clientAddress)}\r\n`;
+      return `${text}${addedLines(gathered, from)}\r\n`;
     },
-    fields(head, clientAddress) {
+    fields(head, from) {
       const gathered = gatherLines(head);
       if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
-      const lines = `Host: ${hostOf(head)}\r\n${gathered.lines}${addedLines(gathered, clientAddress)}`;
+      const lines = `Host: ${hostOf(head)}\r\n${gathered.lines}${addedLines(gathered, from)}`;
       return flat(lines);
     },
   };
+}
+
+interface Others {
+  dropInvalid: boolean;
+  /** In lower case. */
+  traceName: string;
+  /** In lower case: names that a client cannot set. */
+  never: ReadonlySet<string>;
 }
 
 /** The rarer questions about a field: invalid names, the trace, what Connection names, Expect of HTTP/1.0. */
@@ -121,8 +144,7 @@ function actionOf(
   head: RequestHead,
   at: number,
   action: number,
-  dropInvalid: boolean,
-  traceName: string,
+  { dropInvalid, traceName, never }: Others,
   gathered: Gathered,
 ): number {
   const { text, spans } = head;
@@ -136,6 +158,7 @@ function actionOf(
     gathered.forwardedFor += gathered.forwardedFor === "" ? value : `, ${value}`;
   }
   if (id !== field.other) return action;
+  if (never.size > 0 && never.has(name.toLowerCase())) return drop;
   if (name.length === traceName.length && name.toLowerCase() === traceName) {
     const value = text.slice(spans[at + 3], spans[at + 4]);
     gathered.trace = gathered.trace === undefined ? value : `${gathered.trace};${value}`;

@@ -4,12 +4,14 @@
  *
  * - Lines end in CRLF, folded lines are joined with a space (RFC 9112 section 5.2).
  * - Bytes that may not stand in a target are percent-encoded; an empty target is `/`.
- * - Control characters in a value become spaces (RFC 9110 section 5.5).
+ * - Control characters in a value become spaces (RFC 9110 section 5.5), but not in the fields that the edge acts on: who
+ *   sends one there wants it to be read otherwise, and the strict scanner refuses it.
  * - Lines that are no field, and fields that look like Transfer-Encoding or Content-Length without being it, are dropped:
  *   passed on, the next server might read them.
  * - One coding, `chunked`, wins over every length; equal lengths become one (RFC 9112 section 6.3).
  */
 import { flags, isTarget, isValue, tokenText } from "../h1/chars.ts";
+import { field, fieldIdOf } from "../h1/fields.ts";
 import type { Refusal } from "../h1/scan.ts";
 import { codingsOf, knownCodings, trimmed } from "./classify.ts";
 import { framingNameOf } from "./lookalike.ts";
@@ -61,23 +63,25 @@ function versionOf(text: string): "HTTP/1.0" | "HTTP/1.1" | Refusal {
 
 /** The fields that may be passed on, folded lines joined to what they go on. */
 function joined(fields: readonly RawField[]): { name: string; value: string }[] {
-  const kept: { name: string; value: string }[] = [];
+  const all: { name: string; value: string }[] = [];
   let last: { name: string; value: string } | undefined;
   for (const { name, value, fold, line } of fields) {
     if (fold) {
       const looksLike = framingNameOf(line.split(":", 1)[0] ?? "") !== undefined;
-      if (last !== undefined && !looksLike) last.value = trimmed(`${last.value} ${clean(line)}`);
+      if (last !== undefined && !looksLike) last.value = trimmed(`${last.value} ${valueOf(last.name, line)}`);
       continue;
     }
     const framing = framingNameOf(name);
     const lookalike = framing !== undefined && name.toLowerCase() !== framing;
-    last = tokenText(name) && !lookalike && line !== name ? { name, value: clean(value) } : undefined;
-    if (last !== undefined) kept.push(last);
+    const kept = tokenText(name) && !lookalike && line !== name;
+    last = kept ? { name, value: valueOf(name, value) } : undefined;
+    if (last !== undefined) all.push(last);
   }
-  return kept;
+  return all;
 }
 
-function clean(value: string): string {
+function valueOf(name: string, value: string): string {
+  if (fieldIdOf(name.toLowerCase()) !== field.other) return trimmed(value);
   let text = "";
   for (const char of value) text += ((flags[char.charCodeAt(0)] as number) & isValue) === 0 ? " " : char;
   return trimmed(text);

@@ -1,4 +1,7 @@
-/** Between a client and an endpoint that both speak llhttp: nothing may change its meaning on the way through. */
+/**
+ * Between a client and an endpoint that both speak llhttp: nothing may change its meaning on the way through. The listener
+ * is in its strictest mode: what another lets through repaired, llhttp would not have read at all.
+ */
 import { METHODS, request as httpRequest, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import * as fc from "fast-check";
@@ -28,6 +31,11 @@ const methods: string[] = [];
 /** What the endpoint has seen since the last run; and the bytes it says next. */
 const endpoint = { seen: [] as Seen[], says: "" };
 
+/** As a proxy may write a target: bytes beyond ASCII, and what would begin a fragment, are percent-encoded. */
+function encoded(target: string | undefined): string | undefined {
+  return target?.replace(/[^!"$-~]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 beforeAll(async () => {
   direct = await stage.http((request, response) => {
     const pieces: Buffer[] = [];
@@ -37,7 +45,7 @@ beforeAll(async () => {
       const marks = Object.entries(headers).flatMap(([name, value]) =>
         /^x-[ab]$/.test(name) ? [`${name}=${String(value)}`] : [],
       );
-      endpoint.seen.push({ method, target: url, marks, body: Buffer.concat(pieces).toString("latin1") });
+      endpoint.seen.push({ method, target: encoded(url), marks, body: Buffer.concat(pieces).toString("latin1") });
       response.end("ok");
     });
   });
@@ -45,7 +53,7 @@ beforeAll(async () => {
     socket.on("data", () => socket.end(endpoint.says, "latin1"));
   });
   [port, splitPort] = [await freePort(), await freePort()];
-  await stage.edge().apply(through(port, direct));
+  await stage.edge().apply(through(port, direct, { desync: "strictest" }));
   await stage.edge().apply(through(splitPort, splitter));
   splitDirect = splitter;
   const server = await createHttpServer({
@@ -116,7 +124,8 @@ it("an endpoint sees no request that it would not have seen in the client's byte
     fc.asyncProperty(base, fc.array(edit, { maxLength: 3 }), async (text, edits) => {
       runs += 1;
       const bytes = edited(text, edits).replaceAll("/RUN/", `/run${runs}/`);
-      fc.pre(await knownMethods(bytes));
+      // AWS takes parameters of codings, llhttp does not.
+      fc.pre(!/chunked[^\r\n]*;/i.test(bytes) && (await knownMethods(bytes)));
       const [through, plain] = [await ask(port, bytes), await ask(direct, bytes)];
       // Fields that Connection names end at the edge: their absence is no other meaning.
       const meaning = ({ method, target, body }: Seen) => ({ method, target, body });

@@ -7,7 +7,13 @@ import { fault, invalid, notRun } from "./refusals.ts";
 
 /** An action as it is stored: checked, defaults filled in. */
 export type RuleAction = { order?: number } & (
-  | { type: "forward"; groups: { arn: string; weight: number }[]; stickinessSeconds?: number }
+  | {
+      type: "forward";
+      groups: { arn: string; weight: number }[];
+      stickinessSeconds?: number;
+      /** Clients keep the group that they were given first. */
+      sticky?: boolean;
+    }
   | {
       type: "redirect";
       status: "HTTP_301" | "HTTP_302";
@@ -52,14 +58,24 @@ function groupsOf(given: Given): { arn: string; weight: number }[] {
   });
 }
 
-function stickinessSecondsOf(given: Given): number | undefined {
+interface GroupStickiness {
+  stickinessSeconds?: number;
+  sticky?: boolean;
+}
+
+function stickinessOf(given: Given): GroupStickiness {
   const stickiness = given.ForwardConfig?.TargetGroupStickinessConfig;
-  if (stickiness?.Enabled === true) throw notRun("target group stickiness");
   const seconds = stickiness?.DurationSeconds;
+  if (stickiness?.Enabled === true && seconds === undefined) {
+    throw invalid("A duration must be specified when target group stickiness is enabled");
+  }
   if (seconds !== undefined && (seconds < 1 || seconds > stickinessSecondsMax)) {
     throw invalid(`Stickiness duration '${seconds}' must be between '1' and '${stickinessSecondsMax}' inclusive`);
   }
-  return seconds;
+  return {
+    ...(seconds === undefined ? {} : { stickinessSeconds: seconds }),
+    ...(stickiness?.Enabled === true ? { sticky: true } : {}),
+  };
 }
 
 function forwardOf(given: Given): RuleAction {
@@ -72,8 +88,7 @@ function forwardOf(given: Given): RuleAction {
   if (new Set(groups.map(({ arn }) => arn)).size < groups.length) {
     throw invalidAction("A target group can only be specified once in a forward action");
   }
-  const stickinessSeconds = stickinessSecondsOf(given);
-  return { type: "forward", groups, ...(stickinessSeconds === undefined ? {} : { stickinessSeconds }) };
+  return { type: "forward", groups, ...stickinessOf(given) };
 }
 
 const placeholders = /#\{(?:protocol|host|port|path|query)\}/g;
@@ -188,7 +203,7 @@ export function describedAction(action: RuleAction): SdkAction {
         ForwardConfig: {
           TargetGroups: action.groups.map(({ arn, weight }) => ({ TargetGroupArn: arn, Weight: weight })),
           TargetGroupStickinessConfig: {
-            Enabled: false,
+            Enabled: action.sticky === true,
             ...(seconds === undefined ? {} : { DurationSeconds: seconds }),
           },
         },
@@ -212,6 +227,7 @@ export function edgeAction(action: RuleAction): RouteAction {
       return {
         kind: "forward",
         targets: action.groups.map(({ arn, weight }) => ({ clusterId: arn, weight })),
+        ...(action.sticky === true ? { stickyMs: (action.stickinessSeconds ?? 0) * 1000 } : {}),
       };
     case "redirect": {
       const { host, port, path, query } = action;

@@ -7,67 +7,73 @@ import { assign } from "../../store/tables.ts";
 import {
   changedAttributes,
   describedAttributes,
-  listenerAttributes,
-  loadBalancerAttributes,
   type Attribute,
   type Attributes,
+  type Catalogue,
 } from "./attributes.ts";
+import { listenerAttributes } from "./listener-attributes.ts";
+import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
 import { existingLoadBalancer, update, type ElbDeps } from "./load-balancers.ts";
 import type { Elb } from "./refusals.ts";
 import { existingListener } from "./rules.ts";
-import { existingTargetGroup, groupCatalogue, setGroupAttributes } from "./target-groups.ts";
+import { groupAttributes } from "./target-group-attributes.ts";
+import { existingTargetGroup, setGroupAttributes } from "./target-groups.ts";
 import { listeners } from "./tables.ts";
 
-async function changeLoadBalancer(tx: Tx, call: Call, arn: string, given: readonly Attribute[]): Promise<Attributes> {
+/** What Describe and Modify operations answer. */
+const shown = (catalogue: Catalogue, set: Attributes) => ({ Attributes: describedAttributes(catalogue, set) });
+
+async function changeLoadBalancer(tx: Tx, call: Call, arn: string, given: readonly Attribute[]) {
   const row = await existingLoadBalancer(tx, call, arn);
-  const attributes = changedAttributes("Load balancer", loadBalancerAttributes, row.attributes, given);
+  const catalogue = loadBalancerAttributes(row);
+  const attributes = changedAttributes(catalogue, row.attributes, given);
   await update(tx, row, { attributes });
-  return attributes;
+  return shown(catalogue, attributes);
 }
 
-async function changeListener(tx: Tx, call: Call, arn: string, given: readonly Attribute[]): Promise<Attributes> {
-  const { account, region, id, attributes: before } = await existingListener(tx, call, arn);
-  const attributes = changedAttributes("Listener", listenerAttributes, before, given);
+async function changeListener(tx: Tx, call: Call, arn: string, given: readonly Attribute[]) {
+  const row = await existingListener(tx, call, arn);
+  const { account, region, id } = row;
+  const catalogue = listenerAttributes(row);
+  const attributes = changedAttributes(catalogue, row.attributes, given);
   await tx.run(sql`update ${listeners.name} set ${assign(listeners, { attributes })}
     where account = ${account} and region = ${region} and id = ${id}`);
-  return attributes;
+  return shown(catalogue, attributes);
 }
 
 export function attributeOperations({ store, routing }: ElbDeps) {
   return {
     async DescribeLoadBalancerAttributes(input, call) {
       const row = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
-      return { Attributes: describedAttributes(loadBalancerAttributes, row.attributes) };
+      return shown(loadBalancerAttributes(row), row.attributes);
     },
 
     async ModifyLoadBalancerAttributes(input, call) {
       const { LoadBalancerArn, Attributes: given } = input;
-      const set = await routing.change((tx) => changeLoadBalancer(tx, call, LoadBalancerArn, given));
-      return { Attributes: describedAttributes(loadBalancerAttributes, set) };
+      return routing.change((tx) => changeLoadBalancer(tx, call, LoadBalancerArn, given));
     },
 
     async DescribeListenerAttributes(input, call) {
       const row = await store.read((tx) => existingListener(tx, call, input.ListenerArn));
-      return { Attributes: describedAttributes(listenerAttributes, row.attributes) };
+      return shown(listenerAttributes(row), row.attributes);
     },
 
     async ModifyListenerAttributes(input, call) {
-      const set = await store.tx((tx) => changeListener(tx, call, input.ListenerArn, input.Attributes));
-      return { Attributes: describedAttributes(listenerAttributes, set) };
+      return routing.change((tx) => changeListener(tx, call, input.ListenerArn, input.Attributes));
     },
 
     async DescribeTargetGroupAttributes(input, call) {
       const { settings, attributes } = await store.read((tx) => existingTargetGroup(tx, call, input.TargetGroupArn));
-      return { Attributes: describedAttributes(groupCatalogue(settings.targetType), attributes) };
+      return shown(groupAttributes(settings), attributes);
     },
 
     async ModifyTargetGroupAttributes(input, call) {
       return routing.change(async (tx) => {
         const row = await existingTargetGroup(tx, call, input.TargetGroupArn);
-        const catalogue = groupCatalogue(row.settings.targetType);
-        const set = changedAttributes("Target group", catalogue, row.attributes, input.Attributes);
+        const catalogue = groupAttributes(row.settings);
+        const set = changedAttributes(catalogue, row.attributes, input.Attributes);
         await setGroupAttributes(tx, row, set);
-        return { Attributes: describedAttributes(catalogue, set) };
+        return shown(catalogue, set);
       });
     },
   } satisfies Handlers<Elb>;

@@ -1,7 +1,7 @@
 /** What DescribeTargetHealth says of a target: the edge's verdict in AWS's states, reasons and sentences. Pure. */
 import type { TargetHealth } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { EndpointHealth } from "../../edge/ports.ts";
-import type { TargetType } from "./target-group-settings.ts";
+import type { TargetType } from "./target-address.ts";
 
 /** What is known of one target of a group. */
 export interface TargetSight {

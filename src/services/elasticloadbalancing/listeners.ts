@@ -13,8 +13,9 @@ import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import { describedAction, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
-import { changedAttributes, listenerAttributes, type Attribute } from "./attributes.ts";
+import { changedAttributes, type Attribute } from "./attributes.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
+import { listenerAttributes } from "./listener-attributes.ts";
 import { protocolOf } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
@@ -166,7 +167,7 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
       policies,
     };
     const tags = mergeTags([], input.Tags ?? []);
-    const set = changedAttributes("Listener", listenerAttributes, {}, attributes);
+    const set = changedAttributes(listenerAttributes({ protocol: input.Protocol }), {}, attributes);
     const body = async (tx: Tx) => {
       const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
       const present = await presentOn(tx, owner, port);

@@ -7,7 +7,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import { keyOf, loadBalancerArn } from "./arns.ts";
-import { attributeOf, changedAttributes, loadBalancerAttributes, type Attribute } from "./attributes.ts";
+import { attributeOf, changedAttributes, type Attribute } from "./attributes.ts";
 import { arnsPerCallMax, clientTags, mergeTags, quotas } from "./limits.ts";
 import {
   checkCreate,
@@ -18,6 +18,7 @@ import {
   subnetsOf,
   zonesOf,
 } from "./load-balancer-settings.ts";
+import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, loadBalancerNotFound, type Elb } from "./refusals.ts";
 import type { Routing } from "./routing.ts";
@@ -65,18 +66,19 @@ async function insertNew(tx: Tx, row: LoadBalancer): Promise<LoadBalancer> {
 export function loadBalancerCreation({ store, ids, clock }: Pick<ElbDeps, "store" | "ids" | "clock">) {
   return async ({ input, attributes = [], token }: NewLoadBalancer, call: Call): Promise<LoadBalancer> => {
     checkCreate(input);
+    const type = input.Type ?? "application";
     const row: LoadBalancer = {
       account: call.account,
       region: call.region,
       id: ids.hex(8),
       name: input.Name,
-      type: input.Type ?? "application",
+      type,
       created_ms: clock.now(),
       scheme: input.Scheme ?? "internet-facing",
       ip_address_type: input.IpAddressType ?? "ipv4",
       subnets: subnetsOf(input),
       security_groups: [...new Set(input.SecurityGroups ?? [])],
-      attributes: changedAttributes("Load balancer", loadBalancerAttributes, {}, attributes),
+      attributes: changedAttributes(loadBalancerAttributes({ type }), {}, attributes),
       tags: mergeTags([], input.Tags ?? []),
       token: token ?? null,
     };
@@ -98,7 +100,7 @@ export async function update(tx: Tx, row: LoadBalancer, changes: Partial<LoadBal
 }
 
 async function deleteWithListeners(tx: Tx, row: LoadBalancer): Promise<void> {
-  if (attributeOf(loadBalancerAttributes, row.attributes, "deletion_protection.enabled") === "true") {
+  if (attributeOf(loadBalancerAttributes(row), row.attributes, "deletion_protection.enabled") === "true") {
     throw fault(
       "OperationNotPermittedException",
       `Load balancer '${loadBalancerArn(row)}' cannot be deleted because deletion protection is enabled`,

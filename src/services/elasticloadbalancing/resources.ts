@@ -12,17 +12,20 @@ import {
   targetGroupFullName,
 } from "./arns.ts";
 import { attributeOperations } from "./attribute-operations.ts";
-import { listenerAttributes, loadBalancerAttributes, type Catalogue } from "./attributes.ts";
+import type { Catalogue } from "./attributes.ts";
+import { listenerAttributes } from "./listener-attributes.ts";
 import { listenerCreation, listenerModification, listenerOperations } from "./listeners.ts";
 import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } from "./live.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
+import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
 import { needed, readProperties } from "./properties.ts";
 import { listenerShape, loadBalancerShape, ruleShape, tags, targetGroupShape } from "./resource-shapes.ts";
 import { ruleCreation, ruleModification, ruleOperations } from "./rules.ts";
 import { tagOperations } from "./tags.ts";
+import { groupAttributes } from "./target-group-attributes.ts";
 import {
-  groupCatalogue,
+  existingTargetGroup,
   loadBalancerArnsOf,
   targetGroupCreation,
   targetGroupModification,
@@ -63,14 +66,14 @@ interface AttributeValue {
 
 /** What the template sets, and the defaults of what it set before and no longer does. */
 function attributeChanges(
-  catalogue: Catalogue,
+  { rules }: Catalogue,
   before: readonly AttributeValue[] = [],
   after: readonly AttributeValue[] = [],
 ): { Key: string; Value: string }[] {
   const reset = before.flatMap(({ Key = "" }) =>
-    after.some((attribute) => attribute.Key === Key) || !Object.hasOwn(catalogue, Key)
+    after.some((attribute) => attribute.Key === Key) || !Object.hasOwn(rules, Key)
       ? []
-      : [{ Key, Value: catalogue[Key]?.default ?? "" }],
+      : [{ Key, Value: rules[Key]?.default ?? "" }],
   );
   return [...reset, ...after.map(({ Key = "", Value = "" }) => ({ Key, Value }))];
 }
@@ -154,7 +157,11 @@ function loadBalancerResource(deps: ElbDeps): Resource {
         await SetIpAddressType({ LoadBalancerArn, IpAddressType }, call);
       }
       const { LoadBalancerAttributes: set } = next;
-      const Attributes = attributeChanges(loadBalancerAttributes, before.LoadBalancerAttributes, set);
+      const Attributes = attributeChanges(
+        loadBalancerAttributes({ type: next.Type ?? "application" }),
+        before.LoadBalancerAttributes,
+        set,
+      );
       if (Attributes.length > 0) {
         await attributeOperations(deps).ModifyLoadBalancerAttributes({ LoadBalancerArn, Attributes }, call);
       }
@@ -196,7 +203,11 @@ function listenerResource(deps: ElbDeps): Resource {
       // Without a port the listener keeps its socket.
       const port = Port === undefined || Port === before.Port ? {} : { Port };
       await change({ ListenerArn, ...others, ...port }, policiesIn(request), call);
-      const Attributes = attributeChanges(listenerAttributes, before.ListenerAttributes, ListenerAttributes);
+      const Attributes = attributeChanges(
+        listenerAttributes({ protocol: rest.Protocol ?? "HTTP" }),
+        before.ListenerAttributes,
+        ListenerAttributes,
+      );
       if (Attributes.length > 0) {
         await attributeOperations(deps).ModifyListenerAttributes({ ListenerArn, Attributes }, call);
       }
@@ -301,7 +312,8 @@ function targetGroupResource(deps: ElbDeps): Resource {
       const next = readProperties(targetGroupShape, request.properties);
       const before = readProperties(targetGroupShape, former.properties);
       await change({ TargetGroupArn, ...healthCheckOf(next) }, policiesIn(request), call);
-      const catalogue = groupCatalogue(next.TargetType === "lambda" ? "lambda" : "ip");
+      const { settings } = await deps.store.read((tx) => existingTargetGroup(tx, call, TargetGroupArn));
+      const catalogue = groupAttributes(settings);
       const Attributes = attributeChanges(catalogue, before.TargetGroupAttributes, next.TargetGroupAttributes);
       if (Attributes.length > 0) {
         await attributeOperations(deps).ModifyTargetGroupAttributes({ TargetGroupArn, Attributes }, call);

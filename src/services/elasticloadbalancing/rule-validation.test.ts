@@ -200,12 +200,12 @@ describe("actions of a rule", () => {
           Type: "forward",
           ForwardConfig: {
             TargetGroups: [{ TargetGroupArn: arn("a") }],
-            TargetGroupStickinessConfig: { Enabled: true, DurationSeconds: 60 },
+            TargetGroupStickinessConfig: { Enabled: true },
           },
         },
       ],
       nothing,
-      "Mikan does not run target group stickiness yet.",
+      "A duration must be specified when target group stickiness is enabled",
     ],
     [
       [{ Type: "redirect" }],
@@ -247,18 +247,73 @@ describe("actions of a rule", () => {
     expect(await refusal(rule([path("/a")], actions))).toEqual({ code, message });
   });
 
-  it("refuse a priority that is in use, and transforms", async () => {
+  it("refuse a priority that is in use", async () => {
     const { Rules } = await rule([path("/a")]);
     expect(await refusal(rule([path("/b")]))).toEqual({
       code: "PriorityInUseException",
       message: "Priority '1' is currently in use",
     });
     await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
-    const Transforms = [{ Type: "url-rewrite" as const }];
-    const input = { ListenerArn: front.ListenerArn, Priority: 2, Conditions: [path("/a")], Actions: [ok], Transforms };
-    expect(await refusal(bench.elb.CreateRule(input, bench.call))).toEqual({
-      code: nothing,
-      message: "Mikan does not run transforms of rules yet.",
+  });
+});
+
+type Transform = NonNullable<Input["Transforms"]>[number];
+const urlRewrite = (Regex: string, Replace = "/"): Transform => ({
+  Type: "url-rewrite",
+  UrlRewriteConfig: { Rewrites: [{ Regex, Replace }] },
+});
+const hostRewrite = (Regex: string, Replace: string): Transform => ({
+  Type: "host-header-rewrite",
+  HostHeaderRewriteConfig: { Rewrites: [{ Regex, Replace }] },
+});
+
+describe("transforms of a rule", () => {
+  const input = (Transforms: Transform[]) => ({
+    ListenerArn: front.ListenerArn,
+    Priority: 2,
+    Conditions: [path("/a")],
+    Actions: [ok],
+    Transforms,
+  });
+
+  it.each<[Transform[], string]>([
+    [
+      [{ Type: "url-rewrite" }],
+      "A 'UrlRewriteConfig' with one rewrite must be specified for transforms of type 'url-rewrite'",
+    ],
+    [
+      [{ ...urlRewrite("a"), HostHeaderRewriteConfig: { Rewrites: [] } }],
+      "'HostHeaderRewriteConfig' cannot be specified for transforms of type 'url-rewrite'",
+    ],
+    [
+      [{ Type: "url-rewrite", UrlRewriteConfig: { Rewrites: [1, 2].map(() => ({ Regex: "a", Replace: "b" })) } }],
+      "Transforms of type 'url-rewrite' can only have '1' rewrite",
+    ],
+    [[urlRewrite("a"), urlRewrite("b")], "A rule can only have one transform of each type"],
+    [[urlRewrite("x".repeat(1025))], "The 'Regex' value is too long; the limit is '1024'"],
+    [[urlRewrite("x", "y".repeat(1025))], "The 'Replace' value is too long; the limit is '1024'"],
+    [[urlRewrite("")], "A 'Regex' value must be specified"],
+    [[urlRewrite("(a)\\1")], "The regular expression '(a)\\1' is not valid: references back are not supported"],
+    [[urlRewrite("(a)", "$1$2")], "The replacement names the group '$2', and there are '1'"],
+  ])("%j", async (transforms, message) => {
+    expect(await refusal(bench.elb.CreateRule(input(transforms), bench.call))).toEqual({ code: nothing, message });
+  });
+
+  it("are shown as they came, changed, and reset", async () => {
+    const transforms = [urlRewrite("^/api/(.*)$", "/$1"), hostRewrite("^shop", "store")];
+    const { Rules } = await bench.elb.CreateRule(input(transforms), bench.call);
+    const RuleArn = must(Rules?.[0]?.RuleArn);
+    expect(Rules?.[0]?.Transforms).toEqual(transforms);
+    const rewrites = () => bench.edge.config.listeners[0]?.routes[0]?.rewrites;
+    expect(rewrites()).toEqual({
+      url: { regex: "^/api/(.*)$", replace: "/$1" },
+      host: { regex: "^shop", replace: "store" },
     });
+    const changed = await bench.elb.ModifyRule({ RuleArn, Transforms: [urlRewrite("^/b")] }, bench.call);
+    expect(changed.Rules?.[0]?.Transforms).toEqual([urlRewrite("^/b")]);
+    expect(changed.Rules?.[0]?.Conditions).toHaveLength(1);
+    const reset = await bench.elb.ModifyRule({ RuleArn, ResetTransforms: true }, bench.call);
+    expect([reset.Rules?.[0]?.Transforms, rewrites()]).toEqual([[], undefined]);
+    await bench.elb.DeleteRule({ RuleArn }, bench.call);
   });
 });

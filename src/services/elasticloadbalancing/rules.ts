@@ -14,7 +14,7 @@ import { clientTags, mergeTags, quotas } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { policyGroupArns, routePolicy } from "./policies.ts";
-import { fault, invalid, listenerNotFound, notRun, ruleNotFound, type Elb } from "./refusals.ts";
+import { fault, invalid, listenerNotFound, ruleNotFound, type Elb } from "./refusals.ts";
 import {
   defaultPriority,
   deleteRule,
@@ -30,6 +30,8 @@ import {
   type Rule,
 } from "./tables.ts";
 
+import { describedTransform, storedTransforms, transformsOf, transformsText } from "./transforms.ts";
+
 export const isDefault = ({ priority }: Pick<Rule, "priority">) => priority === defaultPriority;
 
 export function describedRule(rule: Rule): SdkRule {
@@ -39,6 +41,7 @@ export function describedRule(rule: Rule): SdkRule {
     Conditions: rule.conditions.map(describedCondition),
     Actions: [describedAction(rule.action)],
     IsDefault: isDefault(rule),
+    ...(isDefault(rule) ? {} : { Transforms: storedTransforms(rule).map(describedTransform) }),
   };
 }
 
@@ -54,10 +57,6 @@ export async function existingRule(tx: ReadTx, call: Call, arn: string): Promise
   const row = key.account === call.account && key.region === call.region ? await findRule(tx, key) : undefined;
   if (row === undefined) throw ruleNotFound();
   return row;
-}
-
-function checkTransforms(transforms: readonly unknown[] | undefined): void {
-  if (transforms !== undefined && transforms.length > 0) throw notRun("transforms of rules");
 }
 
 const priorityInUse = (priority: number) =>
@@ -95,7 +94,7 @@ export interface NewRule {
 /** Creates a rule, and resolves when requests follow it. */
 export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">) {
   return async ({ input, token, policies = {} }: NewRule, call: Call): Promise<Rule> => {
-    checkTransforms(input.Transforms);
+    const transforms = transformsText(transformsOf(input.Transforms));
     const id = ids.hex(8);
     const conditions = conditionsOf(input.Conditions);
     const action = routingAction(input.Actions);
@@ -114,7 +113,7 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
         priority: input.Priority,
         conditions,
         action,
-        transforms: null,
+        transforms,
         tags,
         token: token ?? null,
       };
@@ -149,12 +148,16 @@ export async function setRulePolicies(tx: Tx, call: Call, rule: Rule, document: 
 }
 
 async function modifyRule(tx: Tx, call: Call, input: Received<ModifyRuleInput>): Promise<Rule> {
-  const { Conditions, Actions, RuleArn } = input;
+  const { Conditions, Actions, Transforms, ResetTransforms, RuleArn } = input;
   const rule = await existingRule(tx, call, RuleArn);
   if (isDefault(rule)) throw fault("OperationNotPermittedException", `Default rule '${RuleArn}' cannot be modified`);
-  const withConditions =
-    Conditions === undefined ? rule : await updateRule(tx, rule, { conditions: conditionsOf(Conditions) });
-  return Actions === undefined ? withConditions : changeAction(tx, call, withConditions, routingAction(Actions));
+  const changes: Partial<Rule> = {
+    ...(Conditions === undefined ? {} : { conditions: conditionsOf(Conditions) }),
+    ...(Transforms === undefined ? {} : { transforms: transformsText(transformsOf(Transforms)) }),
+    ...(ResetTransforms === true ? { transforms: null } : {}),
+  };
+  const changed = Object.keys(changes).length === 0 ? rule : await updateRule(tx, rule, changes);
+  return Actions === undefined ? changed : changeAction(tx, call, changed, routingAction(Actions));
 }
 
 /** Changes a rule and its policies at once, and resolves when requests follow both. */
@@ -255,8 +258,8 @@ export function ruleOperations(deps: ElbDeps) {
       if (input.Transforms !== undefined && input.ResetTransforms === true) {
         throw invalid("You cannot specify both Transforms and ResetTransforms");
       }
-      checkTransforms(input.Transforms);
-      if (input.Conditions === undefined && input.Actions === undefined && input.ResetTransforms !== true) {
+      const { Conditions, Actions, Transforms, ResetTransforms } = input;
+      if (Conditions === undefined && Actions === undefined && Transforms === undefined && ResetTransforms !== true) {
         throw invalid("Either conditions or actions must be specified");
       }
       const rule = await routing.change((tx) => modifyRule(tx, call, input));

@@ -21,12 +21,17 @@ const sweepMs = 60_000;
 
 function createElasticLoadBalancing(deps: Deps) {
   const { store, edge, clock, ids, log, peers } = deps;
+  const cookieKey = deps.secrets.derive("elasticloadbalancing stickiness cookies");
+  const options = {
+    address: listenAddress,
+    ...(cookieKey === undefined ? {} : { cookieSecret: Buffer.from(cookieKey).toString("hex") }),
+  };
   const publisher = createPublisher({
     edge,
     functions: createFunctions(deps),
     clock,
     log,
-    build: async () => snapshotOf(await store.read(readRouting), { address: listenAddress }),
+    build: async () => snapshotOf(await store.read(readRouting), options),
     epoch: () => store.read(readEpoch),
   });
   const own = { store, edge, clock, ids, peers, routing: createRouting(store, publisher) };

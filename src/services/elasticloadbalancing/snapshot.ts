@@ -1,16 +1,14 @@
 /** The whole routing as the edge takes it, built from the tables. */
-import type { ClusterConfig, EdgeConfig, EndpointConfig, HealthCheck, ListenerConfig } from "../../edge/ports.ts";
+import type { EdgeConfig } from "../../edge/ports.ts";
 import { must } from "../../base/errors.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
-import { edgeAction } from "./actions.ts";
-import { listenerArn, ruleArn, targetGroupArn, type Place } from "./arns.ts";
-import { addressGroupAttributes, attributeOf, loadBalancerAttributes, type Attributes } from "./attributes.ts";
-import { edgeCondition } from "./conditions.ts";
-import { endpointId } from "./functions.ts";
-import { lambdaBytesMax, serverName, type LambdaTarget } from "./lambda-target.ts";
-import { groupPolicy, routePolicy, type PolicyKind } from "./policies.ts";
+import type { Place } from "./arns.ts";
+import { clusterConfig, functionOf } from "./cluster-config.ts";
+import type { LambdaTarget } from "./lambda-target.ts";
+import { listenerConfig } from "./listener-config.ts";
+import type { PolicyKind } from "./policies.ts";
 import {
   listeners,
   loadBalancers,
@@ -50,12 +48,9 @@ export interface Snapshot {
 export interface SnapshotOptions {
   /** Address that listeners bind. */
   address: string;
+  /** See `EdgeConfig.cookieSecret`. */
+  cookieSecret?: string;
 }
-
-export const traceHeader = "X-Amzn-Trace-Id";
-/** Source: "Troubleshoot your Application Load Balancers", HTTP 504: a connection must stand within 10 seconds. */
-const connectTimeoutMs = 10_000;
-const healthUserAgent = "ELB-HealthChecker/2.0";
 
 export async function readRouting(tx: ReadTx): Promise<RoutingRows> {
   return {
@@ -77,86 +72,6 @@ function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[
   return Map.groupBy(rows, key);
 }
 
-const lbAttribute = (set: Attributes, key: string) => attributeOf(loadBalancerAttributes, set, key);
-
-function xffOf(mode: string): "append" | "preserve" | "remove" {
-  return mode === "preserve" || mode === "remove" ? mode : "append";
-}
-
-function listenerConfig(
-  listener: Listener,
-  { attributes }: LoadBalancer,
-  ownRules: readonly Rule[],
-  policyOf: PolicyLookup,
-  { address }: SnapshotOptions,
-): ListenerConfig {
-  return {
-    id: listenerArn(listener),
-    address,
-    port: listener.port,
-    routes: ownRules.map((rule) => ({
-      id: ruleArn(rule),
-      conditions: rule.conditions.map(edgeCondition),
-      action: edgeAction(rule.action),
-      policy: routePolicy(policyOf("rule", rule), { ...rule, arn: ruleArn(rule) }),
-    })),
-    forwarded: {
-      xff: xffOf(lbAttribute(attributes, "routing.http.xff_header_processing.mode")),
-      preserveHost: lbAttribute(attributes, "routing.http.preserve_host_header.enabled") === "true",
-      dropInvalidNames: lbAttribute(attributes, "routing.http.drop_invalid_header_fields.enabled") === "true",
-      traceHeader,
-    },
-    serverName,
-    idleTimeoutMs: Number(lbAttribute(attributes, "idle_timeout.timeout_seconds")) * 1000,
-    keepAliveTimeoutMs: Number(lbAttribute(attributes, "client_keep_alive.seconds")) * 1000,
-  };
-}
-
-/** The id of a target's endpoint within its cluster. */
-export const addressEndpointId = ({ id, port }: Pick<Target, "id" | "port">) => `${id}:${port}`;
-
-/** An instance id stands for this machine: Mikan starts no instances, and a process here is the nearest to one. */
-const hostOf = ({ id }: Target) => (id.startsWith("i-") ? "127.0.0.1" : id);
-
-const functionOf = (group: TargetGroup, target: Target): LambdaTarget => ({
-  targetGroupArn: targetGroupArn(group),
-  functionArn: target.id,
-  multiValue: group.attributes["lambda.multi_value_headers.enabled"] === "true",
-});
-
-function endpointOf(group: TargetGroup, target: Target): EndpointConfig {
-  if (group.settings.targetType === "lambda") {
-    return { kind: "function", id: endpointId(functionOf(group, target)), requestBytesMax: lambdaBytesMax };
-  }
-  return { kind: "address", id: addressEndpointId(target), host: hostOf(target), port: target.port };
-}
-
-function healthCheck({ settings: { health } }: TargetGroup): HealthCheck {
-  return {
-    protocol: "http",
-    path: health.path,
-    ...(health.port === "traffic-port" ? {} : { port: Number(health.port) }),
-    intervalMs: health.intervalSeconds * 1000,
-    timeoutMs: health.timeoutSeconds * 1000,
-    healthyCount: health.healthyCount,
-    unhealthyCount: health.unhealthyCount,
-    matcher: health.matcher,
-    userAgent: healthUserAgent,
-  };
-}
-
-function clusterConfig(group: TargetGroup, own: readonly Target[], policyOf: PolicyLookup): ClusterConfig {
-  const delay = attributeOf(addressGroupAttributes, group.attributes, "deregistration_delay.timeout_seconds");
-  return {
-    id: targetGroupArn(group),
-    endpoints: own.map((target) => endpointOf(group, target)),
-    ...(group.settings.health.enabled ? { health: healthCheck(group) } : {}),
-    connectTimeoutMs,
-    drainMs: Number(delay) * 1000,
-    ...groupPolicy(policyOf("target-group", group)),
-  };
-}
-
 type PolicyLookup = (kind: PolicyKind, resource: Place & { id: string }) => JsonObject;
 
 function policyLookup(rows: readonly Policy[]): PolicyLookup {
@@ -176,12 +91,18 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
   return {
     config: {
       epoch: rows.epoch,
+      ...(options.cookieSecret === undefined ? {} : { cookieSecret: options.cookieSecret }),
       listeners: rows.listeners.map((listener) => {
         const owner = must(owners.get(idOf(listener, listener.load_balancer_id)), "a listener's load balancer");
-        const ownRules = rulesByListener.get(idOf(listener, listener.id)) ?? [];
-        return listenerConfig(listener, owner, ownRules, policyOf, options);
+        return listenerConfig({
+          listener,
+          owner,
+          rules: rulesByListener.get(idOf(listener, listener.id)) ?? [],
+          policiesOf: (rule) => policyOf("rule", rule),
+          address: options.address,
+        });
       }),
-      clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf)),
+      clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf("target-group", group))),
     },
     functions: groups
       .filter((group) => group.settings.targetType === "lambda")

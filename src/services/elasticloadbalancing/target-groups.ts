@@ -11,19 +11,14 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import { keyOf, ownerArn, targetGroupArn } from "./arns.ts";
-import {
-  addressGroupAttributes,
-  changedAttributes,
-  lambdaGroupAttributes,
-  type Attribute,
-  type Attributes,
-} from "./attributes.ts";
+import { changedAttributes, type Attribute, type Attributes } from "./attributes.ts";
 import { checkName, clientTags, mergeTags, quotas, type Tag } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { groupPolicy } from "./policies.ts";
 import { fault, invalid, targetGroupNotFound, type Elb } from "./refusals.ts";
-import { changedHealth, describedSettings, newSettings, type TargetType } from "./target-group-settings.ts";
+import { groupAttributes } from "./target-group-attributes.ts";
+import { changedSettings, describedSettings, newSettings } from "./target-group-settings.ts";
 import {
   countOf,
   findTargetGroup,
@@ -35,9 +30,6 @@ import {
   writePolicy,
   type TargetGroup,
 } from "./tables.ts";
-
-export const groupCatalogue = (type: TargetType) =>
-  type === "lambda" ? lambdaGroupAttributes : addressGroupAttributes;
 
 export async function existingTargetGroup(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup> {
   const key = keyOf("target group", arn);
@@ -108,7 +100,7 @@ export function targetGroupCreation({ store, ids, clock }: Pick<ElbDeps, "store"
       name: input.Name,
       created_ms: clock.now(),
       settings,
-      attributes: changedAttributes("Target group", groupCatalogue(settings.targetType), {}, attributes),
+      attributes: changedAttributes(groupAttributes(settings), {}, attributes),
       tags: mergeTags([], input.Tags ?? []),
       token: token ?? null,
     };
@@ -130,8 +122,7 @@ const withId = ({ account, region, id }: TargetGroup) =>
   sql`account = ${account} and region = ${region} and id = ${id}`;
 
 async function modify(tx: Tx, row: TargetGroup, input: Received<ModifyTargetGroupInput>): Promise<TargetGroup> {
-  const { settings } = row;
-  const changed = { ...settings, health: changedHealth(settings.targetType, settings.health, input) };
+  const changed = changedSettings(row.settings, input);
   await tx.run(
     sql`update ${targetGroups.name} set ${assign(targetGroups, { settings: changed })} where ${withId(row)}`,
   );

@@ -7,13 +7,14 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { upsert } from "../../store/tables.ts";
 import { targetGroupArn } from "./arns.ts";
-import { addressGroupAttributes, attributeOf } from "./attributes.ts";
+import { attributeOf } from "./attributes.ts";
+import { addressEndpointId } from "./cluster-config.ts";
 import { targetHealth } from "./health.ts";
 import { checkInvokable } from "./invoke-permission.ts";
 import { targetsPerGroupMax } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { fault, invalid, type Elb } from "./refusals.ts";
-import { addressEndpointId } from "./snapshot.ts";
+import { groupAttributes } from "./target-group-attributes.ts";
 import { existingTargetGroup } from "./target-groups.ts";
 import { targets, targetsOf, usesOfGroup, type Target, type TargetGroup } from "./tables.ts";
 
@@ -73,7 +74,7 @@ const withKey = ({ account, region, target_group_id, id, port }: Target) =>
 
 /** A target in use drains; AWS shows that for the whole delay, even when nothing is under way. */
 async function deregister(tx: Tx, group: TargetGroup, gone: readonly Target[], now: number): Promise<void> {
-  const delay = attributeOf(addressGroupAttributes, group.attributes, "deregistration_delay.timeout_seconds");
+  const delay = attributeOf(groupAttributes(group.settings), group.attributes, "deregistration_delay.timeout_seconds");
   const drains =
     group.settings.targetType !== "lambda" && Number(delay) > 0 && (await usesOfGroup(tx, group)).length > 0;
   const drainedMs = now + Number(delay) * 1000;

@@ -87,7 +87,28 @@ describe("CreateTargetGroup", () => {
     [{ Protocol: undefined }, nothing, "A protocol must be specified"],
     [{ Port: undefined }, nothing, "A port must be specified"],
     [{ VpcId: undefined }, nothing, "A VPC ID must be specified"],
-    [{ Protocol: "HTTPS" }, nothing, "Mikan does not run target groups with protocol 'HTTPS' yet."],
+    [{ Protocol: "TCP" }, nothing, "Mikan does not run target groups with protocol 'TCP' yet."],
+    [{ Protocol: "UDP" }, nothing, "Mikan does not run target groups with protocol 'UDP' yet."],
+    [
+      { Protocol: "TCP", ProtocolVersion: "HTTP2" },
+      nothing,
+      "Protocol version cannot be specified for target groups with protocol 'TCP'",
+    ],
+    [
+      { Matcher: { GrpcCode: "0" } },
+      nothing,
+      "A gRPC code can only be specified for target groups with protocol version 'GRPC'",
+    ],
+    [
+      { ProtocolVersion: "GRPC", Matcher: { HttpCode: "200" } },
+      nothing,
+      "An HTTP code cannot be specified for target groups with protocol version 'GRPC'",
+    ],
+    [
+      { ProtocolVersion: "GRPC", Matcher: { GrpcCode: "100" } },
+      "InvalidParameterValue",
+      "GrpcCode must be like 0 | 0-99 | 0,1 ...",
+    ],
     [{ Protocol: "GENEVE" }, nothing, "Mikan does not run target groups with protocol 'GENEVE' yet."],
     [{ ProtocolVersion: "GRPC" }, nothing, "Mikan does not run target groups with protocol version 'GRPC' yet."],
     [{ ProtocolVersion: "SPDY" }, nothing, "Protocol version 'SPDY' must be one of [HTTP1, HTTP2, GRPC]"],
@@ -204,21 +225,21 @@ describe("attributes", () => {
     ],
     [
       "routing.http.desync_mitigation_mode",
-      "strictest",
+      "off",
       nothing,
-      "Mikan does not run the attribute 'routing.http.desync_mitigation_mode' set to 'strictest' yet.",
+      "'routing.http.desync_mitigation_mode' value 'off' must be one of [monitor, defensive, strictest]",
+    ],
+    [
+      "dns_record.client_routing_policy",
+      "any_availability_zone",
+      nothing,
+      "Load balancer attribute key 'dns_record.client_routing_policy' is not supported on load balancers with type 'application'",
     ],
     [
       "access_logs.s3.enabled",
       "true",
       nothing,
       "Mikan does not run the attribute 'access_logs.s3.enabled' set to 'true' yet.",
-    ],
-    [
-      "routing.http.xff_client_port.enabled",
-      "true",
-      nothing,
-      "Mikan does not run the attribute 'routing.http.xff_client_port.enabled' set to 'true' yet.",
     ],
   ])("of a load balancer: %s = %s", async (key, value, code, message) => {
     expect(await refusal(ofLoadBalancer(key, value))).toEqual({ code, message });
@@ -230,21 +251,42 @@ describe("attributes", () => {
       "3601",
       "'deregistration_delay.timeout_seconds' value '3601' must be between '0-3600' inclusive",
     ],
-    ["stickiness.enabled", "true", "Mikan does not run the attribute 'stickiness.enabled' set to 'true' yet."],
+    ["stickiness.type", "source_ip", "'stickiness.type' value 'source_ip' must be one of [lb_cookie, app_cookie]"],
+    [
+      "stickiness.lb_cookie.duration_seconds",
+      "604801",
+      "'stickiness.lb_cookie.duration_seconds' value '604801' must be between '1-604800' inclusive",
+    ],
+    [
+      "stickiness.app_cookie.cookie_name",
+      "AWSALBX",
+      "'stickiness.app_cookie.cookie_name' value 'AWSALBX' cannot start with any of [AWSALB, AWSALBAPP, AWSALBTG]",
+    ],
+    [
+      "stickiness.app_cookie.cookie_name",
+      "a b",
+      "'stickiness.app_cookie.cookie_name' value 'a b' is not a valid cookie name",
+    ],
+    [
+      "load_balancing.algorithm.anomaly_mitigation",
+      "maybe",
+      "'load_balancing.algorithm.anomaly_mitigation' value 'maybe' must be one of [on, off]",
+    ],
+    ["proxy_protocol_v2.enabled", "true", "Target group attribute key 'proxy_protocol_v2.enabled' is not recognized"],
     [
       "slow_start.duration_seconds",
       "29",
       "'slow_start.duration_seconds' value '29' must be between '30-900' inclusive",
     ],
     [
-      "slow_start.duration_seconds",
-      "30",
-      "Mikan does not run the attribute 'slow_start.duration_seconds' set to '30' yet.",
+      "load_balancing.algorithm.type",
+      "random",
+      "'load_balancing.algorithm.type' value 'random' must be one of [round_robin, least_outstanding_requests, weighted_random]",
     ],
     [
-      "load_balancing.algorithm.type",
-      "least_outstanding_requests",
-      "Mikan does not run the attribute 'load_balancing.algorithm.type' set to 'least_outstanding_requests' yet.",
+      "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
+      "101",
+      "'target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage' value '101' must be between '1-100' inclusive",
     ],
     [
       "lambda.multi_value_headers.enabled",
@@ -253,6 +295,56 @@ describe("attributes", () => {
     ],
   ])("of a target group: %s = %s", async (key, value, message) => {
     expect(await refusal(ofGroup(front.TargetGroupArn, key, value))).toEqual({ code: nothing, message });
+  });
+
+  it.each([
+    [
+      { "slow_start.duration_seconds": "30", "load_balancing.algorithm.type": "least_outstanding_requests" },
+      "Slow start mode cannot be enabled together with the load balancing algorithm 'least_outstanding_requests'",
+    ],
+    [
+      { "load_balancing.algorithm.anomaly_mitigation": "on" },
+      "Mikan does not run the attribute 'load_balancing.algorithm.anomaly_mitigation' set to 'on' yet.",
+    ],
+    [
+      { "stickiness.enabled": "true", "stickiness.type": "app_cookie" },
+      "A value for 'stickiness.app_cookie.cookie_name' must be specified for stickiness type 'app_cookie'",
+    ],
+  ])("of a target group that do not go together: %j", async (set, message) => {
+    const Attributes = Object.entries(set).map(([Key, Value]) => ({ Key, Value }));
+    const { TargetGroupArn } = front;
+    const attempt = bench.elb.ModifyTargetGroupAttributes({ TargetGroupArn, Attributes }, bench.call);
+    expect(await refusal(attempt)).toEqual({ code: nothing, message });
+  });
+
+  it.each([
+    ["routing.http.response.strict_transport_security.header_value", "max-age=1", " is not recognized"],
+    ["routing.http.response.server.enabled", "no", " value 'no' must be one of [true, false]"],
+    [
+      "routing.http.response.access_control_allow_methods.header_value",
+      "FETCH",
+      " value 'FETCH' must be a comma separated list of [GET, HEAD, POST, DELETE, CONNECT, OPTIONS, TRACE, PUT, PATCH, *]",
+    ],
+    [
+      "routing.http.response.access_control_max_age.header_value",
+      "86401",
+      " value '86401' must be between '0-86400' inclusive",
+    ],
+    [
+      "routing.http.response.x_frame_options.header_value",
+      "ALLOW",
+      " value 'ALLOW' must be one of [DENY, SAMEORIGIN, ALLOW-FROM https://example.com]",
+    ],
+    [
+      "routing.http.response.content_security_policy.header_value",
+      "a\r\nb",
+      " value 'a\r\nb' contains a character that is not valid",
+    ],
+  ])("of a listener: %s = %s", async (Key, Value, message) => {
+    const { ListenerArn } = front;
+    const attempt = bench.elb.ModifyListenerAttributes({ ListenerArn, Attributes: [{ Key, Value }] }, bench.call);
+    const subject = message.includes("not recognized") ? `Listener attribute key '${Key}'` : `'${Key}'`;
+    expect(await refusal(attempt)).toEqual({ code: nothing, message: `${subject}${message}` });
   });
 
   it("of a function's target group", async () => {

@@ -1,0 +1,131 @@
+/** What each setting becomes in the configuration of the edge. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ClusterConfig, ListenerConfig } from "../../edge/ports.ts";
+import { createBench, createFront, must, type Bench } from "./bench.suite.ts";
+
+let bench: Bench;
+let front: Awaited<ReturnType<typeof createFront>>;
+beforeAll(async () => {
+  bench = await createBench();
+  front = await createFront(bench);
+});
+afterAll(() => bench.close());
+
+const listener = (): ListenerConfig => must(bench.edge.config.listeners[0]);
+const cluster = (): ClusterConfig => must(bench.edge.config.clusters[0]);
+const pairs = (set: Record<string, string>) => Object.entries(set).map(([Key, Value]) => ({ Key, Value }));
+
+describe("an attribute of a load balancer", () => {
+  it.each<[string, string, Partial<ListenerConfig> | { forwarded: object }]>([
+    ["routing.http.desync_mitigation_mode", "strictest", { desync: "strictest" }],
+    ["routing.http.desync_mitigation_mode", "monitor", { desync: "monitor" }],
+    ["routing.http2.enabled", "false", { http2: false }],
+    ["idle_timeout.timeout_seconds", "4000", { idleTimeoutMs: 4_000_000 }],
+    ["client_keep_alive.seconds", "60", { keepAliveTimeoutMs: 60_000 }],
+    ["routing.http.xff_client_port.enabled", "true", { forwarded: { clientPort: true } }],
+    ["routing.http.xff_header_processing.mode", "remove", { forwarded: { xff: "remove" } }],
+    ["routing.http.preserve_host_header.enabled", "true", { forwarded: { preserveHost: true } }],
+    ["routing.http.drop_invalid_header_fields.enabled", "true", { forwarded: { dropInvalidNames: true } }],
+    [
+      "routing.http.x_amzn_tls_version_and_cipher_suite.enabled",
+      "true",
+      { forwarded: { tlsFields: { version: "X-Amzn-Tls-Version", cipherSuite: "X-Amzn-Tls-Cipher-Suite" } } },
+    ],
+  ])("%s = %s", async (Key, Value, expected) => {
+    const { LoadBalancerArn } = front;
+    await bench.elb.ModifyLoadBalancerAttributes({ LoadBalancerArn, Attributes: [{ Key, Value }] }, bench.call);
+    expect(listener()).toMatchObject(expected);
+  });
+});
+
+describe("attributes of a target group", () => {
+  it.each<[Record<string, string>, Partial<ClusterConfig>]>([
+    [{ "deregistration_delay.timeout_seconds": "7" }, { drainMs: 7_000 }],
+    [{ "load_balancing.algorithm.type": "least_outstanding_requests" }, { balance: "least-outstanding" }],
+    [{ "load_balancing.algorithm.type": "weighted_random" }, { balance: "weighted-random" }],
+    [{ "load_balancing.algorithm.type": "round_robin", "slow_start.duration_seconds": "30" }, { slowStartMs: 30_000 }],
+    [
+      { "stickiness.enabled": "true", "stickiness.lb_cookie.duration_seconds": "60" },
+      { stickiness: { kind: "lb-cookie", durationMs: 60_000 } },
+    ],
+    [
+      {
+        "stickiness.enabled": "true",
+        "stickiness.type": "app_cookie",
+        "stickiness.app_cookie.cookie_name": "session",
+        "stickiness.app_cookie.duration_seconds": "90",
+      },
+      { stickiness: { kind: "app-cookie", name: "session", durationMs: 90_000 } },
+    ],
+    [
+      {
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "2",
+        "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "50",
+      },
+      { healthyMin: { count: 2, percent: 50 } },
+    ],
+  ])("%j", async (set, expected) => {
+    const { TargetGroupArn } = front;
+    await bench.elb.ModifyTargetGroupAttributes({ TargetGroupArn, Attributes: pairs(set) }, bench.call);
+    expect(cluster()).toMatchObject(expected);
+  });
+});
+
+describe("attributes of a listener", () => {
+  it("set fields of answers, and hide what the load balancer is", async () => {
+    const set = {
+      "routing.http.response.server.enabled": "false",
+      "routing.http.response.access_control_allow_origin.header_value": "https://example.com",
+      "routing.http.response.x_frame_options.header_value": "DENY",
+    };
+    const { ListenerArn } = front;
+    await bench.elb.ModifyListenerAttributes({ ListenerArn, Attributes: pairs(set) }, bench.call);
+    expect(listener().response).toEqual({
+      hideServer: true,
+      set: ["Access-Control-Allow-Origin", "https://example.com", "X-Frame-Options", "DENY"],
+    });
+  });
+});
+
+it("sticky arms of a forward", async () => {
+  const { ListenerArn, TargetGroupArn } = front;
+  const ForwardConfig = {
+    TargetGroups: [{ TargetGroupArn, Weight: 999 }],
+    TargetGroupStickinessConfig: { Enabled: true, DurationSeconds: 60 },
+  };
+  const DefaultActions = [{ Type: "forward" as const, ForwardConfig }];
+  const { Listeners } = await bench.elb.ModifyListener({ ListenerArn, DefaultActions }, bench.call);
+  expect(Listeners?.[0]?.DefaultActions?.[0]?.ForwardConfig).toEqual(ForwardConfig);
+  expect(listener().routes.at(-1)?.action).toEqual({
+    kind: "forward",
+    targets: [{ clusterId: TargetGroupArn, weight: 999 }],
+    stickyMs: 60_000,
+  });
+});
+
+it("a secret for cookies that is the same after a restart", () => {
+  expect(bench.edge.config.cookieSecret).toMatch(/^[0-9a-f]{64}$/);
+});
+
+describe("a target group", () => {
+  it.each<[object, Partial<ClusterConfig>]>([[{ Protocol: "HTTPS" }, { tls: { verify: false } }]])(
+    "%j",
+    async (settings, expected) => {
+      const input = { Name: "other", Protocol: "HTTP" as const, Port: 1, VpcId: "vpc-1", TargetType: "ip" as const };
+      const { TargetGroups } = await bench.elb.CreateTargetGroup({ ...input, ...settings }, bench.call);
+      const TargetGroupArn = must(TargetGroups?.[0]?.TargetGroupArn);
+      const { Rules } = await bench.elb.CreateRule(
+        {
+          ListenerArn: front.ListenerArn,
+          Priority: 1,
+          Conditions: [{ Field: "path-pattern", Values: ["/a"] }],
+          Actions: [{ Type: "forward", TargetGroupArn }],
+        },
+        bench.call,
+      );
+      expect(bench.edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject(expected);
+      await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
+      await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
+    },
+  );
+});

@@ -8,7 +8,7 @@ import type { RequestHead } from "./h1/request.ts";
 import { InvalidResponse, planResponse } from "./h1/write.ts";
 import type { CallMessage } from "./messages.ts";
 import type { RequestRecord } from "./record.ts";
-import type { EdgeErrorReason } from "./stats.ts";
+import { goneReason, type EdgeErrorReason } from "./stats.ts";
 
 /** What main says to a call: an answer, or why there is none. */
 export type CallOutcome =
@@ -113,7 +113,7 @@ export class CallExchange implements Exchange {
 
   clientGone(reason: string, refusal?: { status: number }): void {
     if (this.#done) return;
-    const why = refusal === undefined ? "client-closed" : "bad-body";
+    const why = goneReason(reason, refusal !== undefined);
     this.#request.reason = why;
     this.#cluster.stats.failed(why);
     this.#finish();

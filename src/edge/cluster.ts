@@ -6,6 +6,7 @@ import { atEjected, atVerdict, healthChanges, healthGood } from "./board.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
+import type { ClusterGuard } from "./resilience/guard.ts";
 import type { StatsWriter } from "./stats.ts";
 
 export type Endpoint = (
@@ -27,11 +28,14 @@ export interface ClusterParts {
   random(): number;
   stats: StatsWriter;
   stickiness: Stickiness | undefined;
+  guard?: ClusterGuard | undefined;
 }
 
 export class Cluster {
   readonly config: ClusterConfig;
   readonly stats: StatsWriter;
+  /** What it lets in at once; undefined where nothing limits that. */
+  readonly guard: ClusterGuard | undefined;
   readonly #parts: ClusterParts;
   readonly #board: Int32Array;
   readonly #stickiness: Stickiness | undefined;
@@ -44,6 +48,7 @@ export class Cluster {
   constructor(parts: ClusterParts) {
     this.config = parts.config;
     this.stats = parts.stats;
+    this.guard = parts.guard;
     this.#parts = parts;
     this.#board = parts.board;
     this.#stickiness = parts.stickiness;

@@ -16,12 +16,16 @@ import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig, EdgeConfig, EndpointConfig, ListenerConfig, RouteConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
+import { compileGuard } from "./resilience/guard.ts";
+import { compileResilience, type Resilience } from "./resilience/policy.ts";
+import type { ReplayMemory } from "./resilience/replay.ts";
 import { compileRequestRewriter, type RequestRewriter } from "./rewrite.ts";
 import { compileRewrites, type Rewrite } from "./rewrites.ts";
 import { compileSetFields, type SetFields } from "./response-fields.ts";
 import { StatsWriter } from "./stats.ts";
 import { TlsAcceptor } from "./tls/acceptor.ts";
 import type { ContextStore } from "./tls/contexts.ts";
+import type { Wheel } from "./wheel.ts";
 
 /** What a worker has for all its listeners and exchanges. */
 export interface PlaneDeps {
@@ -75,6 +79,8 @@ export interface CompiledRoute {
   readonly gates: readonly Gate[];
   readonly action: CompiledAction;
   readonly rewrite?: Rewrite;
+  /** What happens to a request beside being forwarded; undefined where nothing does. */
+  readonly resilience: Resilience | undefined;
 }
 
 export interface CompiledListener {
@@ -96,6 +102,9 @@ export interface CompiledListener {
 }
 
 export interface CompileDeps extends PlaneDeps {
+  wheel: Wheel;
+  /** Bodies kept to be sent again. */
+  replays: ReplayMemory;
   accessLogs: Batches;
   contexts: ContextStore;
   ticketSecret: Uint8Array;
@@ -147,6 +156,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
     random: Math.random,
     stats: new StatsWriter(must(deps.stats[config.id], `the counts of cluster ${config.id}`)),
     stickiness: compileStickiness(config, seal),
+    guard: compileGuard(config, deps),
   });
 }
 
@@ -186,6 +196,7 @@ function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: Comp
       gates: compileGates(route, deps),
       ...(route.rewrites === undefined ? {} : { rewrite: compileRewrites(route.rewrites) }),
       action: compileAction(route, config, choices),
+      resilience: compileResilience(route, choices.clusters, { ...deps, random: Math.random }),
     })),
   };
 }

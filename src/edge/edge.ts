@@ -127,9 +127,11 @@ class MainEdge implements Edge {
   }
 
   stats(): ClusterStats[] {
-    return [...this.#stats].map(([clusterId, blocks]) =>
-      readStats(clusterId, blocks, this.#functionReasons(clusterId)),
-    );
+    return [...this.#stats].map(([clusterId, blocks]) => {
+      const mirror = this.#pools.mirrored(clusterId);
+      const stats = readStats(clusterId, blocks, this.#functionReasons(clusterId));
+      return mirror === undefined ? stats : { ...stats, mirror };
+    });
   }
 
   onAccessLog(take: (batch: AccessLogBatch) => void): () => void {

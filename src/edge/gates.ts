@@ -2,12 +2,17 @@
 import { must } from "../base/errors.ts";
 import { pageOf, type OwnAnswer } from "./answers.ts";
 import type { Gate, GateRefusal } from "./compile.ts";
-import type { CapPolicy } from "./policies.ts";
+import type { Clock } from "../base/clock.ts";
+import type { CapPolicy, RateLimit } from "./policies.ts";
 import { Permits } from "./permits.ts";
-import { capPool } from "./pools.ts";
+import { capPool, ratePool } from "./pools.ts";
 import type { RouteConfig } from "./ports.ts";
+import type { RequestRecord } from "./record.ts";
+import { fieldIn } from "./resilience/retries.ts";
+import { Buckets } from "./resilience/buckets.ts";
 
 export interface GateDeps {
+  clock: Clock;
   /** The number of this worker. */
   worker: number;
   permits: Readonly<Record<string, SharedArrayBuffer>>;
@@ -17,7 +22,28 @@ export interface GateDeps {
 export function compileGates({ policy }: RouteConfig, deps: GateDeps): Gate[] {
   const gates: Gate[] = [];
   if (policy?.cap !== undefined) gates.push(capGate(policy.cap, deps));
+  for (const limit of policy?.rateLimits ?? []) gates.push(rateGate(limit, deps));
   return gates;
+}
+
+/** So many requests in a second over all workers, of the route, or of each client or each value of a field. */
+function rateGate(limit: RateLimit, { clock, permits }: GateDeps): Gate {
+  const memory = must(permits[ratePool(limit)], `the buckets of rate limit ${limit.id}`);
+  const buckets = new Buckets(memory, limit);
+  const keyOf = rateKeyOf(limit.by);
+  return (request) => {
+    const waitMs = buckets.take(keyOf(request), clock.now());
+    if (waitMs === 0) return undefined;
+    const retryAfterSeconds = Math.ceil(waitMs / 1000);
+    return { answer: excessAnswer({ answer: limit.answer, retryAfterSeconds }), reason: "rate-limit" };
+  };
+}
+
+function rateKeyOf(by: RateLimit["by"]): (request: RequestRecord) => string {
+  if (by.kind === "route") return () => "";
+  if (by.kind === "client") return ({ address }) => address;
+  const name = by.name.toLowerCase();
+  return ({ head }) => fieldIn(head, name) ?? "";
 }
 
 /** Exactly `max` requests at once over all workers; the next is refused at once, there is no queue. */

@@ -6,9 +6,11 @@
  * 2. The route: the first whose conditions all hold.
  * 3. Its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
- * 5. The cluster by weight, and its endpoint: healthy, and whose turn it is.
- * 6. Host and URL as the endpoint is to see them.
- * 7. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
+ * 5. The cluster by weight, and host and URL as its endpoints are to see them.
+ * 6. On a route with policies (timeouts, retries, fallback, mirror) what follows is done for each try of the request
+ *    (`resilience/supervisor.ts`).
+ * 7. The endpoint: healthy, and whose turn it is; unless the cluster has as much under way as it may.
+ * 8. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
  *    WebSocket does), a function is called on the main thread (`call.ts`).
  */
 import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
@@ -18,6 +20,7 @@ import type { ClientStream, Exchange } from "./exchange.ts";
 import type { Upstream } from "./pool.ts";
 import { ProxyExchange } from "./proxy.ts";
 import { RequestRecord } from "./record.ts";
+import { SupervisedExchange } from "./resilience/supervisor.ts";
 import { tooManyForwarded } from "./rewrite.ts";
 import { protocolsWanted, TunnelExchange, wantsWebSocket } from "./tunnel.ts";
 
@@ -42,16 +45,29 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   if (action.kind === "answer") return request.answer(action.answer(request));
 
   const cluster = action.choose(request);
-  const endpoint = cluster?.pick(request);
-  if (cluster === undefined || endpoint === undefined) {
-    cluster?.stats.refused("no-endpoints");
+  if (cluster === undefined) return request.refuse(503, "no-endpoints");
+  if (route.rewrite?.(request) === false) return request.refuse(500, "transform-failed");
+
+  const { resilience } = route;
+  return resilience === undefined || request.head.upgrade !== undefined
+    ? forward(deps, request, cluster)
+    : new SupervisedExchange(request, cluster, resilience, (attempt, of) => forward(deps, attempt, of));
+}
+
+function forward(deps: PipelineDeps, request: RequestRecord, cluster: Cluster): Exchange {
+  const endpoint = cluster.pick(request);
+  if (endpoint === undefined) {
+    cluster.stats.refused("no-endpoints");
     return request.refuse(503, "no-endpoints");
   }
   request.cluster = cluster;
   request.endpoint = endpoint;
 
-  if (route.rewrite?.(request) === false) return request.refuse(500, "transform-failed");
-
+  const full = cluster.guard?.enter(request);
+  if (full !== undefined) {
+    cluster.stats.refused(full);
+    return request.refuse(503, full);
+  }
   return endpoint.kind === "address"
     ? proxy(request, cluster, endpoint.upstream)
     : call(deps, request, cluster, endpoint);

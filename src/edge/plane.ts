@@ -13,6 +13,7 @@ import { Upstream } from "./pool.ts";
 import type { ClusterConfig, ClusterTls } from "./ports.ts";
 import { ContextStore } from "./tls/contexts.ts";
 import { targetTls } from "./tls/dial.ts";
+import type { ReplayMemory } from "./resilience/replay.ts";
 import { createTraceIds } from "./tracing.ts";
 import { Wheel } from "./wheel.ts";
 
@@ -49,6 +50,7 @@ export class DataPlane {
   readonly wheel: Wheel;
   readonly scanners = new ScannerPool(limitsOf("public"));
   readonly #deps: PlaneDeps;
+  readonly #replays: ReplayMemory = { bytes: 0 };
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytesMax);
   readonly #doorDeps: DoorDeps;
   #doors = new Map<string, Door>();
@@ -96,7 +98,7 @@ export class DataPlane {
       return found;
     };
     const { health, worker, ticketSecret, accessLogs } = this.options;
-    const shared = { health, worker, accessLogs, slots, stats, permits, turns, contexts, ticketSecret };
+    const shared = { wheel: this.wheel, replays: this.#replays, health, worker, accessLogs, slots, stats, permits, turns, contexts, ticketSecret };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };

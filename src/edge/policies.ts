@@ -31,6 +31,8 @@ export interface RetryPolicy {
   backoff: { kind: "exponential" | "fibonacci"; baseMs: number; maxMs: number };
   /** Bytes of a request body kept to send it again; a longer body is sent once. */
   bodyBytesMax: number;
+  /** `Retry-After` of an answer, in seconds, is waited for where it is not longer than this; else it is not looked at. */
+  retryAfterMsMax?: number;
 }
 
 /** Exactly this many requests at once over all workers, and no queue. */

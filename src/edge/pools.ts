@@ -1,54 +1,130 @@
-/** The pools of permits of a configuration, on the main thread: made, grown, and forgotten with what they belong to. */
+/** Memory that all workers share for the limits of a configuration, on the main thread: made, grown, and forgotten. */
+import { randomBytes } from "node:crypto";
+import { Bug } from "../base/errors.ts";
+import { mirrorMemory, readMirror } from "./mirror-counts.ts";
 import { growPermits, permitMemory, Permits, returnPermits } from "./permits.ts";
-import type { EdgeConfig } from "./ports.ts";
+import type { EdgeConfig, MirrorStats, RateLimit } from "./ports.ts";
+import { bucketMemory } from "./resilience/buckets.ts";
+import { clearCount, countMemory, SharedCount } from "./resilience/counts.ts";
 
 export interface Pools {
   /** Memory of every pool of `config`, by name; a pool that is there already is the same memory. */
   of(config: EdgeConfig): Record<string, SharedArrayBuffer>;
   /**
-   * Lets go of the pools that neither `config` nor the configuration before it has, once all permits are back: requests
-   * of an earlier epoch still count when a route with the same cap comes again.
+   * Lets go of the pools that neither `config` nor the configuration before it has, once nothing is out of them:
+   * requests of an earlier epoch still count when a route with the same cap comes again.
    */
   keep(config: EdgeConfig): void;
   /** A worker is gone: what it had comes back. */
   workerGone(worker: number): void;
+  /** What was mirrored to a cluster; undefined where nothing is. */
+  mirrored(clusterId: string): MirrorStats | undefined;
 }
 
 /** The pool of a cap. */
 export const capPool = (id: string) => `cap:${id}`;
+/** The pool of a circuit breaker's limit. */
+export const breakerPool = (of: "requests" | "retries", clusterId: string) => `breaker-${of}:${clusterId}`;
+/** The count of what a cluster has under way, or under way as retries. */
+export const countPool = (of: "active" | "retrying", clusterId: string) => `${of}:${clusterId}`;
+/** The buckets of a rate limit: one, or one for each key. */
+export const ratePool = ({ id, by }: RateLimit) => `rate-${by.kind === "route" ? "one" : "keys"}:${id}`;
+/** The counts of what is mirrored to a cluster. */
+export const mirrorPool = (clusterId: string) => `mirror:${clusterId}`;
+
+type Wanted =
+  | { kind: "permits"; max: number }
+  | { kind: "count" }
+  | { kind: "buckets"; keyed: boolean }
+  | { kind: "mirror" };
+
+interface Pool {
+  kind: Wanted["kind"];
+  memory: SharedArrayBuffer;
+}
 
 export function createPools(): Pools {
-  const memories = new Map<string, SharedArrayBuffer>();
+  const pools = new Map<string, Pool>();
   let former = new Set<string>();
   return {
     of(config) {
-      const sizes = poolSizes(config);
-      for (const [name, max] of sizes) {
-        const memory = memories.get(name);
-        if (memory === undefined) memories.set(name, permitMemory(max));
-        else growPermits(memory, max);
+      const all: Record<string, SharedArrayBuffer> = {};
+      for (const [name, wanted] of wantedBy(config)) {
+        let pool = pools.get(name);
+        if (pool === undefined) pools.set(name, (pool = { kind: wanted.kind, memory: memoryOf(wanted) }));
+        if (wanted.kind === "permits") growPermits(pool.memory, wanted.max);
+        all[name] = pool.memory;
       }
-      return Object.fromEntries([...memories].filter(([name]) => sizes.has(name)));
+      return all;
     },
     keep(config) {
-      const sizes = poolSizes(config);
-      for (const [name, memory] of memories) {
-        if (!sizes.has(name) && !former.has(name) && new Permits(memory, 0, 0).out === 0) memories.delete(name);
+      const wanted = wantedBy(config);
+      for (const [name, pool] of pools) {
+        if (!wanted.has(name) && !former.has(name) && !isInUse(pool)) pools.delete(name);
       }
-      former = new Set(sizes.keys());
+      former = new Set(wanted.keys());
     },
     workerGone(worker) {
-      for (const memory of memories.values()) returnPermits(memory, worker);
+      for (const { kind, memory } of pools.values()) {
+        if (kind === "permits") returnPermits(memory, worker);
+        else if (kind === "count") clearCount(memory, worker);
+      }
+    },
+    mirrored(clusterId) {
+      const pool = pools.get(mirrorPool(clusterId));
+      return pool === undefined ? undefined : readMirror(pool.memory);
     },
   };
 }
 
-/** Each pool by its name, with the most permits that any user of it wants. */
-function poolSizes(config: EdgeConfig): Map<string, number> {
-  const sizes = new Map<string, number>();
-  const want = (name: string, max: number) => sizes.set(name, Math.max(max, sizes.get(name) ?? 0));
-  for (const { routes } of config.listeners) {
-    for (const { policy } of routes) if (policy?.cap !== undefined) want(capPool(policy.cap.id), policy.cap.max);
+function memoryOf(wanted: Wanted): SharedArrayBuffer {
+  switch (wanted.kind) {
+    case "permits":
+      return permitMemory(wanted.max);
+    case "count":
+      return countMemory();
+    case "buckets":
+      return bucketMemory(wanted.keyed, randomBytes(8).readBigInt64LE());
+    case "mirror":
+      return mirrorMemory();
+    default:
+      throw new Bug(`no such pool: ${JSON.stringify(wanted satisfies never)}`);
   }
-  return sizes;
+}
+
+function isInUse({ kind, memory }: Pool): boolean {
+  if (kind === "permits") return new Permits(memory, 0, 0).out > 0;
+  return kind === "count" && new SharedCount(memory, 0).total > 0;
+}
+
+/** Each pool by its name; of permits, with the most that any user of it wants. */
+function wantedBy(config: EdgeConfig): Map<string, Wanted> {
+  const wanted = new Map<string, Wanted>();
+  const permits = (name: string, max: number) => {
+    const before = wanted.get(name);
+    wanted.set(name, { kind: "permits", max: Math.max(max, before?.kind === "permits" ? before.max : 0) });
+  };
+  const guarded = (clusterId: string) => {
+    wanted.set(countPool("active", clusterId), { kind: "count" });
+    wanted.set(countPool("retrying", clusterId), { kind: "count" });
+  };
+  for (const { id, breaker } of config.clusters) {
+    if (breaker === undefined) continue;
+    guarded(id);
+    permits(breakerPool("requests", id), breaker.requestsMax);
+    permits(breakerPool("retries", id), breaker.retriesMax);
+  }
+  for (const { action, policy } of config.listeners.flatMap(({ routes }) => routes)) {
+    if (policy?.cap !== undefined) permits(capPool(policy.cap.id), policy.cap.max);
+    for (const limit of policy?.rateLimits ?? []) {
+      wanted.set(ratePool(limit), { kind: "buckets", keyed: limit.by.kind !== "route" });
+    }
+    if (policy?.mirror !== undefined) wanted.set(mirrorPool(policy.mirror.clusterId), { kind: "mirror" });
+    // Retries live on a share of what their cluster has under way.
+    if (policy?.retry === undefined || action.kind !== "forward") continue;
+    for (const clusterId of policy.failover?.clusterIds ?? action.targets.map((target) => target.clusterId)) {
+      guarded(clusterId);
+    }
+  }
+  return wanted;
 }

@@ -287,6 +287,17 @@ export interface Edge {
   /**
    * Makes `config` the routing of every worker, and resolves when all run its epoch. A listener whose port is taken
    * rejects with {@link PortInUse} and leaves the former routing in force. Requests under way keep theirs.
+  /** Of a cluster that requests are mirrored to. */
+  mirror?: MirrorStats;
+}
+
+export interface MirrorStats {
+  mirrored: number;
+  /** Of those, the ones that an endpoint answered, and the ones that none did. */
+  answered: number;
+  failed: number;
+  /** By reason: `method`, `sampled-out`, `body-too-large`, `busy`, `incomplete`. */
+  notMirrored: Readonly<Record<string, number>>;
    */
   apply(config: EdgeConfig): Promise<void>;
   /** What endpoints of kind `function` with this id call, on the main thread. */

@@ -6,7 +6,7 @@ import type { ClientStream, Exchange, OutgoingHead, UpstreamSink, UpstreamStream
 import type { ResponseHead } from "./h1/response.ts";
 import type { Upstream } from "./pool.ts";
 import type { RequestRecord } from "./record.ts";
-import type { EdgeErrorReason } from "./stats.ts";
+import { goneReason, type EdgeErrorReason } from "./stats.ts";
 
 const statusOf: Partial<Record<EdgeErrorReason, number>> = {
   "connect-timeout": 504,
@@ -125,9 +125,9 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     stream.flush();
   }
 
-  clientGone(_: string, refusal?: { status: number }): void {
+  clientGone(why: string, refusal?: { status: number }): void {
     if (this.#done) return;
-    const reason = refusal === undefined ? "client-closed" : "bad-body";
+    const reason = goneReason(why, refusal !== undefined);
     this.#request.reason = reason;
     this.#cluster.stats.failed(reason);
     this.#end();

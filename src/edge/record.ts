@@ -43,7 +43,8 @@ export class RequestRecord implements Subject {
   #ended = false;
   #inEpoch = true;
 
-  constructor(listener: CompiledListener, client: ClientStream) {
+  /** @param of The request that this is a try of, or its mirror image; it has no line of its own in the access log. */
+  constructor(listener: CompiledListener, client: ClientStream, of?: RequestRecord) {
     const { head } = client;
     const { target } = head;
     const mark = target.indexOf("?");
@@ -57,7 +58,7 @@ export class RequestRecord implements Subject {
     this.responseLines = listener.setFields?.lines ?? "";
     this.startedMs = listener.plane.clock.monotonicMs();
     listener.epoch.active += 1;
-    this.log = listener.accessLog?.begin(this);
+    this.log = of === undefined ? listener.accessLog?.begin(this) : of.log;
   }
 
   /** Runs `release` when the request is over, however it ends. */

@@ -21,10 +21,28 @@ export const edgeErrorReasons = [
   "bad-body",
   "function-failed",
   "function-busy",
+  "per-try-timeout",
+  "request-timeout",
+  /** An answer that was not passed on: the request was tried again, or fell back. */
+  "retried",
+  /** There were as many retries as there may be. */
+  "retry-budget",
+  "fell-back",
+  "breaker-requests",
+  "breaker-connections",
+  "breaker-pending",
   "tls-failed",
 ] as const;
 
 export type EdgeErrorReason = (typeof edgeErrorReasons)[number];
+
+const givenUp: ReadonlySet<string> = new Set<EdgeErrorReason>(["per-try-timeout", "request-timeout", "retried"]);
+
+/** What is counted of an exchange that nobody waits for any more: its policies gave it up, or its client did. */
+export function goneReason(why: string, refused: boolean): EdgeErrorReason {
+  if (refused) return "bad-body";
+  return givenUp.has(why) ? (why as EdgeErrorReason) : "client-closed";
+}
 
 const atRequests = 0;
 const atActive = 1;

@@ -1,0 +1,67 @@
+/**
+ * What a cluster lets in at once, over all workers: the circuit breaker's limits, and the budget that retries live on.
+ * Clusters without either have no guard, and pay nothing.
+ */
+import { must } from "../../base/errors.ts";
+import { Permits } from "../permits.ts";
+import { breakerPool, countPool } from "../pools.ts";
+import type { ClusterConfig } from "../ports.ts";
+import type { RequestRecord } from "../record.ts";
+import type { EdgeErrorReason } from "../stats.ts";
+import { SharedCount } from "./counts.ts";
+
+/** Envoy's defaults: B5 of the edge research, envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget. */
+export const budgetDefault = { percent: 20, min: 3 } as const;
+
+export interface ClusterGuard {
+  /** Lets a try in; the reason when the cluster has as many as it may. What it takes comes back when the try ends. */
+  enter(attempt: RequestRecord): EdgeErrorReason | undefined;
+  /** Lets a retry begin: the one to call when it is over; undefined when there are as many as there may be. */
+  retry(): (() => void) | undefined;
+}
+
+export interface GuardDeps {
+  /** The number of this worker. */
+  worker: number;
+  permits: Readonly<Record<string, SharedArrayBuffer>>;
+}
+
+/** The guard of a cluster; undefined where nothing is to be guarded. */
+export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDeps): ClusterGuard | undefined {
+  const { id, breaker, retryBudget = budgetDefault } = config;
+  const memory = permits[countPool("active", id)];
+  if (memory === undefined) return undefined;
+  const active = new SharedCount(memory, worker);
+  const retrying = new SharedCount(must(permits[countPool("retrying", id)], `the retries of cluster ${id}`), worker);
+  const pool = (of: "requests" | "retries", max: number) =>
+    new Permits(must(permits[breakerPool(of, id)], `the permits of cluster ${id}`), worker, max);
+  const requests = breaker === undefined ? undefined : pool("requests", breaker.requestsMax);
+  const retries = breaker === undefined ? undefined : pool("retries", breaker.retriesMax);
+
+  return {
+    enter(attempt) {
+      if (requests !== undefined) {
+        const permit = requests.take();
+        if (permit < 0) return "breaker-requests";
+        attempt.onEnd(() => requests.give(permit));
+      }
+      active.add(1);
+      attempt.onEnd(() => active.add(-1));
+      return undefined;
+    },
+    retry() {
+      // Added before it is looked at: two workers that ask at once never both get the last one.
+      retrying.add(1);
+      const allowed = Math.max(retryBudget.min, Math.floor((active.total * retryBudget.percent) / 100));
+      const permit = retrying.total > allowed ? -1 : (retries?.take() ?? 0);
+      if (permit < 0) {
+        retrying.add(-1);
+        return undefined;
+      }
+      return () => {
+        retrying.add(-1);
+        retries?.give(permit);
+      };
+    },
+  };
+}

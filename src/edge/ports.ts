@@ -281,12 +281,6 @@ export interface ClusterStats {
   edgeErrors: Readonly<Record<string, number>>;
   active: number;
   latencyMs: { p50: number; p99: number };
-}
-
-export interface Edge {
-  /**
-   * Makes `config` the routing of every worker, and resolves when all run its epoch. A listener whose port is taken
-   * rejects with {@link PortInUse} and leaves the former routing in force. Requests under way keep theirs.
   /** Of a cluster that requests are mirrored to. */
   mirror?: MirrorStats;
 }
@@ -298,6 +292,12 @@ export interface MirrorStats {
   failed: number;
   /** By reason: `method`, `sampled-out`, `body-too-large`, `busy`, `incomplete`. */
   notMirrored: Readonly<Record<string, number>>;
+}
+
+export interface Edge {
+  /**
+   * Makes `config` the routing of every worker, and resolves when all run its epoch. A listener whose port is taken
+   * rejects with {@link PortInUse} and leaves the former routing in force. Requests under way keep theirs.
    */
   apply(config: EdgeConfig): Promise<void>;
   /** What endpoints of kind `function` with this id call, on the main thread. */

@@ -1,5 +1,6 @@
 /** Elastic Load Balancing v2: application load balancers with HTTP listeners, over the edge. */
 import { defineService, type Deps } from "../../kit/service.ts";
+import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";
 import { createFunctions } from "./functions.ts";
 import { listenerOperations } from "./listeners.ts";
@@ -34,6 +35,7 @@ function createElasticLoadBalancing(deps: Deps) {
     build: async () => snapshotOf(await store.read(readRouting), options),
     epoch: () => store.read(readEpoch),
   });
+  const accessLogs = createAccessLogs(deps);
   const own = { store, edge, clock, ids, peers, routing: createRouting(store, publisher) };
   return {
     operations: {
@@ -49,14 +51,21 @@ function createElasticLoadBalancing(deps: Deps) {
     resources: loadBalancerResources(own),
     workers: [
       publisher.job,
+      accessLogs.job,
       {
         name: "elasticloadbalancing:drained",
         everyMs: sweepMs,
         run: async () => ({ more: await store.tx((tx) => sweepDrained(tx, clock.now())) }),
       },
     ],
-    start: () => publisher.start(),
-    stop: () => publisher.stop(),
+    async start() {
+      accessLogs.start();
+      await publisher.start();
+    },
+    async stop() {
+      await publisher.stop();
+      await accessLogs.stop();
+    },
   };
 }
 

@@ -22,6 +22,8 @@ export interface MikanOptions {
   data?: string;
   /** Threads that carry the load balancers' traffic, 1-64. Default 1. */
   edgeWorkers?: number;
+  /** Access logs of all load balancers, in AWS's format: files in this directory, or `-` for standard output. */
+  accessLog?: string;
   /** Switches SigV4 verification on, with this key as the first that is known. */
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   /**

@@ -13,6 +13,7 @@ import type { Ids } from "./base/ids.ts";
 import { createScheduler, type Job, type Scheduler } from "./base/scheduler.ts";
 import { createCompute } from "./compute/compute.ts";
 import type { Compute } from "./compute/ports.ts";
+import { createAccessLogFiles } from "./edge/access-log/file.ts";
 import { createEdge } from "./edge/edge.ts";
 import type { Edge } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
@@ -40,6 +41,7 @@ export interface NodeOptions {
   hostNames?: readonly string[];
   data?: string;
   edgeWorkers?: number;
+  accessLog?: string;
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
   edgeSwapDelayMs?: (worker: number) => number;
@@ -180,8 +182,14 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
     clock: machine,
     log,
     metrics,
+    accessLog: options.accessLog !== undefined,
     ...(options.edgeSwapDelayMs === undefined ? {} : { testing: { swapDelayMs: options.edgeSwapDelayMs } }),
   });
+  if (options.accessLog !== undefined) {
+    const files = createAccessLogFiles({ place: options.accessLog, log, metrics });
+    edge.onAccessLog((batch) => files.take(batch));
+    ending.add(() => files.flush());
+  }
   ending.add(() => edge.close(ending.graceMs));
   const scheduler = createScheduler(clock, (job, error) => {
     log.error("a background job failed and will be tried again", { job, error: asError(error) });

@@ -31,11 +31,13 @@ function rootKeyOf(environment: NodeJS.ProcessEnv) {
 export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
+         [--access-log DIR|-]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
   --ephemeral    keep nothing: a temporary directory, gone at the end
   --edge-workers threads that carry the load balancers' traffic (default 1)
+  --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
   --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
                  and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
   --host-name    a further name by which clients address the node`,
@@ -49,6 +51,7 @@ export const up: Command = {
         host: { type: "string", default: "127.0.0.1" },
         "host-name": { type: "string", multiple: true, default: [] },
         "edge-workers": { type: "string", default: "1" },
+        "access-log": { type: "string" },
         "log-level": { type: "string", default: "warn" },
       },
     });
@@ -68,6 +71,7 @@ export const up: Command = {
       edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
       log: createLog({ clock: systemClock, level }),
       ...(data === undefined ? {} : { data }),
+      ...(values["access-log"] === undefined ? {} : { accessLog: values["access-log"] }),
       ...rootKeyOf(process.env),
     });
     const mikan = await Promise.race([starting, ended]);

@@ -67,22 +67,24 @@ const refusedGroups: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Reads an expression. Throws {@link RegexRefused} for what is none, or not in the subset. */
-export function parseRegex(text: string, ignoreCase = false): Parsed {
+export function parseRegex(text: string, { ignoreCase = false, dotAll = false } = {}): Parsed {
   const inline = text.startsWith("(?i)");
-  return new Reader(text, inline ? 4 : 0, ignoreCase || inline).read();
+  return new Reader(text, inline ? 4 : 0, { ignoreCase: ignoreCase || inline, dotAll }).read();
 }
 
 class Reader {
   readonly #text: string;
   readonly #ignoreCase: boolean;
+  readonly #dotAll: boolean;
   #at: number;
   #groups = 0;
   #depth = 0;
 
-  constructor(text: string, at: number, ignoreCase: boolean) {
+  constructor(text: string, at: number, { ignoreCase, dotAll }: { ignoreCase: boolean; dotAll: boolean }) {
     this.#text = text;
     this.#at = at;
     this.#ignoreCase = ignoreCase;
+    this.#dotAll = dotAll;
   }
 
   read(): Parsed {
@@ -152,7 +154,7 @@ class Reader {
       case "$":
         return { kind: "assert", at: "end" };
       case ".":
-        return { kind: "set", set: setOf((one) => one !== "\n") };
+        return { kind: "set", set: setOf((one) => this.#dotAll || one !== "\n") };
       case "(":
         return this.#group();
       case "[":

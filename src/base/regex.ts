@@ -1,9 +1,12 @@
 /**
  * Regular expressions that cannot blow up: every character of the text costs at most one step for each instruction of the
  * expression, whatever either says. `RegExp` backtracks, and a text that a client chose could hold a thread for hours.
- * A machine of Thompson's with Pike's captures: all ways through the expression go on at once, in order of preference.
+ * Whether there is a match is an automaton's answer (`regex-automaton.ts`); where it is, that of a machine of Thompson's
+ * with Pike's captures: all ways through the expression go on at once, in order of preference.
  */
-import { parseRegex, RegexRefused, symbols, type Assertion, type Node } from "./regex-syntax.ts";
+import { automatonOf } from "./regex-automaton.ts";
+import { opAssert, opMatch, opSave, opSplit, programOf, type Instruction } from "./regex-program.ts";
+import { parseRegex, symbols, type Assertion } from "./regex-syntax.ts";
 
 export { RegexRefused } from "./regex-syntax.ts";
 
@@ -19,23 +22,14 @@ export interface Regex {
   exec(text: string): readonly number[] | undefined;
 }
 
-/** What one character can cost at worst. */
-const instructionsMax = 4_000;
-
-const opSet = 0;
-/** Go on at x, or else at y. */
-const opSplit = 1;
-const opSave = 2;
-const opAssert = 3;
-const opMatch = 4;
-
-interface Instruction {
-  op: number;
-  /** Where it goes on; of a save, where it writes. */
-  x: number;
-  y: number;
-  set?: Uint8Array;
-  at?: Assertion;
+export interface RegexOptions {
+  ignoreCase?: boolean;
+  /** `.` is any character, the end of a line too. */
+  dotAll?: boolean;
+  /** What one character can cost at worst; 4,000 where it is not said. */
+  instructionsMax?: number;
+  /** States that {@link Regex.test} keeps; a text that needs more is read without any. 256 where it is not said. */
+  statesMax?: number;
 }
 
 /**
@@ -45,99 +39,20 @@ interface Instruction {
  * @example
  * compileRegex("^/api/(.+)$").exec("/api/users"); // [0, 10, 5, 10]
  */
-export function compileRegex(text: string, options: { ignoreCase?: boolean } = {}): Regex {
-  const { root, groups } = parseRegex(text, options.ignoreCase);
-  const program: Instruction[] = [];
-  write(root, program);
-  add(program, { op: opMatch, x: 0, y: 0 });
+export function compileRegex(text: string, options: RegexOptions = {}): Regex {
+  const { instructionsMax = 4_000, statesMax = 256, ...syntax } = options;
+  const { root, groups } = parseRegex(text, syntax);
+  const program = programOf(root, instructionsMax);
   const machine = new Machine(program, groups);
+  const automaton = automatonOf(program, statesMax);
   return {
     groups,
-    test: (subject) => machine.run(subject, false) !== undefined,
+    test: (subject) => automaton?.(subject) ?? machine.run(subject, false) !== undefined,
     exec: (subject) => machine.run(subject, true),
   };
 }
 
-function add(program: Instruction[], instruction: Instruction): number {
-  if (program.length >= instructionsMax) throw new RegexRefused("the regular expression is too large");
-  return program.push(instruction) - 1;
-}
-
-/** Writes `node` so that it begins at the program's end, and goes on at what is written next. */
-function write(node: Node, program: Instruction[]): void {
-  switch (node.kind) {
-    case "set": {
-      const at = add(program, { op: opSet, x: 0, y: 0, set: node.set });
-      instructionAt(program, at).x = at + 1;
-      break;
-    }
-    case "assert": {
-      const at = add(program, { op: opAssert, x: 0, y: 0, at: node.at });
-      instructionAt(program, at).x = at + 1;
-      break;
-    }
-    case "group":
-      add(program, { op: opSave, x: node.index * 2, y: 0 });
-      write(node.of, program);
-      add(program, { op: opSave, x: node.index * 2 + 1, y: 0 });
-      break;
-    case "sequence":
-      for (const one of node.of) write(one, program);
-      break;
-    case "choice":
-      writeChoice(node.of, program);
-      break;
-    default:
-      writeRepeat(node, program);
-  }
-}
-
 const instructionAt = (program: readonly Instruction[], at: number) => program[at] as Instruction;
-
-function writeChoice(of: readonly Node[], program: Instruction[]): void {
-  const ends: number[] = [];
-  for (const [i, one] of of.entries()) {
-    if (i === of.length - 1) write(one, program);
-    else {
-      const split = add(program, { op: opSplit, x: 0, y: 0 });
-      instructionAt(program, split).x = split + 1;
-      write(one, program);
-      ends.push(add(program, { op: opSplit, x: 0, y: -1 }));
-      instructionAt(program, split).y = program.length;
-    }
-  }
-  for (const end of ends) instructionAt(program, end).x = program.length;
-}
-
-/** A split whose preferred way is the loop's body where it is greedy. */
-function writeSplit(program: Instruction[], greedy: boolean): (out: number) => void {
-  const split = add(program, { op: opSplit, x: 0, y: 0 });
-  const instruction = instructionAt(program, split);
-  if (greedy) instruction.x = split + 1;
-  else instruction.y = split + 1;
-  return (out) => {
-    if (greedy) instruction.y = out;
-    else instruction.x = out;
-  };
-}
-
-function writeRepeat({ of, least, most, greedy }: Node & { kind: "repeat" }, program: Instruction[]): void {
-  for (let i = 0; i < least; i += 1) write(of, program);
-  if (most === Infinity) {
-    const loop = program.length;
-    const leave = writeSplit(program, greedy);
-    write(of, program);
-    add(program, { op: opSplit, x: loop, y: -1 });
-    leave(program.length);
-    return;
-  }
-  const leaves: ((out: number) => void)[] = [];
-  for (let i = least; i < most; i += 1) {
-    leaves.push(writeSplit(program, greedy));
-    write(of, program);
-  }
-  for (const leave of leaves) leave(program.length);
-}
 
 /** Threads of one step, in order of preference. */
 interface Threads {

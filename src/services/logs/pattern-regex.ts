@@ -14,7 +14,7 @@ const sequence = String.raw`\^?(?:(?:${plain}|${escape}|${characters}|\.)(?:${co
 const syntax = new RegExp(String.raw`^${sequence}(?:\|${sequence})*$`);
 
 /** What one character of a message can cost at worst. */
-const instructionsMax = 400;
+const instructionsMax = 250;
 
 /** @throws Fault InvalidParameterException for what the page above does not have. */
 export function compileRegex(text: string, statesMax?: number): (message: string) => boolean {

@@ -4,6 +4,7 @@ import { pageOf, type OwnAnswer } from "./answers.ts";
 import type { Gate, GateRefusal } from "./compile.ts";
 import type { Clock } from "../base/clock.ts";
 import type { CapPolicy, RateLimit } from "./policies.ts";
+import { jwtGate } from "./jwt.ts";
 import { Permits } from "./permits.ts";
 import { capPool, ratePool } from "./pools.ts";
 import type { RouteConfig } from "./ports.ts";
@@ -19,8 +20,9 @@ export interface GateDeps {
 }
 
 /** The gates of a route, in the order they are asked. */
-export function compileGates({ policy }: RouteConfig, deps: GateDeps): Gate[] {
+export function compileGates({ policy, jwt }: RouteConfig, deps: GateDeps): Gate[] {
   const gates: Gate[] = [];
+  if (jwt !== undefined) gates.push(jwtGate(jwt, deps.clock));
   if (policy?.cap !== undefined) gates.push(capGate(policy.cap, deps));
   for (const limit of policy?.rateLimits ?? []) gates.push(rateGate(limit, deps));
   return gates;

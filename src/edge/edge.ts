@@ -8,10 +8,11 @@ import { createTurns } from "./balance/turns.ts";
 import { placeOf } from "./compile.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
-import { createProber, type Probe } from "./health.ts";
+import { createProber } from "./health.ts";
 import { sizeOf, type AccessLogMessage } from "./access-log/batches.ts";
 import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { listen, PortInUseError } from "./port.ts";
+import type { Probe } from "./probes/probe.ts";
 import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig } from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
@@ -85,7 +86,8 @@ class MainEdge implements Edge {
     this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
     const ticketSecret = randomBytes(32);
-    this.#prober = createProber({ clock, log, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
+    const { check: call } = this.#functions;
+    this.#prober = createProber({ clock, log, call, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
     this.#crew = createCrew({
       size: this.#size,
       clock,

@@ -4,6 +4,7 @@ import { bytesOf, headerOf, type HttpHandler, type HttpRequest, type HttpRespons
 import type { Log } from "../telemetry/log.ts";
 import type { CallMessage, ToWorker } from "./messages.ts";
 import { errorReasonHeader } from "./ports.ts";
+import type { CallFunction } from "./probes/probe.ts";
 
 /** The longest answer of a function that is passed on. */
 const answerBytesMax = 16 * 1024 * 1024;
@@ -23,6 +24,8 @@ export interface Functions {
   /** Runs a call of worker `worker`; `reply` carries its answer. */
   call(worker: number, message: CallMessage, reply: (message: ToWorker) => void): void;
   callOff(worker: number, call: number, reason: string): void;
+  /** Asks the function whether it is well; undefined where none is registered. */
+  check: CallFunction;
   /** A worker is gone: nobody waits for its calls. */
   workerGone(worker: number): void;
   /** Reasons that functions gave for their errors, by endpoint. */
@@ -90,6 +93,7 @@ export function createFunctions(log: Log): Functions {
         if (running.delete(key)) reply(outcome);
       });
     },
+    check: (endpointId, request) => find(endpointId, Infinity)?.(request),
     callOff(worker, call, reason) {
       const key = `${worker}:${call}`;
       running.get(key)?.abort(new Error(reason));

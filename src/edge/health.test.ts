@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock } from "../base/clock.ts";
 import { silentLog } from "../telemetry/log.ts";
-import { healthBad, healthChanges, healthGood } from "./board.ts";
+import { atSlowSince, healthBad, healthChanges, healthGood } from "./board.ts";
 import { address, all, cluster, eventually, freePort, listener, Stage } from "./edge.suite.ts";
-import { compileStatuses, createProber, type ProbeResult } from "./health.ts";
+import { createProber } from "./health.ts";
+import { compileStatuses, type ProbeResult, type ProbeTarget } from "./probes/probe.ts";
+import type { RoutePolicy } from "./policies.ts";
 import type { ClusterConfig, EdgeConfig, HealthCheck } from "./ports.ts";
 import { fieldOf } from "./raw-client.suite.ts";
 
@@ -39,11 +41,11 @@ function prober() {
   const clock = new FakeClock();
   const say: { result: ProbeResult } = { result: { ok: true } };
   const asked: string[] = [];
-  const probe = (host: string, port: number) => {
-    asked.push(`${host}:${port}`);
+  const probe = ({ endpoint, check: { port } }: ProbeTarget) => {
+    if (endpoint.kind === "address") asked.push(`${endpoint.host}:${port ?? endpoint.port}`);
     return Promise.resolve(say.result);
   };
-  const made = createProber({ clock, log: silentLog, probe });
+  const made = createProber({ clock, log: silentLog, probe, random: () => 0 });
   stage.later(() => made.close());
   const verdicts = new Int32Array(made.memory);
   return { clock, say, asked, prober: made, verdicts };
@@ -135,6 +137,46 @@ describe("verdicts", () => {
     expect(asked).toEqual(["127.0.0.1:9000"]);
   });
 
+  it.each<[string, Partial<RoutePolicy>]>([
+    ["fallback", { fallback: { clusterId: "other", onError: true, statuses: [], bodyBytesMax: 0 } }],
+    ["mirror", { mirror: { clusterId: "other", percent: 1, methods: [], bodyBytesMax: 0 } }],
+    ["failover", { failover: { clusterIds: ["other"], overprovisioning: 140, panicPercent: 50 } }],
+  ])("are made of what a route uses by its %s alone", async (_, policy) => {
+    const { asked, prober: probes } = prober();
+    const clusters = [cluster("c", []), cluster("other", [address(80)], { health: check })];
+    probes.watch({ epoch: 1, listeners: [listener(1, [{ ...all("c"), policy }])], clusters });
+    await settled();
+    expect(asked).toEqual(["127.0.0.1:80"]);
+  });
+
+  it("of an endpoint that comes back while it drains begin anew", async () => {
+    const { say, prober: probes } = prober();
+    const c = cluster("c", [address(80)], { health: check });
+    probes.watch(config([c]));
+    await settled();
+    probes.watch(config([{ ...c, endpoints: [] }], ["c"], 2));
+    say.result = { ok: false, reason: "timeout" };
+    probes.watch(config([c], ["c"], 3));
+    await settled();
+    expect(probes.health("c")[0]?.state).toBe("initial");
+  });
+
+  it("are spread over the interval from the second on", async () => {
+    const clock = new FakeClock();
+    const times: number[] = [];
+    const startMs = clock.now();
+    const probe = () => {
+      times.push(clock.now() - startMs);
+      return Promise.resolve({ ok: true } as const);
+    };
+    const made = createProber({ clock, log: silentLog, probe, random: () => 0.5 });
+    stage.later(() => made.close());
+    made.watch(config([cluster("c", [address(80)], { health: check })]));
+    await settled();
+    await clock.advance(90_000);
+    expect(times).toEqual([0, 22_500, 52_500, 82_500]);
+  });
+
   it.each([
     ["200", [200], [201, 404]],
     ["200,202", [200, 202], [201]],
@@ -144,6 +186,67 @@ describe("verdicts", () => {
     const passes = compileStatuses(matcher);
     expect(good.every(passes)).toBe(true);
     expect(bad.some(passes)).toBe(false);
+  });
+});
+
+describe("slow start", () => {
+  const slow = { health: check, slowStartMs: 60_000 };
+  const started = () => {
+    const made = prober();
+    const seconds = (slots: Record<string, number[]>) => slots["c"]?.map((slot) => made.verdicts[slot + atSlowSince]);
+    return { ...made, seconds };
+  };
+  const nowS = (clock: FakeClock) => Math.floor(clock.now() / 1000);
+
+  it("is for those who join, not for those who come together to an empty cluster", async () => {
+    const { clock, prober: probes, seconds } = started();
+    let slots = probes.watch(config([cluster("c", [address(80), address(81)], slow)]));
+    await settled();
+    expect(seconds(slots)).toEqual([0, 0]);
+    await clock.advance(5_000);
+    slots = probes.watch(config([cluster("c", [address(80), address(81), address(82)], slow)], ["c"], 2));
+    await settled();
+    expect(seconds(slots)).toEqual([0, 0, nowS(clock)]);
+  });
+
+  it("is not while nobody healthy is past it", async () => {
+    const { clock, say, prober: probes, seconds } = started();
+    say.result = { ok: false, reason: "timeout" };
+    probes.watch(config([cluster("c", [address(80)], slow)]));
+    await settled();
+    await clock.advance(60_000);
+    const slots = probes.watch(config([cluster("c", [address(80), address(81)], slow)], ["c"], 2));
+    say.result = { ok: true };
+    await clock.advance(120_000);
+    expect(probes.health("c").map(({ state }) => state)).toEqual(["healthy", "healthy"]);
+    // The second passes at its first check, with nobody healthy; the first comes back among the healthy.
+    expect(seconds(slots)?.[1]).toBe(0);
+    expect(seconds(slots)?.[0]).toBeGreaterThan(0);
+  });
+
+  it("is over for one that fails, and begins again when it comes back", async () => {
+    const clock = new FakeClock();
+    const bad = new Set<string>();
+    const made = createProber({
+      clock,
+      log: silentLog,
+      random: () => 0,
+      probe: ({ endpoint }) => Promise.resolve(bad.has(endpoint.id) ? { ok: false, reason: "timeout" } : { ok: true }),
+    });
+    stage.later(() => made.close());
+    const board = new Int32Array(made.memory);
+    const slots = made.watch(config([cluster("c", [address(80, "a"), address(81, "b")], slow)]));
+    const since = () => board[(slots["c"]?.[1] ?? 0) + atSlowSince];
+    await settled();
+    bad.add("b");
+    await clock.advance(60_000);
+    expect([since(), made.health("c")[1]?.state]).toEqual([0, "unhealthy"]);
+    bad.clear();
+    await clock.advance(90_000);
+    expect([since(), made.health("c")[1]?.state]).toEqual([nowS(clock), "healthy"]);
+    bad.add("b");
+    await clock.advance(60_000);
+    expect(since()).toBe(0);
   });
 });
 
@@ -224,14 +327,5 @@ describe("checks over the network", () => {
     well.one = true;
     await eventually(() => states() === "healthy,unhealthy");
     expect(await from()).toEqual(["one"]);
-  });
-
-  it("of kind tcp are content with a connection", async () => {
-    const up = await stage.tcp(() => {});
-    const [front, edge] = [await freePort(), stage.edge()];
-    const clusters = [cluster("c", [address(up)], { health: { ...quick, protocol: "tcp" } })];
-    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
-    await eventually(() => edge.health("c")[0]?.state === "healthy");
-    expect(edge.health("c")[0]?.reason).toBeUndefined();
   });
 });

@@ -245,7 +245,10 @@ export type EndpointConfig =
   | { kind: "function"; id: string; requestBytesMax: number };
 
 export interface HealthCheck {
-  /** `grpc` calls `path` as a method without arguments, and looks at `grpc-status`. */
+  /**
+   * `http` and `https` ask in the version that the cluster speaks. `grpc` calls `path` as a method without arguments, and
+   * looks at `grpc-status`. A function is called, whatever is said here.
+   */
   protocol: "http" | "https" | "tcp" | "grpc";
   path: string;
   /** The endpoint's own port when absent. */
@@ -265,7 +268,10 @@ export interface EndpointHealth {
   clusterId: string;
   endpointId: string;
   state: HealthState;
-  /** Why it is not healthy: `timeout`, `connection-refused`, `status-mismatch`, `in-progress`, `not-in-use`. */
+  /**
+   * Why it is not healthy: `in-progress`, `not-in-use`, or what its checks found: `timeout`, `status-mismatch`,
+   * `connection-refused`, `connection-failed`, `handshake-failed`, `malformed-response`, `function-failed`.
+   */
   reason?: string;
   /** `status-mismatch`: the status that came. */
   status?: number;

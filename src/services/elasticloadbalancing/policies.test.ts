@@ -52,7 +52,7 @@ describe("policies that do not fit are refused in words that help", () => {
   it.each<[JsonObject, string]>([
     [{ Capp: 3 }, "Mikan has no Capp; it takes Cap"],
     [{ capp: 3 }, "did you mean Cap?"],
-    [{ Cap: "many" }, 'Mikan.Cap must be a whole number from 0 to 65536, not "many"'],
+    [{ Cap: "many" }, 'Mikan.Cap.Max must be a whole number from 0 to 65536, not "many"'],
     [{ Cap: {} }, "Mikan.Cap.Max is missing"],
     [{ Cap: { Max: -1 } }, "Mikan.Cap.Max must be a whole number from 0 to 65536, not -1"],
     [
@@ -60,6 +60,15 @@ describe("policies that do not fit are refused in words that help", () => {
       'Mikan.Cap.Answer must be one of alb, rest-api, http-api, native, not "http"',
     ],
     [{ Cap: { Max: 1, SharedAs: "a b" } }, "Mikan.Cap.SharedAs must be 1 to 64 letters"],
+    [{ Timeouts: { RequestMs: 100, PerTryMs: 100 } }, "Mikan.Timeouts has a PerTryMs (100) that leaves no time"],
+    [{ Retry: 11 }, "Mikan.Retry.Max must be a whole number from 1 to 10, not 11"],
+    [{ Retry: { On: "gateway-eror" } }, "did you mean gateway-error?"],
+    [{ Retry: { Backoff: { BaseMs: 10, MaxMs: 5 } } }, "has a MaxMs (5) below its BaseMs (10)"],
+    [{ RateLimit: { RequestsPerSecond: 0 } }, "must be a number from 0.001 to 1000000, not 0"],
+    [{ RateLimit: { RequestsPerSecond: 1, By: { Header: "a b" } } }, "By.Header must be the name of a field"],
+    [{ Fallback: "monolith" }, 'must be the ARN of a target group, not "monolith"'],
+    [{ Mirror: {} }, "Mikan.Mirror.TargetGroupArn is missing"],
+    [{ Failover: { TargetGroupArns: [] } }, "must have 1 to 5 members"],
     [{ Cap: [1] }, "Mikan.Cap must be an object with Max, Answer, RetryAfterSeconds, SharedAs, not [1]"],
   ])("%j", async (document, message) => {
     const { ListenerArn } = await createFront(bench);
@@ -80,6 +89,70 @@ describe("policies that do not fit are refused in words that help", () => {
 });
 
 describe("policies", () => {
+  it("are read into what the edge runs, with their defaults", async () => {
+    const { elb, call, edge } = bench;
+    const { ListenerArn, TargetGroupArn } = await createFront(bench);
+    const other = await createGroup(bench, "other");
+    await put(ListenerArn, {
+      Timeouts: { RequestMs: 10_000, PerTryMs: "2000", IdleMs: 5_000 },
+      Retry: 2,
+      RateLimit: [100, { RequestsPerSecond: 0.5, By: { Header: "X-Tenant" }, Answer: "alb", SharedAs: "tenants" }],
+      Mirror: { TargetGroupArn: other, Percent: 12.5 },
+      Fallback: other,
+      Failover: { TargetGroupArns: [TargetGroupArn, other] },
+    });
+    await put(TargetGroupArn, {
+      Timeouts: { ConnectMs: 250 },
+      Breaker: { Requests: 10 },
+      RetryBudget: { Percent: 50 },
+    });
+    await elb.ModifyTargetGroup({ TargetGroupArn }, call);
+    expect(edge.config.listeners[0]?.routes.at(-1)?.policy).toEqual({
+      requestTimeoutMs: 10_000,
+      perTryTimeoutMs: 2_000,
+      idleTimeoutMs: 5_000,
+      retry: {
+        on: ["connect-failure", "reset", "gateway-error"],
+        statuses: [],
+        retriesMax: 2,
+        backoff: { kind: "exponential", baseMs: 25, maxMs: 250 },
+        bodyBytesMax: 65_536,
+      },
+      rateLimits: [
+        {
+          id: expect.stringMatching(/\/0$/),
+          requestsPerSecond: 100,
+          burst: 100,
+          by: { kind: "route" },
+          answer: "native",
+        },
+        {
+          id: "000000000000/us-east-1/tenants",
+          requestsPerSecond: 0.5,
+          burst: 1,
+          by: { kind: "header", name: "X-Tenant" },
+          answer: "alb",
+        },
+      ],
+      mirror: { clusterId: other, percent: 12.5, methods: ["GET", "HEAD", "OPTIONS"], bodyBytesMax: 65_536 },
+      fallback: { clusterId: other, onError: true, statuses: [], bodyBytesMax: 65_536 },
+      failover: { clusterIds: [TargetGroupArn, other], overprovisioning: 140, panicPercent: 50 },
+    });
+    expect(edge.config.clusters.map(({ id }) => id).toSorted()).toEqual([TargetGroupArn, other].toSorted());
+    expect(edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject({
+      connectTimeoutMs: 250,
+      breaker: { connectionsMax: 65_536, pendingMax: 65_536, requestsMax: 10, retriesMax: 65_536 },
+      retryBudget: { percent: 50, min: 3 },
+    });
+    const deletion = elb.DeleteTargetGroup({ TargetGroupArn: other }, call);
+    expect(await refusal(deletion)).toMatchObject({ code: "ResourceInUseException" });
+    expect(await refusal(put(ListenerArn, { Fallback: `${other.slice(0, -1)}x` }))).toMatchObject({
+      code: "ValidationError",
+    });
+    await put(ListenerArn, {});
+    await elb.DeleteTargetGroup({ TargetGroupArn: other }, call);
+  });
+
   it("go with their rule: kept when it changes, gone when it goes", async () => {
     const { elb, call, edge } = bench;
     const { ListenerArn, TargetGroupArn } = await createFront(bench);
@@ -116,14 +189,6 @@ describe("policies", () => {
     await elb.ModifyTargetGroup({ TargetGroupArn }, call);
     const ids = edge.config.listeners[0]?.routes.map(({ policy }) => policy?.cap?.id);
     expect(ids).toEqual(["000000000000/us-east-1/tiles", "000000000000/us-east-1/tiles", undefined]);
-  });
-
-  it("of a target group are its cluster's", async () => {
-    const { call, edge, elb } = bench;
-    const { TargetGroupArn } = await createFront(bench);
-    await put(TargetGroupArn, { Timeouts: { ConnectMs: 250 } });
-    await elb.ModifyTargetGroup({ TargetGroupArn }, call);
-    expect(edge.config.clusters).toMatchObject([{ id: TargetGroupArn, connectTimeoutMs: 250 }]);
   });
 
   it("of a template are set, changed and taken away with its resource; those of a client stay where it never spoke", async () => {

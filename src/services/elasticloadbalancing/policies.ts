@@ -2,56 +2,42 @@
  * What AWS has no words for, as templates and `/_mikan/policies` say it: one schema, read into what the edge runs.
  * A key stands here when the edge runs it, so that nothing is taken and not done.
  */
-import type { CapPolicy, ClusterConfig, RoutePolicy } from "../../edge/ports.ts";
-import type { Json, JsonObject } from "../../kit/resource.ts";
-import { isObject, members, needed, oneOf, orShort, textLike, whole, type Reader } from "./policy-readers.ts";
+import type { ClusterConfig, RoutePolicy } from "../../edge/ports.ts";
+import type { JsonObject } from "../../kit/resource.ts";
+import { members, refused } from "./policy-readers.ts";
+import {
+  breaker,
+  cap,
+  failover,
+  fallback,
+  groupTimeouts,
+  mirror,
+  rateLimits,
+  retry,
+  retryBudget,
+  ruleTimeouts,
+  type Shared,
+} from "./policy-shapes.ts";
 
 /** What has policies: a rule (a listener's are its default rule's), or a target group. */
 export type PolicyKind = "rule" | "target-group";
 
 /** The part of a cluster that the policies of its target group say. */
-export type GroupPolicy = Partial<Pick<ClusterConfig, "connectTimeoutMs">>;
+export type GroupPolicy = Partial<Pick<ClusterConfig, "connectTimeoutMs" | "breaker" | "retryBudget">>;
 
-/** The edge counts so many permits of a pool at the most. */
-const permitsMax = 65_536;
-/** No wait is longer than the longest idle timeout of a load balancer. */
-const timeoutMsMax = 4_000_000;
-const retryAfterSecondsMax = 86_400;
+const rulePolicies = members({
+  Cap: cap,
+  Timeouts: ruleTimeouts,
+  Retry: retry,
+  RateLimit: rateLimits,
+  Mirror: mirror,
+  Fallback: fallback,
+  Failover: failover,
+});
 
-const isNumber = (json: Json) => !isObject(json) && !Array.isArray(json);
-const answer = oneOf("alb", "rest-api", "http-api", "native");
-const sharedName = textLike("1 to 64 letters, digits, - and _", /^[\w-]{1,64}$/);
+const groupPolicies = members({ Timeouts: groupTimeouts, Breaker: breaker, RetryBudget: retryBudget });
 
-interface Cap extends Pick<CapPolicy, "max" | "answer" | "retryAfterSeconds"> {
-  name: string | undefined;
-}
-
-const capDefault = { answer: "alb", retryAfterSeconds: 1, name: undefined } as const;
-const permits = whole(0, permitsMax);
-
-const cap: Reader<Cap> = orShort(
-  isNumber,
-  (json, path): Cap => ({ ...capDefault, max: permits(json, path) }),
-  (json, path): Cap => {
-    const read = members({
-      Max: permits,
-      Answer: answer,
-      RetryAfterSeconds: whole(0, retryAfterSecondsMax),
-      SharedAs: sharedName,
-    })(json, path);
-    return {
-      max: needed(read.Max, `${path}.Max`),
-      answer: read.Answer ?? capDefault.answer,
-      retryAfterSeconds: read.RetryAfterSeconds ?? capDefault.retryAfterSeconds,
-      name: read.SharedAs,
-    };
-  },
-);
-
-const rulePolicies = members({ Cap: cap });
-const groupPolicies = members({ Timeouts: members({ ConnectMs: whole(1, timeoutMsMax) }) });
-
-/** Whose policies they are: a cap without a name of its own is the rule's alone. */
+/** Whose policies they are: a limit without a name of its own is the rule's alone. */
 export interface PolicyOwner {
   account: string;
   region: string;
@@ -61,24 +47,54 @@ export interface PolicyOwner {
 const path = "Mikan";
 
 /** The policies of a rule as the edge runs them. Throws `ValidationError` for what it does not. */
-export function routePolicy(document: JsonObject, { account, region, arn }: PolicyOwner): RoutePolicy {
-  const { Cap } = rulePolicies(document, path);
-  const policy: RoutePolicy = {};
-  if (Cap !== undefined) {
-    const { name, ...rest } = Cap;
-    policy.cap = { ...rest, id: name === undefined ? arn : `${account}/${region}/${name}` };
+export function routePolicy(document: JsonObject, owner: PolicyOwner): RoutePolicy {
+  const read = rulePolicies(document, path);
+  const { RequestMs, PerTryMs, IdleMs } = read.Timeouts ?? {};
+  if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
+    throw refused(
+      `${path}.Timeouts`,
+      `has a PerTryMs (${PerTryMs}) that leaves no time within RequestMs (${RequestMs})`,
+    );
   }
-  return policy;
+  const limits = read.RateLimit?.map((limit, index) => named(limit, owner, `/${index}`));
+  return defined({
+    cap: read.Cap === undefined ? undefined : named(read.Cap, owner),
+    requestTimeoutMs: RequestMs,
+    perTryTimeoutMs: PerTryMs,
+    idleTimeoutMs: IdleMs,
+    retry: read.Retry,
+    rateLimits: limits,
+    mirror: read.Mirror,
+    fallback: read.Fallback,
+    failover: read.Failover,
+  });
 }
 
 /** The policies of a target group, as members of its cluster. Throws `ValidationError` for what the edge does not run. */
 export function groupPolicy(document: JsonObject): GroupPolicy {
-  const { Timeouts } = groupPolicies(document, path);
-  return Timeouts?.ConnectMs === undefined ? {} : { connectTimeoutMs: Timeouts.ConnectMs };
+  const { Timeouts, Breaker, RetryBudget } = groupPolicies(document, path);
+  return defined({ connectTimeoutMs: Timeouts?.ConnectMs, breaker: Breaker, retryBudget: RetryBudget });
 }
 
 /** Target groups that a rule's policies send requests to, beside those of its action. */
-export function policyGroupArns({ mirror, fallback, failover }: RoutePolicy): string[] {
-  const named = [mirror?.clusterId, fallback?.clusterId, ...(failover?.clusterIds ?? [])];
-  return named.filter((arn) => arn !== undefined);
+export function policyGroupArns({ mirror: toMirror, fallback: toFallBack, failover: levels }: RoutePolicy): string[] {
+  const arns = [toMirror?.clusterId, toFallBack?.clusterId, ...(levels?.clusterIds ?? [])];
+  return arns.filter((arn) => arn !== undefined);
+}
+
+/** Gives a limit the id that its counts go by: rules that share a name share them. */
+function named<T extends Shared>(
+  limit: T,
+  { account, region, arn }: PolicyOwner,
+  suffix = "",
+): Omit<T, "sharedAs"> & { id: string } {
+  const { sharedAs, ...rest } = limit;
+  return { ...rest, id: sharedAs === undefined ? `${arn}${suffix}` : `${account}/${region}/${sharedAs}` };
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the members that are undefined: a policy that is not there is off. */
+function defined<T extends object>(members: T): Defined<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

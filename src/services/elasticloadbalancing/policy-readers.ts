@@ -11,8 +11,7 @@ type Shape = Readonly<Record<string, Reader<unknown>>>;
 /** What an object of this shape holds: every member may be absent. */
 export type Read<S extends Shape> = { [K in keyof S]?: ReturnType<S[K]> };
 
-export const isObject = (json: Json): json is JsonObject =>
-  typeof json === "object" && json !== null && !Array.isArray(json);
+const isObject = (json: Json): json is JsonObject => typeof json === "object" && json !== null && !Array.isArray(json);
 
 export const refused = (path: string, message: string) => invalid(`${path} ${message}`);
 
@@ -83,11 +82,19 @@ export const members =
     return read as Read<S>;
   };
 
-/** An object, or in one line the value of its most wanted member. */
-export const orShort =
-  <T, U>(isShort: (json: Json) => boolean, short: Reader<T>, long: Reader<U>): Reader<T | U> =>
+const isPlain = (json: Json) => !isObject(json) && !Array.isArray(json);
+
+/** An object with these members, or in one line the value of its member `short` alone. */
+export const membersOr = <S extends Shape>(short: keyof S & string, shape: S): Reader<Read<S>> => {
+  const object = members(shape);
+  return (json, path) => object(isPlain(json) ? { [short]: json } : json, path);
+};
+
+/** One of two shapes: a plain value, or an object. */
+export const plainOr =
+  <T, U>(plain: Reader<T>, object: Reader<U>): Reader<T | U> =>
   (json, path) =>
-    isShort(json) ? short(json, path) : long(json, path);
+    isPlain(json) ? plain(json, path) : object(json, path);
 
 /** The member, or the refusal that it is missing. */
 export function needed<T>(value: T | undefined, path: string): T {

@@ -1,0 +1,189 @@
+/** Each policy as a template says it, read into what the edge runs, with the defaults of what is not said. */
+import type {
+  BreakerPolicy,
+  CapPolicy,
+  ClusterConfig,
+  FailoverPolicy,
+  FallbackPolicy,
+  MirrorPolicy,
+  RateLimit,
+  RetryPolicy,
+} from "../../edge/ports.ts";
+import {
+  flag,
+  fraction,
+  listOf,
+  members,
+  membersOr,
+  needed,
+  oneOf,
+  plainOr,
+  refused,
+  targetGroup,
+  textLike,
+  whole,
+  type Reader,
+} from "./policy-readers.ts";
+
+/** The edge counts so many permits of a pool at the most. */
+const permitsMax = 65_536;
+/** No wait is longer than the longest idle timeout of a load balancer. */
+const timeoutMsMax = 4_000_000;
+const retryAfterSecondsMax = 86_400;
+/** Of a request body that is kept, to be sent again or to be mirrored. */
+const bodyBytesMax = 1024 * 1024;
+const bodyBytesDefault = 64 * 1024;
+const retriesMax = 10;
+const rateMax = 1_000_000;
+const limitsOfRuleMax = 5;
+const groupsMax = 5;
+const statusesMax = 32;
+const methodsMax = 16;
+
+const answer = oneOf("alb", "rest-api", "http-api", "native");
+const sharedName = textLike("1 to 64 letters, digits, - and _", /^[\w-]{1,64}$/);
+const timeoutMs = whole(1, timeoutMsMax);
+const permits = whole(0, permitsMax);
+const percent = fraction(0, 100);
+const keptBytes = whole(0, bodyBytesMax);
+const statuses = listOf(whole(200, 599), statusesMax);
+/** Methods without effects (RFC 9110 section 9.2.1) that carry a request worth repeating. */
+const safeMethods = ["GET", "HEAD", "OPTIONS"];
+
+/** Part of a policy that others may share by this name; without one it is the rule's own. */
+export interface Shared {
+  sharedAs: string | undefined;
+}
+
+export const cap: Reader<Omit<CapPolicy, "id"> & Shared> = (json, path) => {
+  const read = membersOr("Max", {
+    Max: permits,
+    Answer: answer,
+    RetryAfterSeconds: whole(0, retryAfterSecondsMax),
+    SharedAs: sharedName,
+  })(json, path);
+  return {
+    max: needed(read.Max, `${path}.Max`),
+    answer: read.Answer ?? "alb",
+    retryAfterSeconds: read.RetryAfterSeconds ?? 1,
+    sharedAs: read.SharedAs,
+  };
+};
+
+export const ruleTimeouts = members({ RequestMs: timeoutMs, PerTryMs: timeoutMs, IdleMs: timeoutMs });
+
+const retryOn = oneOf("connect-failure", "reset", "gateway-error", "5xx", "retriable-4xx", "unsent");
+
+/** Defaults of the waits: Envoy's, `retry_back_off`. */
+export const retry: Reader<RetryPolicy> = (json, path) => {
+  const read = membersOr("Max", {
+    Max: whole(1, retriesMax),
+    On: listOf(retryOn, 6),
+    Statuses: statuses,
+    Backoff: members({ Kind: oneOf("exponential", "fibonacci"), BaseMs: timeoutMs, MaxMs: timeoutMs }),
+    BodyBytesMax: keptBytes,
+    RetryAfterMsMax: timeoutMs,
+  })(json, path);
+  const { Kind = "exponential", BaseMs = 25, MaxMs = Math.max(250, BaseMs) } = read.Backoff ?? {};
+  if (MaxMs < BaseMs) throw refused(`${path}.Backoff`, `has a MaxMs (${MaxMs}) below its BaseMs (${BaseMs})`);
+  return {
+    on: read.On ?? (read.Statuses === undefined ? ["connect-failure", "reset", "gateway-error"] : []),
+    statuses: read.Statuses ?? [],
+    retriesMax: read.Max ?? 1,
+    backoff: { kind: Kind, baseMs: BaseMs, maxMs: MaxMs },
+    bodyBytesMax: read.BodyBytesMax ?? bodyBytesDefault,
+    ...(read.RetryAfterMsMax === undefined ? {} : { retryAfterMsMax: read.RetryAfterMsMax }),
+  };
+};
+
+const headerName = textLike("the name of a field", /^[-!#$%&'*+.^_`|~\dA-Za-z]{1,64}$/);
+const limitBy: Reader<RateLimit["by"]> = plainOr(
+  (json, path) => ({ kind: oneOf("route", "client")(json, path) }),
+  (json, path) => ({
+    kind: "header" as const,
+    name: needed(members({ Header: headerName })(json, path).Header, `${path}.Header`),
+  }),
+);
+
+const rateLimit: Reader<Omit<RateLimit, "id"> & Shared> = (json, path) => {
+  const read = membersOr("RequestsPerSecond", {
+    RequestsPerSecond: fraction(0.001, rateMax),
+    Burst: whole(0, rateMax),
+    By: limitBy,
+    Answer: answer,
+    SharedAs: sharedName,
+  })(json, path);
+  const requestsPerSecond = needed(read.RequestsPerSecond, `${path}.RequestsPerSecond`);
+  return {
+    requestsPerSecond,
+    // A second's worth at once, so that a rate is not also a demand for even spacing.
+    burst: read.Burst ?? Math.ceil(requestsPerSecond),
+    by: read.By ?? { kind: "route" },
+    answer: read.Answer ?? "native",
+    sharedAs: read.SharedAs,
+  };
+};
+export const rateLimits = listOf(rateLimit, limitsOfRuleMax);
+
+export const mirror: Reader<MirrorPolicy> = (json, path) => {
+  const read = membersOr("TargetGroupArn", {
+    TargetGroupArn: targetGroup,
+    Percent: percent,
+    Methods: listOf(textLike("a method", /^[A-Z]{1,32}$/), methodsMax),
+    BodyBytesMax: keptBytes,
+  })(json, path);
+  return {
+    clusterId: needed(read.TargetGroupArn, `${path}.TargetGroupArn`),
+    percent: read.Percent ?? 100,
+    methods: read.Methods ?? safeMethods,
+    bodyBytesMax: read.BodyBytesMax ?? bodyBytesDefault,
+  };
+};
+
+export const fallback: Reader<FallbackPolicy> = (json, path) => {
+  const read = membersOr("TargetGroupArn", {
+    TargetGroupArn: targetGroup,
+    OnError: flag,
+    Statuses: statuses,
+    BodyBytesMax: keptBytes,
+  })(json, path);
+  return {
+    clusterId: needed(read.TargetGroupArn, `${path}.TargetGroupArn`),
+    onError: read.OnError ?? true,
+    statuses: read.Statuses ?? [],
+    bodyBytesMax: read.BodyBytesMax ?? bodyBytesDefault,
+  };
+};
+
+/** Defaults: Envoy's, `overprovisioning_factor` and `healthy_panic_threshold`. */
+export const failover: Reader<FailoverPolicy> = (json, path) => {
+  const read = members({
+    TargetGroupArns: listOf(targetGroup, groupsMax),
+    OverprovisioningPercent: whole(100, 1_000),
+    PanicPercent: percent,
+  })(json, path);
+  return {
+    clusterIds: needed(read.TargetGroupArns, `${path}.TargetGroupArns`),
+    overprovisioning: read.OverprovisioningPercent ?? 140,
+    panicPercent: read.PanicPercent ?? 50,
+  };
+};
+
+/** What is not said has no limit but the edge's own. */
+export const breaker: Reader<BreakerPolicy> = (json, path) => {
+  const read = members({ Requests: permits, Retries: permits })(json, path);
+  return {
+    connectionsMax: permitsMax,
+    pendingMax: permitsMax,
+    requestsMax: read.Requests ?? permitsMax,
+    retriesMax: read.Retries ?? permitsMax,
+  };
+};
+
+/** Defaults: Envoy's, B5 of the edge research. */
+export const retryBudget: Reader<NonNullable<ClusterConfig["retryBudget"]>> = (json, path) => {
+  const read = members({ Percent: percent, Min: permits })(json, path);
+  return { percent: read.Percent ?? 20, min: read.Min ?? 3 };
+};
+
+export const groupTimeouts = members({ ConnectMs: timeoutMs });

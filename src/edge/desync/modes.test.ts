@@ -9,6 +9,7 @@ import { fieldOf } from "../raw-client.suite.ts";
 import type { DesyncMode } from "../ports.ts";
 import { guardianCases, type GuardianCase } from "./guardian.suite.ts";
 import { verdictOf, type RequestClass } from "./verdict.ts";
+import { bodyOf, bytesOf } from "./wire.suite.ts";
 
 const stage = new Stage();
 const modes: readonly DesyncMode[] = ["monitor", "defensive", "strictest"];
@@ -36,35 +37,6 @@ beforeEach(() => {
   seen.length = 0;
 });
 
-function field({ fields }: GuardianCase, name: string): string | undefined {
-  const at = fields.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
-  return at < 0 ? undefined : fields[at + 1]?.trim();
-}
-
-/** The body that the exact fields announce. */
-function bodyOf(each: GuardianCase): { sent: string; read: string } {
-  if (field(each, "transfer-encoding")?.toLowerCase().includes("chunked") === true) {
-    return { sent: "3\r\nabc\r\n0\r\n\r\n", read: "abc" };
-  }
-  const length = /^\d{1,8}/.exec(field(each, "content-length") ?? "")?.[0] ?? "0";
-  const body = "x".repeat(Number(length));
-  return { sent: body, read: body };
-}
-
-const host = "Host: a\r\n";
-
-function bytesOf(each: GuardianCase): Buffer {
-  const { method, target, version, fields } = each;
-  let lines = "";
-  for (let i = 0; i < fields.length; i += 2) {
-    // A value that ends in a line's end would end the head.
-    lines += `${fields[i]}: ${fields[i + 1]?.replace(/\r\n$/, "")}\r\n`;
-  }
-  // A case that begins with a fold is to have nothing before it.
-  lines = /^[ \t]/.test(lines) ? lines + host : host + lines;
-  return Buffer.from(`${method} ${target} ${version}\r\n${lines}\r\n${bodyOf(each).sent}`, "utf8");
-}
-
 /** The target as it may be sent on. */
 function targetOf({ target, onWire }: GuardianCase): string {
   if (target === "") return "/";
@@ -91,7 +63,9 @@ function isBlocked(each: GuardianCase, mode: DesyncMode): boolean {
 
 /** It came in the one form that it is sent on in, and is odd only for what it means. */
 function isCanonical({ reason, version, fields }: GuardianCase): boolean {
-  return reason.startsWith("Undefined") && version === "HTTP/1.1" && !fields.some((text) => /[^\t\x20-\x7e]/.test(text));
+  return (
+    reason.startsWith("Undefined") && version === "HTTP/1.1" && !fields.some((text) => /[^\t\x20-\x7e]/.test(text))
+  );
 }
 
 function fateOf(each: GuardianCase, mode: DesyncMode): Fate {

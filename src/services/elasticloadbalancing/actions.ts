@@ -3,10 +3,11 @@ import type { Action as SdkAction } from "@aws-sdk/client-elastic-load-balancing
 import type { RouteAction } from "../../edge/ports.ts";
 import type { Received } from "../../kit/handlers.ts";
 import { quotas } from "./limits.ts";
+import { describedJwtAction, jwtActionOf, type JwtAction } from "./jwt-action.ts";
 import { fault, invalid, notRun } from "./refusals.ts";
 
 /** An action as it is stored: checked, defaults filled in. */
-export type RuleAction = { order?: number } & (
+export type RuleAction = { order?: number; jwt?: JwtAction } & (
   | {
       type: "forward";
       groups: { arn: string; weight: number }[];
@@ -165,32 +166,47 @@ function actionOf(given: Given): RuleAction {
     case "fixed-response":
       return { ...fixedOf(given), ...order };
     default:
+      // Logins need a provider to log in at, and cookies of their own.
       throw notRun(`actions of type '${given.Type}'`);
   }
 }
 
-/**
- * The one action of a rule on an HTTP listener, in its stored form. AWS allows more only where one of them
- * authenticates, which needs HTTPS.
- */
+/** Actions in the order they are performed. Several must say theirs. */
+function inOrder(given: readonly Given[]): readonly Given[] {
+  if (given.length < 2) return given;
+  const orders = given.map(({ Order }) => Order);
+  if (orders.includes(undefined)) throw invalidAction("An order must be specified for each of several actions");
+  if (new Set(orders).size < orders.length) throw invalidAction("The order of each action must be unique");
+  return [...given].sort((a, b) => (a.Order ?? 0) - (b.Order ?? 0));
+}
+
+/** The actions of a rule in their stored form: what answers, and the check of a token before it. Throws in AWS's words. */
 export function routingAction(given: readonly Given[]): RuleAction {
   if (given.length === 0) throw invalid("An action must be specified");
-  const actions = given.map(actionOf);
-  const [action] = actions;
-  if (action === undefined || actions.length > 1) {
+  const checks = given.filter(({ Type }) => Type === "jwt-validation");
+  const [action, ...others] = given.filter(({ Type }) => Type !== "jwt-validation").map(actionOf);
+  if (action === undefined || others.length > 0 || inOrder(given).at(-1)?.Type === "jwt-validation") {
     throw invalidAction(
       "The actions list must contain exactly one of 'forward', 'redirect', 'fixed-response', as the last action to be performed",
     );
   }
-  return action;
+  if (checks.length > 1) throw invalidAction("The actions list can only have one action of type 'jwt-validation'");
+  const [check] = checks;
+  return check === undefined ? action : { ...action, jwt: jwtActionOf(check) };
 }
 
 /** ARNs of the target groups that an action forwards to. */
 export const groupArnsOf = (action: RuleAction): string[] =>
   action.type === "forward" ? action.groups.map(({ arn }) => arn) : [];
 
-/** An action as Describe operations show it. A single target group is shown in both forms. */
-export function describedAction(action: RuleAction): SdkAction {
+/** The actions as Describe operations show them, in their order. */
+export const describedActions = (action: RuleAction): SdkAction[] => [
+  ...(action.jwt === undefined ? [] : [describedJwtAction(action.jwt)]),
+  describedAction(action),
+];
+
+/** A single target group is shown in both forms. */
+function describedAction(action: RuleAction): SdkAction {
   const order = action.order === undefined ? {} : { Order: action.order };
   switch (action.type) {
     case "forward": {

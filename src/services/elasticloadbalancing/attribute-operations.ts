@@ -4,6 +4,7 @@ import type { Handlers } from "../../kit/handlers.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
+import { logPlaceOf } from "./access-logs.ts";
 import {
   changedAttributes,
   describedAttributes,
@@ -41,7 +42,16 @@ async function changeListener(tx: Tx, call: Call, arn: string, given: readonly A
   return shown(catalogue, attributes);
 }
 
-export function attributeOperations({ store, routing }: ElbDeps) {
+export function attributeOperations({ store, routing, accessLogs }: ElbDeps) {
+  /** Throws where the bucket that the changes name does not take logs. */
+  const checkLogs = async (arn: string, changes: readonly Attribute[], call: Call) => {
+    const row = await store.read((tx) => existingLoadBalancer(tx, call, arn));
+    const place = logPlaceOf(changedAttributes(loadBalancerAttributes(row), row.attributes, changes));
+    const before = logPlaceOf(row.attributes);
+    const same = place?.bucket === before?.bucket && place?.prefix === before?.prefix;
+    if (place !== undefined && !same) await accessLogs.check(row, place, call);
+  };
+
   return {
     async DescribeLoadBalancerAttributes(input, call) {
       const row = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
@@ -50,6 +60,7 @@ export function attributeOperations({ store, routing }: ElbDeps) {
 
     async ModifyLoadBalancerAttributes(input, call) {
       const { LoadBalancerArn, Attributes: given } = input;
+      await checkLogs(LoadBalancerArn, given, call);
       return routing.change((tx) => changeLoadBalancer(tx, call, LoadBalancerArn, given));
     },
 

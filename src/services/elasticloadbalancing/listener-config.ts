@@ -1,9 +1,10 @@
 /** A listener with its rules as the edge takes it. Pure. */
-import type { ListenerConfig, RouteConfig } from "../../edge/ports.ts";
+import type { JsonWebKey, ListenerConfig, RouteConfig } from "../../edge/ports.ts";
 import { edgeAction } from "./actions.ts";
 import { listenerArn, loadBalancerArn, ruleArn } from "./arns.ts";
 import { attributeOf, type Attributes } from "./attributes.ts";
 import { edgeCondition } from "./conditions.ts";
+import { edgeJwt } from "./jwt-action.ts";
 import { serverName } from "./lambda-target.ts";
 import { responseConfig, tlsFieldNames } from "./listener-attributes.ts";
 import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
@@ -28,7 +29,9 @@ function readerOf(row: { type: string; attributes: Attributes }) {
   return { text, isOn: (key: string) => text(key) === "true", seconds: (key: string) => Number(text(key)) * 1000 };
 }
 
-function routeConfig(rule: Rule, policies: JsonObject): RouteConfig {
+type KeysOf = (endpoint: string) => readonly JsonWebKey[];
+
+function routeConfig(rule: Rule, policies: JsonObject, keysOf: KeysOf): RouteConfig {
   const arn = ruleArn(rule);
   const rewrites = edgeRewrites(storedTransforms(rule));
   return {
@@ -36,6 +39,7 @@ function routeConfig(rule: Rule, policies: JsonObject): RouteConfig {
     conditions: rule.conditions.map(edgeCondition),
     action: edgeAction(rule.action),
     priority: rule.priority === defaultPriority ? 0 : rule.priority,
+    ...(rule.action.jwt === undefined ? {} : { jwt: edgeJwt(rule.action.jwt, keysOf) }),
     ...(rewrites === undefined ? {} : { rewrites }),
     policy: routePolicy(policies, { ...rule, arn }),
   };
@@ -47,18 +51,20 @@ export interface ListenerParts {
   /** In the order they are tried. */
   rules: readonly Rule[];
   policiesOf: (rule: Rule) => JsonObject;
+  /** Of an endpoint that a `jwt-validation` names. */
+  keysOf: KeysOf;
   /** That it binds. */
   address: string;
 }
 
 /** A listener of an application load balancer. */
-export function listenerConfig({ listener, owner, rules, policiesOf, address }: ListenerParts): ListenerConfig {
+export function listenerConfig({ listener, owner, rules, policiesOf, keysOf, address }: ListenerParts): ListenerConfig {
   const { text, isOn, seconds } = readerOf(owner);
   return {
     id: listenerArn(listener),
     address,
     port: listener.port,
-    routes: rules.map((rule) => routeConfig(rule, policiesOf(rule))),
+    routes: rules.map((rule) => routeConfig(rule, policiesOf(rule), keysOf)),
     forwarded: {
       xff: xffOf(text("routing.http.xff_header_processing.mode")),
       clientPort: isOn("routing.http.xff_client_port.enabled"),

@@ -11,7 +11,7 @@ import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
-import { describedAction, routingAction, type RuleAction } from "./actions.ts";
+import { describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
@@ -47,7 +47,7 @@ async function described(tx: ReadTx, listener: Listener): Promise<SdkListener> {
     LoadBalancerArn: ownerArn(listener),
     Port: listener.port,
     Protocol: protocolOf(listener),
-    DefaultActions: [describedAction(action)],
+    DefaultActions: describedActions(action),
   };
 }
 

@@ -14,7 +14,7 @@ const logs = (kind: string, enabled: AttributeRule): Rules => ({
 const notYet: AttributeRule = { default: "false", refuse: only(flag, "false") };
 
 const applicationRules: Rules = {
-  ...logs("access_logs", notYet),
+  ...logs("access_logs", { default: "false", refuse: flag }),
   ...logs("health_check_logs", notYet),
   "idle_timeout.timeout_seconds": { default: "60", refuse: between(1, 4000) },
   "deletion_protection.enabled": { default: "false", refuse: flag },

@@ -6,6 +6,7 @@ import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
+import { logPlaceOf, type AccessLogs } from "./access-logs.ts";
 import { keyOf, loadBalancerArn } from "./arns.ts";
 import { attributeOf, changedAttributes, type Attribute } from "./attributes.ts";
 import { arnsPerCallMax, clientTags, mergeTags, quotas } from "./limits.ts";
@@ -32,7 +33,10 @@ import {
   type LoadBalancer,
 } from "./tables.ts";
 
-export type ElbDeps = Pick<Deps, "store" | "clock" | "ids" | "edge" | "peers"> & { routing: Routing };
+export type ElbDeps = Pick<Deps, "store" | "clock" | "ids" | "edge" | "peers"> & {
+  routing: Routing;
+  accessLogs: Pick<AccessLogs, "check">;
+};
 
 export interface NewLoadBalancer {
   input: Received<CreateLoadBalancerInput>;
@@ -63,7 +67,12 @@ async function insertNew(tx: Tx, row: LoadBalancer): Promise<LoadBalancer> {
 }
 
 /** Creates a load balancer. It takes traffic from its first listener on. */
-export function loadBalancerCreation({ store, ids, clock }: Pick<ElbDeps, "store" | "ids" | "clock">) {
+export function loadBalancerCreation({
+  store,
+  ids,
+  clock,
+  accessLogs,
+}: Pick<ElbDeps, "store" | "ids" | "clock" | "accessLogs">) {
   return async ({ input, attributes = [], token }: NewLoadBalancer, call: Call): Promise<LoadBalancer> => {
     checkCreate(input);
     const type = input.Type ?? "application";
@@ -82,6 +91,8 @@ export function loadBalancerCreation({ store, ids, clock }: Pick<ElbDeps, "store
       tags: mergeTags([], input.Tags ?? []),
       token: token ?? null,
     };
+    const place = logPlaceOf(row.attributes);
+    if (place !== undefined) await accessLogs.check(row, place, call);
     return store.tx((tx) => insertNew(tx, row));
   };
 }

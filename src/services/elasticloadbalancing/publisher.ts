@@ -44,6 +44,8 @@ export interface Publisher {
    * time, and with {@link PortTaken} when `opening` is the port of a listener that could not be opened.
    */
   inForce(epoch: number, opening?: number): Promise<void>;
+  /** Applies what is stored once more: something that is not in the store has changed. */
+  refresh(): Promise<void>;
   /** Tries taken ports again, and catches up with other nodes. */
   readonly job: Job;
   stop(): Promise<void>;
@@ -74,6 +76,8 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   let inForceEpoch = -1;
   let edgeEpoch = 0;
   let failed = false;
+  /** What is in force was built from what is not so any more. */
+  let stale = false;
   let running: Promise<void> | undefined;
   let stopped = false;
 
@@ -113,6 +117,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   };
 
   const round = async () => {
+    stale = false;
     const { config, functions } = await deps.build();
     deps.functions.admit(functions);
     await apply(config);
@@ -122,12 +127,14 @@ export function createPublisher(deps: PublisherDeps): Publisher {
     for (const waiter of waiters) if (waiter.epoch <= inForceEpoch) waiter.settle();
   };
 
+  const isBehind = () => stale || [...waiters].some(({ epoch }) => epoch > inForceEpoch);
+
   const run = async () => {
     try {
       do {
         await round();
         // `stop` settles every waiter, so nobody is left to go on for.
-      } while ([...waiters].some(({ epoch }) => epoch > inForceEpoch));
+      } while (isBehind());
     } catch (cause) {
       failed = true;
       const error = asError(cause);
@@ -171,6 +178,11 @@ export function createPublisher(deps: PublisherDeps): Publisher {
       // Its own failure reaches every waiter; this promise is only kept so that `stop` can wait for it.
       void publish();
       await waited;
+    },
+    async refresh() {
+      if (stopped) return;
+      stale = true;
+      await publish();
     },
     job: {
       name: "elasticloadbalancing:routing",

@@ -1,4 +1,6 @@
 /** What AWS enforces of rules without modelling it, as a table: what is wrong, and the error it gives. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBench, createFront, must, refusal, type Bench } from "./bench.suite.ts";
 
@@ -145,6 +147,15 @@ const redirect = (RedirectConfig: Partial<NonNullable<Action["RedirectConfig"]>>
   RedirectConfig: { StatusCode: "HTTP_302", ...RedirectConfig },
 });
 
+type JwtConfig = NonNullable<Action["JwtValidationConfig"]>;
+const jwt = (config: Partial<JwtConfig>): Action => ({
+  Type: "jwt-validation",
+  JwtValidationConfig: { JwksEndpoint: "https://127.0.0.1:1/keys", Issuer: "https://idp.example.com", ...config },
+});
+const claim = (changes: Partial<NonNullable<JwtConfig["AdditionalClaims"]>[number]>): Partial<JwtConfig> => ({
+  AdditionalClaims: [{ Format: "single-string", Name: "scope", Values: ["read"], ...changes }],
+});
+
 describe("actions of a rule", () => {
   const arn = (name: string) =>
     `arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/${name}/0123456789abcdef`;
@@ -240,11 +251,109 @@ describe("actions of a rule", () => {
       action,
       "The ContentType must be one of:'text/html', 'application/json', 'application/javascript', 'text/css', 'text/plain'",
     ],
-    ...(["authenticate-oidc", "authenticate-cognito", "jwt-validation"] as const).map(
-      (Type): [Action[], string, string] => [[{ Type }], nothing, `Mikan does not run actions of type '${Type}' yet.`],
-    ),
+    [[jwt({}), ok], action, "An order must be specified for each of several actions"],
+    [
+      [
+        { ...jwt({}), Order: 1 },
+        { ...ok, Order: 1 },
+      ],
+      action,
+      "The order of each action must be unique",
+    ],
+    [
+      [
+        { ...jwt({}), Order: 2 },
+        { ...ok, Order: 1 },
+      ],
+      action,
+      "The actions list must contain exactly one of 'forward', 'redirect', 'fixed-response', as the last action to be performed",
+    ],
+    [
+      [jwt({})],
+      action,
+      "The actions list must contain exactly one of 'forward', 'redirect', 'fixed-response', as the last action to be performed",
+    ],
+    [
+      [
+        { ...jwt({}), Order: 1 },
+        { ...jwt({}), Order: 2 },
+        { ...ok, Order: 3 },
+      ],
+      action,
+      "The actions list can only have one action of type 'jwt-validation'",
+    ],
+    [
+      [
+        { Type: "jwt-validation", Order: 1 },
+        { ...ok, Order: 2 },
+      ],
+      action,
+      "For actions of type 'jwt-validation', you must specify the following fields: 'JwtValidationConfig'",
+    ],
+    ...(
+      [
+        [
+          { JwksEndpoint: "http://idp.example.com/keys" },
+          "The JWKS endpoint 'http://idp.example.com/keys' must be a full URL, including the HTTPS protocol, the domain, and the path",
+        ],
+        [{ JwksEndpoint: `https://a/${"x".repeat(256)}` }, "The 'JwksEndpoint' value is too long; the limit is '256'"],
+        [{ Issuer: "" }, "The 'Issuer' value must have between '1' and '256' characters"],
+        [claim({ Name: "exp" }), "The claim 'exp' cannot be specified because it is validated by default"],
+        [claim({ Values: [] }), "The claim 'scope' must have between '1' and '10' values"],
+        [claim({ Values: ["x".repeat(257)] }), "A value of the claim 'scope' is too long; the limit is '256'"],
+        [
+          claim({ Format: "space-separated-values", Values: ["a b"] }),
+          "A value of the claim 'scope' cannot include spaces",
+        ],
+        [
+          {
+            AdditionalClaims: Array.from({ length: 11 }, (_, i) => ({
+              Format: "single-string" as const,
+              Name: `c${i}`,
+              Values: ["v"],
+            })),
+          },
+          "A JWT validation can only have '10' additional claims",
+        ],
+      ] as const
+    ).map(([config, message]): [Action[], string, string] => [
+      [
+        { ...jwt(config), Order: 1 },
+        { ...ok, Order: 2 },
+      ],
+      nothing,
+      message,
+    ]),
+    ...(["authenticate-oidc", "authenticate-cognito"] as const).map((Type): [Action[], string, string] => [
+      [{ Type }],
+      nothing,
+      `Mikan does not run actions of type '${Type}' yet.`,
+    ]),
   ])("%j", async (actions, code, message) => {
     expect(await refusal(rule([path("/a")], actions))).toEqual({ code, message });
+  });
+
+  it("may check a token first, with the keys that the endpoint gives", async () => {
+    const keys = [{ kty: "RSA", kid: "k1", n: "AQAB", e: "AQAB" }];
+    const server = createServer((_, response) => void response.end(JSON.stringify({ keys })));
+    await new Promise<void>((resolve) => {
+      server.listen(0, "127.0.0.1", resolve);
+    });
+    const { port } = server.address() as AddressInfo;
+    const config = { JwksEndpoint: `http://127.0.0.1:${port}/keys`, ...claim({}) };
+    const actions = [
+      { ...jwt(config), Order: 1 },
+      { ...ok, Order: 2 },
+    ];
+    const { Rules } = await rule([path("/a")], actions.toReversed());
+    expect(Rules?.[0]?.Actions).toMatchObject(actions);
+    expect(bench.edge.config.listeners[0]?.routes[0]?.jwt).toEqual({
+      issuer: "https://idp.example.com",
+      keys: [{ kid: "k1", n: "AQAB", e: "AQAB" }],
+      claims: [{ name: "scope", format: "single-string", values: ["read"] }],
+    });
+    await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
+    server.close();
   });
 
   it("refuse a priority that is in use", async () => {

@@ -6,7 +6,7 @@ import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
-import { describedAction, routingAction } from "./actions.ts";
+import { describedActions, routingAction } from "./actions.ts";
 import { keyOf, ownerArn, ruleArn } from "./arns.ts";
 import { conditionsOf, describedCondition } from "./conditions.ts";
 import { forwardedGroups } from "./forwarding.ts";
@@ -39,7 +39,7 @@ export function describedRule(rule: Rule): SdkRule {
     RuleArn: ruleArn(rule),
     Priority: isDefault(rule) ? "default" : String(rule.priority),
     Conditions: rule.conditions.map(describedCondition),
-    Actions: [describedAction(rule.action)],
+    Actions: describedActions(rule.action),
     IsDefault: isDefault(rule),
     ...(isDefault(rule) ? {} : { Transforms: storedTransforms(rule).map(describedTransform) }),
   };

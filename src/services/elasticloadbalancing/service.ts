@@ -3,14 +3,15 @@ import { defineService, type Deps } from "../../kit/service.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";
 import { createFunctions } from "./functions.ts";
+import { createKeySets } from "./key-sets.ts";
 import { listenerOperations } from "./listeners.ts";
 import { loadBalancerOperations } from "./load-balancers.ts";
 import { policyOperations } from "./policy-operations.ts";
-import { createPublisher } from "./publisher.ts";
+import { createPublisher, type Publisher } from "./publisher.ts";
 import { loadBalancerResources } from "./resources.ts";
 import { createRouting } from "./routing.ts";
 import { ruleOperations } from "./rules.ts";
-import { readRouting, snapshotOf } from "./snapshot.ts";
+import { keyEndpointsIn, readRouting, snapshotOf, type SnapshotOptions } from "./snapshot.ts";
 import { migrations, readEpoch } from "./tables.ts";
 import { tagOperations } from "./tags.ts";
 import { targetGroupOperations } from "./target-groups.ts";
@@ -23,20 +24,26 @@ const sweepMs = 60_000;
 function createElasticLoadBalancing(deps: Deps) {
   const { store, edge, clock, ids, log, peers } = deps;
   const cookieKey = deps.secrets.derive("elasticloadbalancing stickiness cookies");
-  const options = {
+  const keySets = createKeySets({ clock, log, changed: () => publisher.refresh() });
+  const options: SnapshotOptions = {
+    keysOf: keySets.keysOf,
     address: listenAddress,
     ...(cookieKey === undefined ? {} : { cookieSecret: Buffer.from(cookieKey).toString("hex") }),
   };
-  const publisher = createPublisher({
+  const publisher: Publisher = createPublisher({
     edge,
     functions: createFunctions(deps),
     clock,
     log,
-    build: async () => snapshotOf(await store.read(readRouting), options),
+    async build() {
+      const rows = await store.read(readRouting);
+      await keySets.want(keyEndpointsIn(rows));
+      return snapshotOf(rows, options);
+    },
     epoch: () => store.read(readEpoch),
   });
   const accessLogs = createAccessLogs(deps);
-  const own = { store, edge, clock, ids, peers, routing: createRouting(store, publisher) };
+  const own = { store, edge, clock, ids, peers, accessLogs, routing: createRouting(store, publisher) };
   return {
     operations: {
       ...loadBalancerOperations(own),
@@ -51,6 +58,7 @@ function createElasticLoadBalancing(deps: Deps) {
     resources: loadBalancerResources(own),
     workers: [
       publisher.job,
+      keySets.job,
       accessLogs.job,
       {
         name: "elasticloadbalancing:drained",

@@ -1,5 +1,5 @@
 /** The whole routing as the edge takes it, built from the tables. */
-import type { EdgeConfig } from "../../edge/ports.ts";
+import type { EdgeConfig, JsonWebKey } from "../../edge/ports.ts";
 import { must } from "../../base/errors.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
@@ -48,6 +48,7 @@ export interface Snapshot {
 export interface SnapshotOptions {
   /** Address that listeners bind. */
   address: string;
+  keysOf: (endpoint: string) => readonly JsonWebKey[];
   /** See `EdgeConfig.cookieSecret`. */
   cookieSecret?: string;
 }
@@ -65,6 +66,10 @@ export async function readRouting(tx: ReadTx): Promise<RoutingRows> {
     policies: await tx.all<Policy>(sql`select ${policies.columns} from ${policies.name}`),
   };
 }
+
+/** The endpoints of key sets that the rules name. */
+export const keyEndpointsIn = ({ rules }: RoutingRows): string[] =>
+  rules.flatMap(({ action }) => (action.jwt === undefined ? [] : [action.jwt.endpoint]));
 
 const idOf = ({ account, region }: Place, id: string) => `${account}/${region}/${id}`;
 
@@ -99,6 +104,7 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
           owner,
           rules: rulesByListener.get(idOf(listener, listener.id)) ?? [],
           policiesOf: (rule) => policyOf("rule", rule),
+          keysOf: options.keysOf,
           address: options.address,
         });
       }),

@@ -239,7 +239,13 @@ describe("attributes", () => {
       "access_logs.s3.enabled",
       "true",
       nothing,
-      "Mikan does not run the attribute 'access_logs.s3.enabled' set to 'true' yet.",
+      "A value for 'access_logs.s3.bucket' must be specified when 'access_logs.s3.enabled' is 'true'",
+    ],
+    [
+      "connection_logs.s3.enabled",
+      "true",
+      nothing,
+      "Mikan does not run the attribute 'connection_logs.s3.enabled' set to 'true' yet.",
     ],
   ])("of a load balancer: %s = %s", async (key, value, code, message) => {
     expect(await refusal(ofLoadBalancer(key, value))).toEqual({ code, message });

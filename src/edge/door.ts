@@ -3,10 +3,12 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { pageOf } from "./answers.ts";
 import type { CompiledListener } from "./compile.ts";
-import type { ClientStream, Exchange } from "./exchange.ts";
+import type { ClientStream, Exchange, Reply } from "./exchange.ts";
 import { ClientConnection, type ConnectionOwner } from "./h1/connection.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import type { Refusal, ScannerPool } from "./h1/scan.ts";
+import type { HeadRefusal } from "./h2/request.ts";
+import { ClientSession, type SessionOwner } from "./h2/session.ts";
 import { listen } from "./port.ts";
 import type { DesyncMode } from "./ports.ts";
 import type { Handshake, HandshakeEvents, TlsFacts } from "./tls/handshake.ts";
@@ -39,7 +41,7 @@ export interface DoorConnection {
 const socketsShared = 4;
 
 /** The sockets of a listener. Before its first configuration runs it only holds who came. */
-export class Door implements ConnectionOwner {
+export class Door implements ConnectionOwner, SessionOwner {
   readonly connections = new Set<DoorConnection>();
   readonly clock: Clock;
   readonly wheel: Wheel;
@@ -90,8 +92,8 @@ export class Door implements ConnectionOwner {
     return this.#running().config.desync ?? "defensive";
   }
 
-  dispatch(connection: ClientConnection): Exchange {
-    return this.#dispatch(this.#running(), connection);
+  dispatch(client: ClientStream): Exchange {
+    return this.#dispatch(this.#running(), client);
   }
 
   refuse(connection: ClientConnection, refusal: Refusal): string {
@@ -101,6 +103,14 @@ export class Door implements ConnectionOwner {
     if (connection.report !== undefined) connection.report.refusal = refusal;
     else accessLog?.refused(connection, refusal, [connection.socket.bytesRead - connection.receivedBytes, text.length]);
     return text;
+  }
+
+  refusal(session: ClientSession, refusal: HeadRefusal): Reply {
+    const { answerer, accessLog } = this.#running();
+    const reply = answerer.reply(pageOf(refusal.status), refusal.method);
+    const sentBytes = refusal.malformed ? 0 : reply.lines.length + reply.body.length;
+    accessLog?.refused(session, refusal, [refusal.bytes, sentBytes]);
+    return reply;
   }
 
   closed(connection: DoorConnection): void {
@@ -145,6 +155,7 @@ export class Door implements ConnectionOwner {
 
   /** The protocol that the handshake settled decides what the connection is. */
   #connect(socket: Socket, tls: TlsFacts | undefined): void {
-    this.connections.add(new ClientConnection(socket, this, tls));
+    const http2 = tls?.alpn === "h2";
+    this.connections.add(http2 ? new ClientSession(socket, this, tls) : new ClientConnection(socket, this, tls));
   }
 }

@@ -1,4 +1,5 @@
 /** The head of an HTTP/2 request, checked (RFC 9113 section 8) and written as the scanner of HTTP/1.1 gives one. */
+import { verdictOf } from "../desync/verdict.ts";
 import { tokenText } from "../h1/chars.ts";
 import { field, fieldIdOf } from "../h1/fields.ts";
 import type { H1Limits } from "../h1/limits.ts";
@@ -8,7 +9,12 @@ import { spanSize, type Refusal } from "../h1/scan.ts";
 /** Why a request is not acted on. One that is malformed has no answer: its stream is reset (RFC 9113 section 8.1.1). */
 export interface HeadRefusal extends Refusal {
   malformed: boolean;
+  method: string;
+  /** Of its fields, before they were compressed. */
+  bytes: number;
 }
+
+type Why = Pick<HeadRefusal, "status" | "reason" | "malformed">;
 
 /** Pseudo-header fields, and what is gathered before the lines can be written. */
 interface Seen {
@@ -39,7 +45,7 @@ const valuePattern = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
 /** As `isTarget` of HTTP/1.1's scanner has it. */
 const pathPattern = /^(?:\/[!"$-~]*|\*)$/;
 
-export type ReadHead = { head: RequestHead } | { refusal: HeadRefusal; method: string };
+export type ReadHead = { head: RequestHead } | { refusal: HeadRefusal };
 
 /** The head of the request that `raw` (name, value, name, value ...) holds; `bare` when nothing follows it. */
 export function readRequestHead(raw: readonly string[], bare: boolean, limits: H1Limits): ReadHead {
@@ -54,21 +60,21 @@ export function readRequestHead(raw: readonly string[], bare: boolean, limits: H
     bytes: 0,
   };
   const wrong = gather(raw, seen, limits) ?? judge(seen);
-  if (wrong !== undefined) return { refusal: wrong, method: seen.method };
+  if (wrong !== undefined) return { refusal: { ...wrong, method: seen.method, bytes: seen.bytes } };
   const head = write(seen);
   const ill = readFields(head, seen, bare);
-  return ill === undefined ? { head } : { refusal: ill, method: seen.method };
+  return ill === undefined ? { head } : { refusal: { ...ill, method: seen.method, bytes: seen.bytes } };
 }
 
-function malformed(reason: string): HeadRefusal {
+function malformed(reason: string): Why {
   return { status: 400, reason, malformed: true };
 }
 
-function refused(status: number, reason: string): HeadRefusal {
+function refused(status: number, reason: string): Why {
   return { status, reason, malformed: false };
 }
 
-function gather(raw: readonly string[], seen: Seen, limits: H1Limits): HeadRefusal | undefined {
+function gather(raw: readonly string[], seen: Seen, limits: H1Limits): Why | undefined {
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
     const value = raw[i + 1] as string;
@@ -92,7 +98,7 @@ function gather(raw: readonly string[], seen: Seen, limits: H1Limits): HeadRefus
   return undefined;
 }
 
-function takePseudo(name: string, value: string, seen: Seen): HeadRefusal | undefined {
+function takePseudo(name: string, value: string, seen: Seen): Why | undefined {
   if (name === ":authority") {
     if (seen.authority !== undefined) return malformed("repeated-pseudo-field");
     seen.authority = value;
@@ -107,7 +113,7 @@ function takePseudo(name: string, value: string, seen: Seen): HeadRefusal | unde
   return undefined;
 }
 
-function judge(seen: Seen): HeadRefusal | undefined {
+function judge(seen: Seen): Why | undefined {
   const { method, scheme, path } = seen;
   if (!tokenText(method)) return malformed("bad-method");
   if (method === "CONNECT") return refused(400, "connect-not-supported");
@@ -163,7 +169,7 @@ export function linesOf(first: string, fields: readonly string[]): { text: strin
   return { text: `${text}\r\n`, spans };
 }
 
-function readFields(head: RequestHead, seen: Seen, bare: boolean): HeadRefusal | undefined {
+function readFields(head: RequestHead, seen: Seen, bare: boolean): Why | undefined {
   const { others, authority, host } = seen;
   if (head.hostText === "") return malformed("missing-host");
   if (!hostPattern.test(head.hostText)) return malformed("bad-host");
@@ -194,6 +200,11 @@ function readFields(head: RequestHead, seen: Seen, bare: boolean): HeadRefusal |
   if (bare && length > 0) return malformed("content-length-without-body");
   head.framing = length >= 0 ? "length" : bare ? "none" : "chunked";
   head.contentLength = Math.max(0, length);
+  if (!bare && (head.method === "GET" || head.method === "HEAD")) {
+    // It has its end here; but not every endpoint that speaks HTTP/1.1 looks for a body, and what it left would be next.
+    head.verdict = verdictOf("UndefinedContentLengthSemantics");
+    head.isolated = true;
+  }
   return undefined;
 }
 

@@ -7,6 +7,7 @@ import type { Stage } from "../edge.suite.ts";
 import type { ClientStream, Exchange } from "../exchange.ts";
 import { limitsOf, type H1Limits } from "../h1/limits.ts";
 import { Wheel } from "../wheel.ts";
+import type { HeadRefusal } from "./request.ts";
 import { ClientSession } from "./session.ts";
 
 export interface SessionServer {
@@ -36,7 +37,7 @@ export async function serveSessions(
       requests.push(client);
       return dispatch(client);
     },
-    refusal: ({ status }: { status: number }, method: string) => answerer.reply(pageOf(status), method),
+    refusal: (_: ClientSession, { status, method }: HeadRefusal) => answerer.reply(pageOf(status), method),
     closed: (session: ClientSession) => void sessions.delete(session),
   };
   const server = createServer((socket) => sessions.add(new ClientSession(socket, owner, undefined)));

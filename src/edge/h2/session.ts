@@ -9,7 +9,6 @@ import type { Peer } from "../../base/http.ts";
 import type { ClientStream, Exchange, Reply } from "../exchange.ts";
 import type { H1Limits } from "../h1/limits.ts";
 import { emptyRequestHead } from "../h1/request.ts";
-import type { Refusal } from "../h1/scan.ts";
 import { peerOf } from "../peer.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
 import { WheelEntry, type Wheel } from "../wheel.ts";
@@ -25,7 +24,7 @@ import {
   streamsMax,
   streamWindowBytes,
 } from "./limits.ts";
-import { readRequestHead, type ReadHead } from "./request.ts";
+import { readRequestHead, type HeadRefusal, type ReadHead } from "./request.ts";
 import { RequestStream } from "./stream.ts";
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
@@ -44,14 +43,14 @@ export interface SessionOwner {
   /** Set when the listener takes no more requests. */
   readonly ending: boolean;
   dispatch(client: ClientStream): Exchange;
-  /** The answer to a request that is understood, and still not acted on. */
-  refusal(refusal: Refusal, method: string): Reply;
+  /** The answer to a request that is not acted on; one that is malformed does not get it. */
+  refusal(session: ClientSession, refusal: HeadRefusal): Reply;
   closed(session: ClientSession): void;
 }
 
 export class ClientSession {
   readonly owner: SessionOwner;
-  readonly peer: Peer;
+  readonly client: Peer;
   readonly tls: TlsFacts | undefined;
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
@@ -68,10 +67,12 @@ export class ClientSession {
   /** @param socket whose first bytes nobody has read */
   constructor(socket: Socket, owner: SessionOwner, tls: TlsFacts | undefined) {
     this.owner = owner;
-    this.peer = peerOf(socket);
+    this.client = peerOf(socket);
     this.tls = tls;
     this.#socket = socket;
     this.#timer = new WheelEntry(() => this.#onRested());
+    // Only tls.Server takes this flag of a TLSSocket back, and node:http2 would wait for it.
+    if (tls !== undefined) Object.assign(socket, { secureConnecting: false });
     this.#session = performServerHandshake(socket, {
       settings: {
         maxConcurrentStreams: streamsMax,
@@ -146,6 +147,7 @@ export class ClientSession {
     const bare = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     const read = readRequestHead(raw, bare, owner.limits);
     if ("refusal" in read && read.refusal.malformed) {
+      owner.refusal(this, read.refusal);
       stream.on("error", () => {
         // Node reports the code that we gave.
       });
@@ -163,7 +165,7 @@ export class ClientSession {
     if ("refusal" in read) {
       const request = new RequestStream(this, stream, emptyHead, bare);
       request.touch();
-      request.reply(owner.refusal(read.refusal, read.method));
+      request.reply(owner.refusal(this, read.refusal));
       return;
     }
     const request = new RequestStream(this, stream, read.head, bare);

@@ -1,7 +1,7 @@
 /** A request of an HTTP/2 client under way: its exchange on one side, a stream of the client's session on the other. */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Headers, Peer } from "../../base/http.ts";
-import type { ClientStream, Exchange, Reply } from "../exchange.ts";
+import type { ClientStream, Exchange, Reply, RequestReport } from "../exchange.ts";
 import type { RequestHead } from "../h1/request.ts";
 import type { ResponseHead } from "../h1/response.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
@@ -9,14 +9,14 @@ import { WheelEntry } from "../wheel.ts";
 import { addLines, responseFields, trailerFields } from "./fields.ts";
 import type { ClientSession } from "./session.ts";
 
-const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_NO_ERROR } = constants;
 
 /** Where no idle timeout is set, a client that neither sends its body nor reads its answer is still given up. */
 const stallMs = 60_000;
 
 export class RequestStream implements ClientStream {
   readonly head: RequestHead;
-  readonly version = 2;
+  report: RequestReport | undefined;
   readonly #session: ClientSession;
   readonly #stream: ServerHttp2Stream;
   readonly #timer: WheelEntry;
@@ -32,6 +32,8 @@ export class RequestStream implements ClientStream {
   #trailers: Headers = [];
   #requestTrailers: Headers = [];
   #sentAtCheck = -1;
+  #receivedBytes = 0;
+  #sentBytes = 0;
   /** It was reset from here. */
   #cut = false;
 
@@ -49,7 +51,7 @@ export class RequestStream implements ClientStream {
   }
 
   get client(): Peer {
-    return this.#session.peer;
+    return this.#session.client;
   }
 
   get tls(): TlsFacts | undefined {
@@ -106,6 +108,7 @@ export class RequestStream implements ClientStream {
     const fields = [":status", String(status)];
     addLines(fields, lines);
     this.#respond(fields, body.length === 0);
+    this.#sentBytes += body.length;
     if (body.length > 0) this.#stream.end(typeof body === "string" ? Buffer.from(body, "latin1") : body);
     this.#finish();
   }
@@ -129,6 +132,7 @@ export class RequestStream implements ClientStream {
   }
 
   responseData(bytes: Buffer, start: number, end: number): void {
+    this.#sentBytes += end - start;
     if (end > start) this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
   }
 
@@ -158,12 +162,19 @@ export class RequestStream implements ClientStream {
   destroy(): void {
     this.#over = true;
     this.#exchange = undefined;
-    this.#reset(NGHTTP2_INTERNAL_ERROR);
+    this.#reset();
   }
 
-  #reset(code: number): void {
+  /** Bytes are counted as the fields and bodies have them: what compression and framing make of them is shared. */
+  #tell(): void {
+    this.report?.over(this.head.text.length + this.#receivedBytes, this.#sentBytes);
+    this.report = undefined;
+  }
+
+  /** With INTERNAL_ERROR. `close` would end the stream properly first, and a part be taken for the whole. */
+  #reset(): void {
     this.#cut = true;
-    this.#stream.close(code);
+    this.#stream.destroy(new Error("the answer has no proper end"));
   }
 
   get #open(): boolean {
@@ -172,6 +183,7 @@ export class RequestStream implements ClientStream {
 
   #respond(fields: string[], endStream: boolean): void {
     this.#waiting = undefined;
+    for (const part of fields) this.#sentBytes += part.length + 2;
     this.#stream.respond(fields, { endStream, waitForTrailers: this.#withTrailers && !endStream });
   }
 
@@ -180,6 +192,7 @@ export class RequestStream implements ClientStream {
     this.#over = true;
     this.#exchange = undefined;
     this.#pieces = [];
+    this.#tell();
     if (this.#requestDone) return;
     this.#stream.resume();
     this.#stream.close(NGHTTP2_NO_ERROR);
@@ -189,6 +202,7 @@ export class RequestStream implements ClientStream {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     this.touch();
+    this.#receivedBytes += bytes.length;
     exchange.requestData(bytes, 0, bytes.length);
     exchange.requestFlush();
   }
@@ -214,7 +228,7 @@ export class RequestStream implements ClientStream {
       if (this.#session.owner.limits.idleTimeoutMs > 0 || this.waitsForRequest) this.#exchange.idle();
     } else {
       this.#onGone("client-stalled");
-      this.#reset(NGHTTP2_CANCEL);
+      this.#reset();
     }
   }
 
@@ -226,6 +240,7 @@ export class RequestStream implements ClientStream {
 
   #onClose(): void {
     this.#onGone("client-reset");
+    this.#tell();
     this.#session.owner.wheel.remove(this.#timer);
     this.#session.streamClosed(!this.#cut && this.#stream.rstCode !== NGHTTP2_NO_ERROR);
   }

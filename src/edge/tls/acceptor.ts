@@ -24,6 +24,7 @@ export class TlsAcceptor {
   readonly #deps: AcceptorDeps;
   readonly #listener: ListenerConfig;
   readonly #tls: ListenerTls;
+  readonly #http2: boolean;
   #book: CertificateBook;
   #period: number;
 
@@ -32,13 +33,14 @@ export class TlsAcceptor {
     this.#deps = deps;
     this.#listener = listener;
     this.#tls = tls;
+    this.#http2 = listener.http2 === true;
     this.#period = ticketPeriodOf(deps.clock.now());
     this.#book = this.#newBook();
   }
 
   /** Begins the handshake on a socket that nobody has read from. Exactly one of `events` follows. */
   accept(raw: Socket, wheel: Wheel, events: HandshakeEvents): Handshake {
-    return new Handshake(raw, this.#current(), { wheel, clock: this.#deps.clock, events });
+    return new Handshake(raw, this.#current(), { wheel, clock: this.#deps.clock, events, http2: this.#http2 });
   }
 
   /** The book under the ticket keys of this hour. */

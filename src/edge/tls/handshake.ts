@@ -10,7 +10,8 @@ import { serverNameOf } from "./client-hello.ts";
 export const handshakeMsMax = 10_000;
 
 /** What ALPN offers, best first. Old clients name HTTP/1.0, and are served. */
-const protocols = ["http/1.1", "http/1.0"];
+const withHttp1 = ["http/1.1", "http/1.0"];
+const withHttp2 = ["h2", ...withHttp1];
 
 /** What the handshake of a client's connection settled. */
 export interface TlsFacts {
@@ -37,6 +38,8 @@ export interface HandshakeDeps {
   clock: Clock;
   wheel: Wheel;
   events: HandshakeEvents;
+  /** HTTP/2 is offered. */
+  http2: boolean;
 }
 
 export class Handshake {
@@ -92,7 +95,7 @@ export class Handshake {
     const socket = new TLSSocket(this.#raw, {
       isServer: true,
       secureContext: choice.context,
-      ALPNProtocols: protocols,
+      ALPNProtocols: this.#deps.http2 ? withHttp2 : withHttp1,
     });
     socket.on("error", this.#onError);
     socket.once("secure", () => {

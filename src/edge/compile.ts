@@ -10,8 +10,10 @@ import { sealOnce, type Seal } from "./balance/seal.ts";
 import { compileStickiness } from "./balance/stickiness.ts";
 import { compileTurns } from "./balance/turns.ts";
 import { Cluster, type Endpoint } from "./cluster.ts";
-import { compileGates } from "./gates.ts";
+import { compileClientGuard, clientRate, type ClientGuard } from "./clients/guard.ts";
+import { compileGates, rateGate } from "./gates.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
+import { Outcomes, type OutcomesParts } from "./outcomes.ts";
 import { compileRoutes, type Subject } from "./match.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig, EdgeConfig, EndpointConfig, ListenerConfig, RouteConfig } from "./ports.ts";
@@ -99,6 +101,8 @@ export interface CompiledListener {
   /** Index into {@link routes}, or -1. */
   readonly match: (subject: Subject) => number;
   readonly routes: readonly CompiledRoute[];
+  /** Of how many connections a client may have. */
+  readonly clients: ClientGuard | undefined;
 }
 
 export interface CompileDeps extends PlaneDeps {
@@ -111,6 +115,8 @@ export interface CompileDeps extends PlaneDeps {
   health: Int32Array;
   slots: Readonly<Record<string, readonly number[]>>;
   stats: Readonly<Record<string, SharedArrayBuffer>>;
+  /** Tells main of an endpoint whose requests fail. */
+  onOutlier: OutcomesParts["report"];
   /** See `balance/turns.ts`. */
   turns: SharedArrayBuffer;
   /** The number of this worker. */
@@ -140,11 +146,13 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
   const slots = must(deps.slots[config.id], `the slots of cluster ${config.id}`);
   const endpoints = config.endpoints.map((endpoint, index): Endpoint => {
     const slot = must(slots[index], `the slot of endpoint ${endpoint.id}`);
-    if (endpoint.kind === "function") return { ...endpoint, slot };
+    const watched = watchOutcomes(config, slot, deps);
+    if (endpoint.kind === "function") return { ...endpoint, slot, ...watched };
     return {
       kind: "address",
       id: endpoint.id,
       slot,
+      ...watched,
       upstream: deps.upstream(config, endpoint),
     };
   });
@@ -160,10 +168,18 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
   });
 }
 
+/** Counts how requests end, for those clusters whose endpoints are judged by it. */
+function watchOutcomes({ outlier: policy, balance }: ClusterConfig, slot: number, deps: CompileDeps) {
+  if (policy === undefined && balance !== "weighted-random") return {};
+  return { outcomes: new Outcomes({ board: deps.health, slot, policy, report: deps.onOutlier }) };
+}
+
 function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: CompileDeps): CompiledListener {
   const { clock, dateText, newTraceId, log, epoch } = deps;
   const serverName = config.response?.hideServer === true ? undefined : config.serverName;
   const setFields = compileSetFields(config.response);
+  const rate = clientRate(config);
+  const clientGates = rate === undefined ? [] : [rateGate(rate, deps)];
   return {
     config,
     plane: { clock, dateText, newTraceId, log },
@@ -190,10 +206,11 @@ function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: Comp
         : new TlsAcceptor(config, config.tls, { clock, contexts: deps.contexts, ticketSecret: deps.ticketSecret }),
     accessLog:
       config.accessLog === true ? new AccessLog(config, { clock, newTraceId, batches: deps.accessLogs }) : undefined,
+    clients: compileClientGuard(config, deps),
     match: compileRoutes(config.routes),
     routes: config.routes.map((route) => ({
       config: route,
-      gates: compileGates(route, deps),
+      gates: [...clientGates, ...compileGates(route, deps)],
       ...(route.rewrites === undefined ? {} : { rewrite: compileRewrites(route.rewrites) }),
       action: compileAction(route, config, choices),
       resilience: compileResilience(route, choices.clusters, { ...deps, random: Math.random }),

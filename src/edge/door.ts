@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { pageOf } from "./answers.ts";
+import type { Shed, ShedReason } from "./clients/sheds.ts";
 import type { CompiledListener } from "./compile.ts";
 import type { ClientStream, Exchange, Reply } from "./exchange.ts";
 import { ClientConnection, type ConnectionOwner } from "./h1/connection.ts";
@@ -18,6 +19,9 @@ import type { Wheel } from "./wheel.ts";
 export type Dispatch = (listener: CompiledListener, client: ClientStream) => Exchange;
 
 export interface DoorDeps {
+  /** The worker holds too much for slow clients. */
+  pressure: { readonly high: boolean };
+  shed: Shed;
   clock: Clock;
   wheel: Wheel;
   scanners: ScannerPool;
@@ -28,6 +32,8 @@ const { connectionsMax } = limitsOf("public");
 
 /** A client's connection, whatever protocol it speaks. */
 export interface DoorConnection {
+  /** Bytes that lie here because somebody is slow. */
+  readonly heldBytes?: number;
   /** A connection at rest closes, another after what it has under way. */
   end(): void;
   /** Closes at once. */
@@ -52,6 +58,8 @@ export class Door implements ConnectionOwner, SessionOwner {
   /** Since the door opened. */
   handshakesFailed = 0;
   readonly #dispatch: Dispatch;
+  readonly #pressure: DoorDeps["pressure"];
+  readonly #shed: Shed;
   readonly #servers: Server[] = [];
   readonly #waiting: Socket[] = [];
   readonly #handshakes = new Set<Handshake>();
@@ -67,8 +75,10 @@ export class Door implements ConnectionOwner, SessionOwner {
     },
   };
 
-  constructor({ clock, wheel, scanners, dispatch }: DoorDeps) {
+  constructor({ clock, wheel, scanners, dispatch, pressure, shed }: DoorDeps) {
     this.#dispatch = dispatch;
+    this.#pressure = pressure;
+    this.#shed = shed;
     this.clock = clock;
     this.wheel = wheel;
     this.scanners = scanners;
@@ -147,10 +157,18 @@ export class Door implements ConnectionOwner, SessionOwner {
 
   #accept(socket: Socket): void {
     const here = this.connections.size + this.#waiting.length + this.#handshakes.size;
-    if (here >= connectionsMax) socket.destroy();
+    if (here >= connectionsMax) this.#turnAway(socket, "connections");
+    else if (this.#pressure.high) this.#turnAway(socket, "memory");
     else if (this.listener === undefined) this.#waiting.push(socket);
+    else if (this.listener.clients?.(socket) === false) this.#turnAway(socket, "client-connections");
     else if (this.listener.tls === undefined) this.#connect(socket, undefined);
     else this.#handshakes.add(this.listener.tls.accept(socket, this.wheel, this.#handshakeEvents));
+  }
+
+  /** There is no room for it; it is closed, which costs less than an answer. */
+  #turnAway(socket: Socket, reason: ShedReason): void {
+    socket.destroy();
+    this.#shed(reason);
   }
 
   /** The protocol that the handshake settled decides what the connection is. */

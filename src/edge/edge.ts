@@ -5,12 +5,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createTurns } from "./balance/turns.ts";
+import type { ShedCounts } from "./clients/sheds.ts";
 import { placeOf } from "./compile.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
 import { createProber } from "./health.ts";
 import { sizeOf, type AccessLogMessage } from "./access-log/batches.ts";
 import type { FromWorker, PrepareMessage } from "./messages.ts";
+import { createOutlierDetector } from "./outlier.ts";
 import { listen, PortInUseError } from "./port.ts";
 import type { Probe } from "./probes/probe.ts";
 import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig } from "./ports.ts";
@@ -33,6 +35,8 @@ export interface EdgeOptions {
     /** How long each worker sits on a configuration before it runs it. */
     swapDelayMs?: (worker: number) => number;
     probe?: Probe;
+    /** Bytes a worker may hold for slow clients. */
+    heldBytesMax?: number;
     /** A worker that gets a request for this target dies. */
     dieOn?: string;
   };
@@ -57,13 +61,14 @@ class MainEdge implements Edge {
   readonly #crew;
   readonly #functions;
   readonly #prober;
+  readonly #outliers;
   readonly #size: number;
   readonly #limitMs: number;
   #applied: EdgeConfig | undefined;
   #slots: Record<string, number[]> = {};
   /** By cluster: a block per worker. */
   #stats = new Map<string, SharedArrayBuffer[]>();
-  readonly #pools = createPools();
+  readonly #pools;
   readonly #turns = createTurns();
   /** Where the configuration brings none. */
   readonly #cookieSecret = randomBytes(32).toString("hex");
@@ -83,11 +88,24 @@ class MainEdge implements Edge {
     this.#options = options;
     this.#size = sharesPorts ? Math.max(1, options.workers) : 1;
     this.#limitMs = options.applyMsMax ?? applyMsMaxDefault;
+    this.#pools = createPools(this.#size);
     this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
     const ticketSecret = randomBytes(32);
     const { check: call } = this.#functions;
-    this.#prober = createProber({ clock, log, call, ...(testing?.probe === undefined ? {} : { probe: testing.probe }) });
+    this.#prober = createProber({
+      clock,
+      log,
+      call,
+      passed: (slot) => this.#outliers.passed(slot),
+      ...(testing?.probe === undefined ? {} : { probe: testing.probe }),
+    });
+    this.#outliers = createOutlierDetector({
+      clock,
+      log,
+      board: new Int32Array(this.#prober.memory),
+      ejections: metrics.counter("edge_outlier_ejections"),
+    });
     this.#crew = createCrew({
       size: this.#size,
       clock,
@@ -99,6 +117,7 @@ class MainEdge implements Edge {
         reusePort: sharesPorts,
         ticketSecret,
         swapDelayMs: testing?.swapDelayMs?.(index) ?? 0,
+        ...(testing?.heldBytesMax === undefined ? {} : { heldBytesMax: testing.heldBytesMax }),
         ...(testing?.dieOn === undefined ? {} : { dieOn: testing.dieOn }),
       }),
       received: (member, message) => this.#received(member, message),
@@ -146,6 +165,7 @@ class MainEdge implements Edge {
     this.#closed = true;
     await this.#queue;
     this.#prober.close();
+    this.#outliers.close();
     const { members } = this.#crew;
     const closed = Promise.all(
       members.map(
@@ -201,6 +221,7 @@ class MainEdge implements Edge {
     }
     this.#applied = config;
     this.#slots = slots;
+    this.#outliers.watch(config, slots);
     const live = new Set(config.clusters.map(({ id }) => id));
     for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
     this.#makeStats(config);
@@ -279,6 +300,9 @@ class MainEdge implements Edge {
           message.portInUse === undefined ? new Error(message.message) : new PortInUseError(message.portInUse),
         );
         break;
+      case "outlier":
+        this.#outliers.report(message.slot, message.cause);
+        break;
       case "retired":
         this.#oldEpochs.get(member.index)?.delete(message.epoch);
         this.#settle();
@@ -296,6 +320,9 @@ class MainEdge implements Edge {
         this.#takeAccessLog(message);
         member.post({ kind: "accessLogTaken", size: sizeOf(message) });
         break;
+      case "shed":
+        this.#takeSheds(member.index, message.counts);
+        break;
       case "closed":
         this.#whenClosed.get(member.index)?.();
         break;
@@ -308,6 +335,12 @@ class MainEdge implements Edge {
     if (dropped === 0) return;
     this.#options.metrics.counter("edge_access_log_dropped").add(dropped);
     this.#options.log.warn("lines of access logs were dropped: they came faster than they are taken", { dropped });
+  }
+
+  #takeSheds(worker: number, counts: ShedCounts): void {
+    const { metrics, log } = this.#options;
+    for (const [reason, count] of Object.entries(counts)) metrics.counter("edge_shed", { reason }).add(count);
+    log.warn("the edge turned clients away", { worker, ...counts });
   }
 
   #lost(index: number): void {

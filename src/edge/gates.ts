@@ -29,7 +29,7 @@ export function compileGates({ policy, jwt }: RouteConfig, deps: GateDeps): Gate
 }
 
 /** So many requests in a second over all workers, of the route, or of each client or each value of a field. */
-function rateGate(limit: RateLimit, { clock, permits }: GateDeps): Gate {
+export function rateGate(limit: RateLimit, { clock, permits }: GateDeps): Gate {
   const memory = must(permits[ratePool(limit)], `the buckets of rate limit ${limit.id}`);
   const buckets = new Buckets(memory, limit);
   const keyOf = rateKeyOf(limit.by);

@@ -2,6 +2,8 @@
 import type { Peer } from "../base/http.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { AccessLogMessage } from "./access-log/batches.ts";
+import type { ShedCounts } from "./clients/sheds.ts";
+import type { OutlierCause } from "./outcomes.ts";
 import type { EdgeConfig } from "./ports.ts";
 
 /** What a worker is started with. */
@@ -15,6 +17,8 @@ export interface WorkerStart {
   ticketSecret: Uint8Array;
   /** For tests: how long this worker sits on a configuration before it runs it. */
   swapDelayMs: number;
+  /** For tests; see `clients/pressure.ts`. */
+  heldBytesMax?: number;
   /** For tests: the target of a request that ends this worker. */
   dieOn?: string;
 }
@@ -74,10 +78,13 @@ export type FromWorker =
   | { kind: "prepared"; round: number }
   | { kind: "refused"; round: number; message: string; portInUse?: number }
   | { kind: "running"; round: number; epoch: number }
+  /** Requests to the endpoint at `slot` fail; see `outcomes.ts`. */
+  | { kind: "outlier"; slot: number; cause: OutlierCause }
   /** No request of this epoch is under way any more, nor will be. */
   | { kind: "retired"; epoch: number }
   | CallMessage
   | { kind: "callOff"; call: number; reason: string }
   | AccessLogMessage
+  | { kind: "shed"; counts: ShedCounts }
   | { kind: "log"; level: LogLevel; message: string; fields: LogFields }
   | { kind: "closed" };

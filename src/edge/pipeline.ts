@@ -3,8 +3,8 @@
  * force (`compile.ts`); what is left is read here in the order in which it happens:
  *
  * 1. The head was scanned and understood strictly (`h1/`), or the connection has ended with a refusal.
- * 2. The route: the first whose conditions all hold.
- * 3. Its gates, in order: each may refuse.
+ * 2. Refused at once where the worker already holds all that it may for slow clients.
+ * 3. The route: the first whose conditions all hold; and its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
  * 5. The cluster by weight, and host and URL as its endpoints are to see them.
  * 6. On a route with policies (timeouts, retries, fallback, mirror) what follows is done for each try of the request
@@ -15,6 +15,7 @@
  */
 import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Shed } from "./clients/sheds.ts";
 import type { CompiledListener } from "./compile.ts";
 import type { ClientStream, Exchange } from "./exchange.ts";
 import type { Upstream } from "./pool.ts";
@@ -27,11 +28,18 @@ import { protocolsWanted, TunnelExchange, wantsWebSocket } from "./tunnel.ts";
 /** What the worker has for all requests. */
 export interface PipelineDeps {
   calls: CallLink;
+  /** See `clients/pressure.ts`. */
+  pressure: { readonly high: boolean };
+  shed: Shed;
 }
 
 /** From a request to what answers it. */
 export function handle(deps: PipelineDeps, listener: CompiledListener, client: ClientStream): Exchange {
   const request = new RequestRecord(listener, client);
+  if (deps.pressure.high) {
+    deps.shed("memory");
+    return request.refuse(503, "overloaded");
+  }
   const route = listener.routes[listener.match(request)];
   if (route === undefined) return request.refuse(503, "no-route");
   request.route = route;

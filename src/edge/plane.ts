@@ -2,13 +2,16 @@
 import type { Ids } from "../base/ids.ts";
 import type { Batches } from "./access-log/batches.ts";
 import type { CallLink } from "./call.ts";
+import { Pressure } from "./clients/pressure.ts";
+import type { Shed } from "./clients/sheds.ts";
 import { compileConfig, Epoch, type AddressEndpoint, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
 import { limitsOf } from "./h1/limits.ts";
 import { ScannerPool } from "./h1/scan.ts";
 import { createDateText } from "./h1/status.ts";
 import type { PrepareMessage } from "./messages.ts";
-import { handle } from "./pipeline.ts";
+import type { OutcomesParts } from "./outcomes.ts";
+import { handle, type PipelineDeps } from "./pipeline.ts";
 import { Upstream } from "./pool.ts";
 import type { ClusterConfig, ClusterTls } from "./ports.ts";
 import { ContextStore } from "./tls/contexts.ts";
@@ -27,7 +30,11 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   ticketSecret: Uint8Array;
   calls: CallLink;
   accessLogs: Batches;
+  shed: Shed;
+  onOutlier: OutcomesParts["report"];
   onRetired(epoch: number): void;
+  /** For tests; see `clients/pressure.ts`. */
+  heldBytesMax: number | undefined;
   /** For tests: the target of a request that throws where nothing catches. */
   dieOn: string | undefined;
 }
@@ -53,6 +60,7 @@ export class DataPlane {
   readonly #replays: ReplayMemory = { bytes: 0 };
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytesMax);
   readonly #doorDeps: DoorDeps;
+  readonly #pressure: Pressure;
   #doors = new Map<string, Door>();
   readonly #stopped = new Set<Door>();
   #upstreams = new Map<string, Upstream>();
@@ -66,13 +74,23 @@ export class DataPlane {
     const { clock, log } = options;
     this.options = options;
     this.wheel = new Wheel(clock);
+    this.#pressure = new Pressure({
+      clock,
+      held: () => this.#heldBytes(),
+      ...(options.heldBytesMax === undefined ? {} : { bytesMax: options.heldBytesMax }),
+      changed: (high, bytes) =>
+        log("warn", high ? "requests are refused: clients are too slow" : "requests are let in again", { bytes }),
+    });
+    const pipeline: PipelineDeps = { calls: options.calls, pressure: this.#pressure, shed: options.shed };
     this.#doorDeps = {
       clock,
+      pressure: this.#pressure,
+      shed: options.shed,
       wheel: this.wheel,
       scanners: this.scanners,
       dispatch: (listener, client) => {
         if (client.head.target === this.options.dieOn) throw new Error("this worker was told to die");
-        return handle(this.options, listener, client);
+        return handle(pipeline, listener, client);
       },
     };
     this.#deps = {
@@ -97,8 +115,21 @@ export class DataPlane {
       drainMs.set(key, cluster.drainMs);
       return found;
     };
-    const { health, worker, ticketSecret, accessLogs } = this.options;
-    const shared = { wheel: this.wheel, replays: this.#replays, health, worker, accessLogs, slots, stats, permits, turns, contexts, ticketSecret };
+    const { health, onOutlier, worker, ticketSecret, accessLogs } = this.options;
+    const shared = {
+      wheel: this.wheel,
+      replays: this.#replays,
+      health,
+      onOutlier,
+      worker,
+      accessLogs,
+      slots,
+      stats,
+      permits,
+      turns,
+      contexts,
+      ticketSecret,
+    };
     const listeners = compileConfig(config, { ...this.#deps, ...shared, epoch, upstream });
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };
@@ -159,9 +190,19 @@ export class DataPlane {
     });
     await empty;
     timer.cancel();
+    this.#pressure.close();
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();
     this.wheel.close();
     this.options.accessLogs.flush();
+  }
+
+  #heldBytes(): number {
+    let bytes = 0;
+    for (const door of [...this.#doors.values(), ...this.#stopped]) {
+      for (const { heldBytes } of door.connections) bytes += heldBytes ?? 0;
+    }
+    for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) bytes += upstream.heldBytes;
+    return bytes;
   }
 
   #newUpstream(host: string, port: number, tls: ClusterTls | undefined, contexts: ContextStore): Upstream {

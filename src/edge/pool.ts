@@ -117,6 +117,13 @@ export class Upstream {
     });
   }
 
+  /** Bytes that the endpoint has not taken yet. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const { socket } of this.#all) bytes += socket.writableLength;
+    return bytes;
+  }
+
   /** No connection is left. */
   get empty(): boolean {
     return this.#all.size === 0;

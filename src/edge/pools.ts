@@ -1,5 +1,7 @@
 /** Memory that all workers share for the limits of a configuration, on the main thread: made, grown, and forgotten. */
 import { randomBytes } from "node:crypto";
+import { censusMemory, emptyCensus } from "./clients/census.ts";
+import { censusPool, clientRate } from "./clients/guard.ts";
 import { Bug } from "../base/errors.ts";
 import { mirrorMemory, readMirror } from "./mirror-counts.ts";
 import { growPermits, permitMemory, Permits, returnPermits } from "./permits.ts";
@@ -36,6 +38,7 @@ type Wanted =
   | { kind: "permits"; max: number }
   | { kind: "count" }
   | { kind: "buckets"; keyed: boolean }
+  | { kind: "census" }
   | { kind: "mirror" };
 
 interface Pool {
@@ -43,7 +46,8 @@ interface Pool {
   memory: SharedArrayBuffer;
 }
 
-export function createPools(): Pools {
+/** For so many workers. */
+export function createPools(workers: number): Pools {
   const pools = new Map<string, Pool>();
   let former = new Set<string>();
   return {
@@ -51,7 +55,7 @@ export function createPools(): Pools {
       const all: Record<string, SharedArrayBuffer> = {};
       for (const [name, wanted] of wantedBy(config)) {
         let pool = pools.get(name);
-        if (pool === undefined) pools.set(name, (pool = { kind: wanted.kind, memory: memoryOf(wanted) }));
+        if (pool === undefined) pools.set(name, (pool = { kind: wanted.kind, memory: memoryOf(wanted, workers) }));
         if (wanted.kind === "permits") growPermits(pool.memory, wanted.max);
         all[name] = pool.memory;
       }
@@ -68,6 +72,7 @@ export function createPools(): Pools {
       for (const { kind, memory } of pools.values()) {
         if (kind === "permits") returnPermits(memory, worker);
         else if (kind === "count") clearCount(memory, worker);
+        else if (kind === "census") emptyCensus(memory, worker);
       }
     },
     mirrored(clusterId) {
@@ -77,7 +82,7 @@ export function createPools(): Pools {
   };
 }
 
-function memoryOf(wanted: Wanted): SharedArrayBuffer {
+function memoryOf(wanted: Wanted, workers: number): SharedArrayBuffer {
   switch (wanted.kind) {
     case "permits":
       return permitMemory(wanted.max);
@@ -85,6 +90,8 @@ function memoryOf(wanted: Wanted): SharedArrayBuffer {
       return countMemory();
     case "buckets":
       return bucketMemory(wanted.keyed, randomBytes(8).readBigInt64LE());
+    case "census":
+      return censusMemory(workers);
     case "mirror":
       return mirrorMemory();
     default:
@@ -113,6 +120,11 @@ function wantedBy(config: EdgeConfig): Map<string, Wanted> {
     guarded(id);
     permits(breakerPool("requests", id), breaker.requestsMax);
     permits(breakerPool("retries", id), breaker.retriesMax);
+  }
+  for (const listener of config.listeners) {
+    if (listener.clients?.connectionsMax !== undefined) wanted.set(censusPool(listener.id), { kind: "census" });
+    const rate = clientRate(listener);
+    if (rate !== undefined) wanted.set(ratePool(rate), { kind: "buckets", keyed: true });
   }
   for (const { action, policy } of config.listeners.flatMap(({ routes }) => routes)) {
     if (policy?.cap !== undefined) permits(capPool(policy.cap.id), policy.cap.max);

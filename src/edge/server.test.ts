@@ -282,6 +282,23 @@ describe("time", () => {
     expect(raw.closed).toBe(true);
   });
 
+  it("gives up a body of known length that comes by the byte, and one that does not come", async () => {
+    const clock = new FakeClock();
+    const server = await serve(echo, { bytesPerSecondMin: 240, progressMs: 30_000, idleTimeoutMs: 60_000 }, clock);
+    const [steady, slow] = [client(server), client(server)];
+    for (const raw of [steady, slow]) raw.send(post("Content-Length: 100000", "x"));
+    for (let i = 0; i < 4 && !slow.closed; i += 1) {
+      steady.send("x".repeat(10_000));
+      slow.send("x");
+      await tick();
+      await clock.advance(20_000);
+    }
+    await slow.all();
+    expect([slow.closed, steady.closed]).toEqual([true, false]);
+    steady.send("x".repeat(100_000));
+    expect((await steady.response()).status).toBe(200);
+  });
+
   it("lets a handler take its time where no idle timeout is set", async () => {
     const clock = new FakeClock();
     let release = () => {};

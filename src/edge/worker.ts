@@ -5,6 +5,7 @@ import { asError, errorCode, must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
 import { Batches } from "./access-log/batches.ts";
 import type { CallLink, CallOutcome } from "./call.ts";
+import { createSheds } from "./clients/sheds.ts";
 import type { FromWorker, PrepareMessage, ToWorker, WorkerStart } from "./messages.ts";
 import { DataPlane } from "./plane.ts";
 import { PortInUseError } from "./port.ts";
@@ -67,9 +68,12 @@ const plane = new DataPlane({
   reusePort: start.reusePort,
   ticketSecret: start.ticketSecret,
   dieOn: start.dieOn,
+  heldBytesMax: start.heldBytesMax,
   calls: calls.link,
   accessLogs,
+  shed: createSheds(systemClock, (counts) => post({ kind: "shed", counts })),
   log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),
+  onOutlier: (slot, cause) => post({ kind: "outlier", slot, cause }),
   onRetired: (epoch) => post({ kind: "retired", epoch }),
 });
 

@@ -79,6 +79,9 @@ export class ClientConnection implements BodySink, ClientStream {
   #sentBefore = 0;
   #sentAtCheck = 0;
   #armedMs = 0;
+  /** Looks at the progress of a body that does not come at once. */
+  #bodyTimer: WheelEntry | undefined;
+  #bodyAtCheck = 0;
   /** Of the answer that {@link respond} began. */
   #framing: ClientFraming = "none";
   #goesOn = false;
@@ -121,6 +124,11 @@ export class ClientConnection implements BodySink, ClientStream {
     // A body that nobody reads is dropped, if it is known to be short; else the answer is the connection's last.
     const readable = this.#requestDone || this.#body.left <= limits.drainBytesMax;
     return this.#keepAlive && this.head.keepAlive && readable && !ending;
+  }
+
+  /** Bytes that lie here: of a head that is not complete, of the next request, and what the client has not taken yet. */
+  get heldBytes(): number {
+    return this.socket.writableLength + (this.#held?.length ?? 0) + (this.#scanner?.heldBytes ?? 0);
   }
 
   /** No request is under way, and none has begun to come. */
@@ -252,6 +260,24 @@ export class ClientConnection implements BodySink, ClientStream {
       if (next === undefined && rest !== undefined && this.#mode === "active") this.#hold(rest);
     }
     this.#consuming = false;
+    if (!this.#requestDone && this.#mode === "active") this.#watchBody();
+  }
+
+  #watchBody(): void {
+    const { limits, wheel, clock } = this.#owner;
+    if (limits.bytesPerSecondMin === 0 || this.#body.framing !== "length") return;
+    this.#bodyTimer ??= new WheelEntry(() => this.#onBodyDue());
+    if (this.#bodyTimer.dueMs === 0) wheel.set(this.#bodyTimer, clock.monotonicMs(), limits.progressMs);
+  }
+
+  #onBodyDue(): void {
+    if (this.#mode !== "active" || this.#requestDone || this.#exchange === undefined) return;
+    const { limits } = this.#owner;
+    const came = this.#bodyBytes - this.#bodyAtCheck;
+    this.#bodyAtCheck = this.#bodyBytes;
+    // Held back, it is not the client that is slow.
+    if (this.#backpressed || came >= (limits.bytesPerSecondMin * limits.progressMs) / 1000) this.#watchBody();
+    else this.#exchange.idle();
   }
 
   /** Reads as far as one request under way allows; gives what is left. */
@@ -322,6 +348,8 @@ export class ClientConnection implements BodySink, ClientStream {
     this.responseBegun = false;
     this.#drainedBytes = 0;
     this.#bodyBytes = 0;
+    this.#bodyAtCheck = 0;
+    if (this.#bodyTimer !== undefined) owner.wheel.set(this.#bodyTimer, 0, 0);
     this.#sentBefore = this.out.sent;
     this.#body.begin(head.framing, head.contentLength, owner.scanners, owner.limits);
     this.#requestDone = this.#body.done;
@@ -445,10 +473,17 @@ export class ClientConnection implements BodySink, ClientStream {
     this.#owner.wheel.set(this.#timer, this.#owner.clock.monotonicMs(), delayMs);
   }
 
+  /** What was sent since the last look is enough. */
+  #takesAnswer(): boolean {
+    const sent = this.socket.bytesWritten - this.socket.writableLength;
+    const taken = sent - this.#sentAtCheck;
+    this.#sentAtCheck = sent;
+    return taken >= Math.max(1, (this.#owner.limits.bytesPerSecondMin * this.#armedMs) / 1000);
+  }
+
   #onTimer(): void {
     // Bytes that go out are progress too, and the socket alone knows of them.
-    if (this.socket.writableLength > 0 && this.socket.bytesWritten - this.socket.writableLength !== this.#sentAtCheck) {
-      this.#sentAtCheck = this.socket.bytesWritten - this.socket.writableLength;
+    if (this.socket.writableLength > 0 && this.#takesAnswer()) {
       this.#arm(this.#armedMs);
       return;
     }
@@ -491,6 +526,7 @@ export class ClientConnection implements BodySink, ClientStream {
     if (this.#scanner !== undefined) this.#owner.scanners.give(this.#scanner);
     this.#scanner = undefined;
     this.#owner.wheel.remove(this.#timer);
+    if (this.#bodyTimer !== undefined) this.#owner.wheel.remove(this.#bodyTimer);
     this.#owner.closed(this);
   }
 }

@@ -22,6 +22,13 @@ export interface H1Limits {
   headTimeoutMs: number;
   /** A connection with a request under way is closed after this long without a byte; 0: never. */
   idleTimeoutMs: number;
+  /**
+   * A client that takes its answer, or sends a body of known length, slower than this is given up; 0: never. A body of
+   * unknown length may be a stream with nothing to say. Kestrel's default.
+   */
+  bytesPerSecondMin: number;
+  /** A body's progress is looked at this often; an answer's once in an idle timeout. */
+  progressMs: number;
   /** A connection that rests between requests is closed after this long. */
   keepAliveTimeoutMs: number;
   /** Bytes of a request body that nobody wants which are read and dropped so that the connection can go on. */
@@ -49,6 +56,8 @@ const common: H1Limits = {
   chunkExtensionBytesMax: 16 * 1024,
   headTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
+  bytesPerSecondMin: 0,
+  progressMs: 30_000,
   keepAliveTimeoutMs: 65_000,
   drainBytesMax: 256 * 1024,
   lingerMs: 2_000,
@@ -57,7 +66,7 @@ const common: H1Limits = {
 };
 
 const byClass: Record<ListenerClass, Partial<H1Limits>> = {
-  public: { fieldsTooLargeStatus: 400 },
+  public: { fieldsTooLargeStatus: 400, bytesPerSecondMin: 240 },
   // An API call may take long to answer (a long poll, an invocation): its own deadline ends it, not silence.
   api: { idleTimeoutMs: 0 },
   runtime: { idleTimeoutMs: 0, headTimeoutMs: 60_000, keepAliveTimeoutMs: 3_600_000 },

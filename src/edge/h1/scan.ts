@@ -95,6 +95,11 @@ export class HeadScanner {
     this.#limits = limits;
   }
 
+  /** Bytes kept of a head that is not complete. */
+  get heldBytes(): number {
+    return this.#carry?.length ?? 0;
+  }
+
   /** Starts a new head. */
   reset(kind: ScanKind, limits: ScanLimits): void {
     this.#kind = kind;

@@ -23,11 +23,15 @@ const limits = {
   fieldsMax: 12,
 };
 
-/** A request as it was understood, or why it was not. */
-export type Reading =
-  | { refusal: Refusal }
-  | { more: true }
-  | { head: Omit<RequestHead, "spans" | "text" | "count">; sent: string; end: number; isolated: boolean };
+/** A request as it was understood, and as it is sent on. */
+export interface Sent {
+  head: Omit<RequestHead, "spans" | "text" | "count">;
+  sent: string;
+  end: number;
+  isolated: boolean;
+}
+
+export type Reading = { refusal: Refusal } | { more: true } | Sent;
 
 /** Pieces of memory that hold other things around what was read: who reads beyond, reads poison. */
 function pieces(bytes: Buffer, cuts: readonly number[]): { buffer: Buffer; start: number; end: number }[] {
@@ -61,7 +65,7 @@ export function read(bytes: Buffer, cuts: readonly number[], mode: DesyncMode): 
   const body = new BodyReader();
   let doubt: DoubtfulHead | undefined;
   let sent = "";
-  let whole: Omit<RequestHead, "spans" | "text" | "count"> | undefined;
+  let whole: Sent["head"] | undefined;
   let end = 0;
   const sink = {
     bodyData(data: Buffer, from: number, to: number) {
@@ -113,12 +117,13 @@ export function read(bytes: Buffer, cuts: readonly number[], mode: DesyncMode): 
 /** What chunks there were is no part of the meaning. */
 export function meaningOf(reading: Reading): unknown {
   if (!("sent" in reading)) return reading;
-  return { ...reading, sent: reading.sent.slice(0, reading.sent.indexOf("\r\n\r\n")), body: bodyOf(reading) };
+  return { ...reading, sent: reading.sent.slice(0, reading.sent.indexOf("\r\n\r\n")), body: framedBody(reading) };
 }
 
-function bodyOf(reading: Extract<Reading, { sent: string }>): string {
+/** The payload, and behind a bar what trailers there are. */
+function framedBody(reading: Sent): string {
   const start = reading.sent.indexOf("\r\n\r\n") + 4;
-  if (reading.head.framing !== "chunked") return reading.sent.slice(start);
+  if (reading.head.framing !== "chunked") return `${reading.sent.slice(start)}|`;
   let body = "";
   for (let at = start; ;) {
     const lineEnd = reading.sent.indexOf("\r\n", at);
@@ -127,6 +132,10 @@ function bodyOf(reading: Extract<Reading, { sent: string }>): string {
     body += reading.sent.slice(lineEnd + 2, lineEnd + 2 + size);
     at = lineEnd + 4 + size;
   }
+}
+
+export function payloadOf(reading: Sent): string {
+  return framedBody(reading).replace(/\|[^|]*$/, "");
 }
 
 /** Throws where what goes to an endpoint is not read there as it was meant, by our own strict scanner. */
@@ -241,8 +250,7 @@ export function holds({ bytes, cuts, mode }: { bytes: Buffer; cuts: readonly num
 export async function agrees(llhttp: Llhttp, reading: Reading): Promise<void> {
   // llhttp has a list of methods, HTTP has not.
   if (!("sent" in reading) || !METHODS.includes(reading.head.method)) return;
-  const [body] = bodyOf(reading).split("|");
-  const wanted = { method: reading.head.method, target: reading.head.target, body };
+  const wanted = { method: reading.head.method, target: reading.head.target, body: payloadOf(reading) };
   const got = await llhttp.read(Buffer.from(reading.sent, "latin1"));
   if (JSON.stringify(got) !== JSON.stringify([wanted])) {
     throw new Error(`llhttp reads ${JSON.stringify(got)}, not ${JSON.stringify([wanted])}`);

@@ -335,7 +335,7 @@ export const guardianCases: Readonly<Record<string, readonly GuardianCase[]>> = 
         "1.1.1.1",
       ),
     ),
-    row("GET", "/endpoint_a\x00HTTP/1.1", "HTTP/1.1", "BadUri", "X-Forwarded-For", "1.1.1.1"),
+    answered(400, row("GET", "/endpoint_a\x00HTTP/1.1", "HTTP/1.1", "BadUri", "X-Forwarded-For", "1.1.1.1")),
     answered(400, row("GET", "\x00/endpoint_aHTTP/1.1", "HTTP/1.1", "BadUri", "X-Forwarded-For", "1.1.1.1")),
     row("GET", "/path-%09-uri", "HTTP/1.1", "Compliant", "X-Forwarded-For", "1.1.1.1"),
     row("GET", "/path-%20-uri", "HTTP/1.1", "Compliant", "X-Forwarded-For", "1.1.1.1"),

@@ -3,7 +3,7 @@
  * like any other head; nothing else ever reaches a route or an endpoint.
  *
  * - Lines end in CRLF, folded lines are joined with a space (RFC 9112 section 5.2).
- * - Bytes that may not stand in a target are percent-encoded; an empty target is `/`.
+ * - Bytes that may not stand in a target are percent-encoded, but for NUL, which nobody means; an empty target is `/`.
  * - Control characters in a value become spaces (RFC 9110 section 5.5), but not in the fields that the edge acts on: who
  *   sends one there wants it to be read otherwise, and the strict scanner refuses it.
  * - Lines that are no field, and fields that look like Transfer-Encoding or Content-Length without being it, are dropped:
@@ -26,6 +26,7 @@ export interface Repaired {
 
 const refusals = {
   noTarget: { status: 400, reason: "missing-target" },
+  badTarget: { status: 400, reason: "bad-target" },
   coding: { status: 501, reason: "transfer-encoding-not-supported" },
   repeatedCoding: { status: 400, reason: "repeated-transfer-encoding" },
   length: { status: 400, reason: "bad-content-length" },
@@ -37,6 +38,7 @@ const refusals = {
 /** The head in its one form, or why it has none. */
 export function repair(head: RawHead): Repaired | Refusal {
   if (head.faults.includes("MissingUri")) return refusals.noTarget;
+  if (head.target.includes("\0")) return refusals.badTarget;
   const version = versionOf(head.version);
   if (typeof version !== "string") return version;
   const codings: string[] = [];

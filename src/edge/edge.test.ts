@@ -260,7 +260,6 @@ describe("answers of the edge itself", () => {
     ["a long target", get(`/${"x".repeat(17_000)}`), 414],
     ["an unknown coding", get("/", "Transfer-Encoding: gzip"), 501],
     ["another version", get().replace("1.1", "2.0"), 505],
-    ["a WebSocket", get("/", "Connection: Upgrade", "Upgrade: websocket"), 501],
   ])("%s: %d", async (_, request, status) => {
     const up = await recorder();
     const port = await freePort();

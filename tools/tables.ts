@@ -19,6 +19,7 @@ import { sdkTable, type SdkSource } from "./tables/sdk.ts";
 
 /** service -> client package, botocore's folder, and the version of its model. */
 const sources: readonly (SdkSource & { model: string; modelVersion: string })[] = [
+  { service: "acm", client: "client-acm", model: "acm", modelVersion: "2015-12-08" },
   { service: "cloudformation", client: "client-cloudformation", model: "cloudformation", modelVersion: "2010-05-15" },
   {
     service: "elasticloadbalancing",

@@ -1,9 +1,11 @@
 /** The other services as one service sees them: their public operations, in-process, typed by the official clients. */
+import type { CertificateKeeper, CertificateUser } from "./certificates.ts";
 import type { PeerOf } from "./handlers.ts";
 
 export interface Peers {
+  acm: PeerOf<typeof import("@aws-sdk/client-acm")> & CertificateKeeper;
   cloudformation: PeerOf<typeof import("@aws-sdk/client-cloudformation")>;
-  elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")>;
+  elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")> & CertificateUser;
   iam: PeerOf<typeof import("@aws-sdk/client-iam")>;
   kms: PeerOf<typeof import("@aws-sdk/client-kms")>;
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;

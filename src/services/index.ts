@@ -1,5 +1,6 @@
 /** Every service of the house, in the order they start: CloudFormation last, since it may take up work with the others. */
 import type { ServiceDefinition } from "../kit/service.ts";
+import { acm } from "./acm/service.ts";
 import { cloudformation } from "./cloudformation/service.ts";
 import { ec2 } from "./ec2/service.ts";
 import { elasticloadbalancing } from "./elasticloadbalancing/service.ts";
@@ -18,6 +19,7 @@ export const services: readonly ServiceDefinition[] = [
   kms,
   ssm,
   secretsmanager,
+  acm,
   ec2,
   s3,
   logs,

@@ -13,6 +13,7 @@ import { createWire, idempotencyMember } from "./wire.ts";
 test("a table for each service", () => {
   const wire = createWire({ clock: new FakeClock(), ids: countingIds() });
   expect(wire.services()).toEqual([
+    "acm",
     "cloudformation",
     "ec2",
     "elasticloadbalancing",

@@ -1,5 +1,5 @@
 /** A listener with its rules as the edge takes it. Pure. */
-import type { JsonWebKey, ListenerConfig, RouteConfig } from "../../edge/ports.ts";
+import type { JsonWebKey, ListenerConfig, ListenerTls, RouteConfig } from "../../edge/ports.ts";
 import { edgeAction } from "./actions.ts";
 import { listenerArn, loadBalancerArn, ruleArn } from "./arns.ts";
 import { attributeOf, type Attributes } from "./attributes.ts";
@@ -55,15 +55,19 @@ export interface ListenerParts {
   keysOf: KeysOf;
   /** That it binds. */
   address: string;
+  /** How TLS ends here. */
+  tls: ListenerTls | undefined;
 }
 
 /** A listener of an application load balancer. */
-export function listenerConfig({ listener, owner, rules, policiesOf, keysOf, address }: ListenerParts): ListenerConfig {
+export function listenerConfig(parts: ListenerParts): ListenerConfig {
+  const { listener, owner, rules, policiesOf, keysOf, address, tls } = parts;
   const { text, isOn, seconds } = readerOf(owner);
   return {
     id: listenerArn(listener),
     address,
     port: listener.port,
+    ...(tls === undefined ? {} : { tls }),
     routes: rules.map((rule) => routeConfig(rule, policiesOf(rule), keysOf)),
     forwarded: {
       xff: xffOf(text("routing.http.xff_header_processing.mode")),

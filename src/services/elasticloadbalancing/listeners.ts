@@ -1,4 +1,4 @@
-/** Listeners: created with their default rule, described, changed, deleted. HTTP only, each on a port of this machine. */
+/** Listeners: created with their default rule, described, changed, deleted. HTTP or HTTPS, each on a port of this machine. */
 import type {
   CreateListenerInput,
   Listener as SdkListener,
@@ -14,12 +14,13 @@ import { assign, insert } from "../../store/tables.ts";
 import { describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
+import { certificateCheck, protocolSettings, writeProtocol, type ProtocolSettings } from "./certificates.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
-import { protocolOf } from "./listener-settings.ts";
+import { protocolOf, securityOf, securityText } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
-import { fault, invalid, notRun, type Elb } from "./refusals.ts";
+import { fault, invalid, type Elb } from "./refusals.ts";
 import { changeAction, existingListener, isDefault, setRulePolicies } from "./rules.ts";
 import {
   defaultPriority,
@@ -47,7 +48,19 @@ async function described(tx: ReadTx, listener: Listener): Promise<SdkListener> {
     LoadBalancerArn: ownerArn(listener),
     Port: listener.port,
     Protocol: protocolOf(listener),
+    ...describedSecurity(listener),
     DefaultActions: describedActions(action),
+  };
+}
+
+function describedSecurity(listener: Listener): Partial<SdkListener> {
+  const security = securityOf(listener);
+  if (security === undefined) return {};
+  return {
+    Certificates: security.certificates.slice(0, 1).map((CertificateArn) => ({ CertificateArn })),
+    SslPolicy: security.policy,
+    ...(security.alpn === undefined ? {} : { AlpnPolicy: [security.alpn] }),
+    MutualAuthentication: { Mode: "off" },
   };
 }
 
@@ -55,28 +68,6 @@ async function describedAll(tx: ReadTx, rows: readonly Listener[]): Promise<SdkL
   const all: SdkListener[] = [];
   for (const row of rows) all.push(await described(tx, row));
   return all;
-}
-
-type ProtocolInput = Pick<
-  Received<CreateListenerInput>,
-  "Protocol" | "Certificates" | "SslPolicy" | "AlpnPolicy" | "MutualAuthentication"
->;
-
-/** Refuses by name what a listener that only speaks HTTP cannot do. */
-function checkProtocol({ Protocol, Certificates, SslPolicy, AlpnPolicy, MutualAuthentication }: ProtocolInput): void {
-  if (Protocol === "HTTPS") throw notRun("listeners with protocol 'HTTPS'");
-  if (Protocol !== undefined && Protocol !== "HTTP") {
-    throw invalid(`Listener protocol '${Protocol}' must be one of 'HTTPS, HTTP'`);
-  }
-  if (Certificates !== undefined && Certificates.length > 0) {
-    throw invalid("A certificate cannot be specified for HTTP listeners");
-  }
-  if (SslPolicy !== undefined) throw invalid("An SSL policy cannot be specified for HTTP listeners");
-  if (AlpnPolicy !== undefined && AlpnPolicy.length > 0) {
-    throw invalid("An ALPN policy can only be specified for TLS listeners");
-  }
-  const mode = MutualAuthentication?.Mode;
-  if (mode !== undefined && mode !== "off") throw notRun("mutual authentication");
 }
 
 const duplicate = (owner: string) =>
@@ -153,11 +144,12 @@ export interface NewListener {
 }
 
 /** Creates a listener, and resolves when its port is open. */
-export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | "clock" | "routing">) {
+export function listenerCreation({ ids, clock, routing, peers }: Pick<ElbDeps, "ids" | "clock" | "routing" | "peers">) {
+  const checkCertificates = certificateCheck({ peers });
   return async ({ input, attributes = [], token, policies = {} }: NewListener, call: Call): Promise<Listener> => {
     if (input.Port === undefined) throw invalid("A listener port must be specified");
-    if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
-    checkProtocol(input);
+    const settings = protocolSettings(input);
+    await checkCertificates(settings.security, call);
     const port = input.Port;
     const parts: Parts = {
       listenerId: ids.hex(8),
@@ -167,11 +159,12 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
       policies,
     };
     const tags = mergeTags([], input.Tags ?? []);
-    const set = changedAttributes(listenerAttributes({ protocol: input.Protocol }), {}, attributes);
+    const set = changedAttributes(listenerAttributes(settings), {}, attributes);
     const body = async (tx: Tx) => {
       const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
       const present = await presentOn(tx, owner, port);
-      if (present !== undefined && (await isSame(tx, present, parts))) return { listener: present, made: false };
+      if (present !== undefined && (await isSame(tx, present, parts, settings)))
+        return { listener: present, made: false };
       const listener = await insertListener(
         tx,
         call,
@@ -184,8 +177,8 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
           load_balancer_type: owner.type,
           created_ms: clock.now(),
           port,
-          protocol: input.Protocol ?? "HTTP",
-          security: null,
+          protocol: settings.protocol,
+          security: securityText(settings.security),
           attributes: set,
           tags,
           token: parts.token,
@@ -204,11 +197,22 @@ export function listenerCreation({ ids, clock, routing }: Pick<ElbDeps, "ids" | 
 }
 
 /** The operation is idempotent: the same listener again is the one that is there. */
-async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts): Promise<boolean> {
+async function isSame(
+  tx: ReadTx,
+  present: Listener,
+  { action, token }: Parts,
+  { protocol, security }: ProtocolSettings,
+): Promise<boolean> {
   if (token !== null) return present.token === token;
+  if (present.protocol !== protocol || present.security !== securityText(security)) return false;
   const rule = await defaultRuleOf(tx, present);
   return JSON.stringify(rule.action) === JSON.stringify(action);
 }
+
+const settingsOf = (listener: Listener): ProtocolSettings => ({
+  protocol: protocolOf(listener),
+  security: securityOf(listener),
+});
 
 interface Modified {
   before: Listener;
@@ -231,11 +235,14 @@ async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>, 
     await checkPort(tx, port, before, ownerArn(before));
     await setPort(tx, before, port);
   }
+  const settings = protocolSettings(input, settingsOf(before));
+  await writeProtocol(tx, before, settings);
   const policies = await readPolicy(tx, "rule", rule);
   const changed =
     input.DefaultActions === undefined ? rule : await changeAction(tx, call, rule, routingAction(input.DefaultActions));
   if (next !== undefined) await setRulePolicies(tx, call, changed, next);
-  return { before, after: { ...before, port }, action: rule.action, policies };
+  const after = { ...before, port, protocol: settings.protocol, security: securityText(settings.security) };
+  return { before, after, action: rule.action, policies };
 }
 
 /** Takes a change back whose port could not be opened. */
@@ -243,18 +250,21 @@ async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modi
   const { load_balancer_name: name, ...key } = before;
   if ((await findListener(tx, { ...key, name })) === undefined) return;
   await setPort(tx, before, before.port);
+  await writeProtocol(tx, before, settingsOf(before));
   const rule = await changeAction(tx, call, await defaultRuleOf(tx, before), action);
   await setRulePolicies(tx, call, rule, policies);
 }
 
 /** Changes a listener, and the policies of its default rule where they are given, at once. */
-export function listenerModification({ routing }: Pick<ElbDeps, "routing">) {
+export function listenerModification({ store, routing, peers }: Pick<ElbDeps, "store" | "routing" | "peers">) {
+  const checkCertificates = certificateCheck({ peers });
   return async (
     input: Received<ModifyListenerInput>,
     policies: JsonObject | undefined,
     call: Call,
   ): Promise<Listener> => {
-    checkProtocol(input);
+    const before = await store.read((tx) => existingListener(tx, call, input.ListenerArn));
+    await checkCertificates(protocolSettings(input, settingsOf(before)).security, call);
     const body = (tx: Tx) => modify(tx, call, input, policies);
     // Without a port there is nothing to open: the listener keeps its socket.
     const { after } =

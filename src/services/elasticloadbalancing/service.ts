@@ -1,7 +1,8 @@
-/** Elastic Load Balancing v2: application load balancers with HTTP listeners, over the edge. */
+/** Elastic Load Balancing v2: application load balancers with HTTP and HTTPS listeners, over the edge. */
 import { defineService, type Deps } from "../../kit/service.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";
+import { certificateOperations, certificateUses, listenerTlsReader } from "./certificates.ts";
 import { createFunctions } from "./functions.ts";
 import { createKeySets } from "./key-sets.ts";
 import { listenerOperations } from "./listeners.ts";
@@ -14,6 +15,7 @@ import { ruleOperations } from "./rules.ts";
 import { keyEndpointsIn, readRouting, snapshotOf, type SnapshotOptions } from "./snapshot.ts";
 import { migrations, readEpoch } from "./tables.ts";
 import { tagOperations } from "./tags.ts";
+import { tlsPolicyOperations } from "./tls-policies.ts";
 import { targetGroupOperations } from "./target-groups.ts";
 import { sweepDrained, targetOperations } from "./targets.ts";
 
@@ -30,6 +32,7 @@ function createElasticLoadBalancing(deps: Deps) {
     address: listenAddress,
     ...(cookieKey === undefined ? {} : { cookieSecret: Buffer.from(cookieKey).toString("hex") }),
   };
+  const readTls = listenerTlsReader(deps);
   const publisher: Publisher = createPublisher({
     edge,
     functions: createFunctions(deps),
@@ -38,7 +41,7 @@ function createElasticLoadBalancing(deps: Deps) {
     async build() {
       const rows = await store.read(readRouting);
       await keySets.want(keyEndpointsIn(rows));
-      return snapshotOf(rows, options);
+      return snapshotOf(rows, { ...options, tls: await readTls(rows.listeners) });
     },
     epoch: () => store.read(readEpoch),
   });
@@ -48,13 +51,15 @@ function createElasticLoadBalancing(deps: Deps) {
     operations: {
       ...loadBalancerOperations(own),
       ...listenerOperations(own),
+      ...certificateOperations(own),
+      ...tlsPolicyOperations(),
       ...ruleOperations(own),
       ...targetGroupOperations(own),
       ...targetOperations(own),
       ...attributeOperations(own),
       ...tagOperations(own),
     },
-    internal: policyOperations(own),
+    internal: { ...policyOperations(own), ...certificateUses(own) },
     resources: loadBalancerResources(own),
     workers: [
       publisher.job,

@@ -1,10 +1,10 @@
 /** The whole routing as the edge takes it, built from the tables. */
-import type { EdgeConfig, JsonWebKey } from "../../edge/ports.ts";
+import type { EdgeConfig, JsonWebKey, ListenerTls } from "../../edge/ports.ts";
 import { must } from "../../base/errors.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
-import type { Place } from "./arns.ts";
+import { listenerArn, type Place } from "./arns.ts";
 import { clusterConfig, functionOf } from "./cluster-config.ts";
 import type { LambdaTarget } from "./lambda-target.ts";
 import { listenerConfig } from "./listener-config.ts";
@@ -51,6 +51,8 @@ export interface SnapshotOptions {
   keysOf: (endpoint: string) => readonly JsonWebKey[];
   /** See `EdgeConfig.cookieSecret`. */
   cookieSecret?: string;
+  /** How TLS ends, by the ARN of the listener. */
+  tls?: ReadonlyMap<string, ListenerTls>;
 }
 
 export async function readRouting(tx: ReadTx): Promise<RoutingRows> {
@@ -92,12 +94,14 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
   const used = new Set(rows.uses.map((use) => idOf(use, use.target_group_id)));
   const groups = rows.targetGroups.filter((group) => used.has(idOf(group, group.id)));
   const policyOf = policyLookup(rows.policies);
+  const canSpeak = (row: Listener) => row.security === null || options.tls?.has(listenerArn(row)) === true;
   const targetsIn = (group: TargetGroup) => targetsByGroup.get(idOf(group, group.id)) ?? [];
   return {
     config: {
       epoch: rows.epoch,
       ...(options.cookieSecret === undefined ? {} : { cookieSecret: options.cookieSecret }),
-      listeners: rows.listeners.map((listener) => {
+      // Where no certificate can be read there is nothing to shake hands with: better no listener than one in clear text.
+      listeners: rows.listeners.filter(canSpeak).map((listener) => {
         const owner = must(owners.get(idOf(listener, listener.load_balancer_id)), "a listener's load balancer");
         return listenerConfig({
           listener,
@@ -106,6 +110,7 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
           policiesOf: (rule) => policyOf("rule", rule),
           keysOf: options.keysOf,
           address: options.address,
+          tls: options.tls?.get(listenerArn(listener)),
         });
       }),
       clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf("target-group", group))),

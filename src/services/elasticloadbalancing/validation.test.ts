@@ -161,7 +161,7 @@ describe("CreateListener", () => {
   it.each<[Partial<Input<"CreateListener">>, string, string]>([
     [{ Port: undefined }, nothing, "A listener port must be specified"],
     [{ Protocol: undefined }, nothing, "A listener protocol must be specified"],
-    [{ Protocol: "HTTPS" }, nothing, "Mikan does not run listeners with protocol 'HTTPS' yet."],
+    [{ Protocol: "HTTPS" }, nothing, "A certificate must be specified for HTTPS listeners"],
     [{ Protocol: "TCP" }, nothing, "Listener protocol 'TCP' must be one of 'HTTPS, HTTP'"],
     [{ SslPolicy: "p" }, nothing, "An SSL policy cannot be specified for HTTP listeners"],
     [{ MutualAuthentication: { Mode: "verify" } }, nothing, "Mikan does not run mutual authentication yet."],

@@ -15,8 +15,7 @@ const healthUserAgent = "ELB-HealthChecker/2.0";
 /** Source: ALB user guide, "HTTP 504: Gateway timeout": no connection within 10 seconds. */
 const connectTimeoutMs = 10_000;
 
-/** The id of a target's endpoint within its cluster. */
-export const addressEndpointId = ({ id, port }: Pick<Target, "id" | "port">) => `${id}:${port}`;
+const addressEndpointId = ({ id, port }: Pick<Target, "id" | "port">) => `${id}:${port}`;
 
 /** An instance id stands for this machine: Mikan starts no instances, and a process here is the nearest to one. */
 const hostOf = ({ id }: Target) => (id.startsWith("i-") ? "127.0.0.1" : id);
@@ -27,7 +26,8 @@ export const functionOf = (group: TargetGroup, target: Target): LambdaTarget => 
   multiValue: group.attributes["lambda.multi_value_headers.enabled"] === "true",
 });
 
-function endpointOf(group: TargetGroup, target: Target): EndpointConfig {
+/** A target as the edge reaches it. */
+export function endpointOf(group: TargetGroup, target: Target): EndpointConfig {
   if (group.settings.targetType === "lambda") {
     return { kind: "function", id: endpointId(functionOf(group, target)), requestBytesMax: lambdaBytesMax };
   }

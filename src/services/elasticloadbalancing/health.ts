@@ -1,13 +1,13 @@
 /** What DescribeTargetHealth says of a target: the edge's verdict in AWS's states, reasons and sentences. Pure. */
 import type { TargetHealth } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { EndpointHealth } from "../../edge/ports.ts";
-import type { TargetType } from "./target-address.ts";
 
 /** What is known of one target of a group. */
 export interface TargetSight {
-  targetType: TargetType;
   /** Registered, deregistered and draining, or not there. */
   registration: "registered" | "draining" | "none";
+  /** Only functions may go unchecked. */
+  checked: boolean;
   /** A rule of some listener forwards to the group. */
   inUse: boolean;
   /** Absent where the edge does not look at the target (yet). */
@@ -56,11 +56,11 @@ function unhealthy({ reason, status }: EndpointHealth): TargetHealth {
   return { State, Reason: "Target.FailedHealthChecks", Description: "Health checks failed" };
 }
 
-export function targetHealth({ targetType, registration, inUse, endpoint }: TargetSight): TargetHealth {
+export function targetHealth({ registration, checked, inUse, endpoint }: TargetSight): TargetHealth {
   if (registration === "none") return notRegistered;
   if (registration === "draining") return draining;
   if (!inUse) return notInUse;
-  if (targetType === "lambda") return checkDisabled;
+  if (!checked) return checkDisabled;
   switch (endpoint?.state) {
     case undefined:
       return registering;

@@ -1,4 +1,4 @@
-/** Listeners: created with their default rule, described, changed, deleted. HTTP or HTTPS, each on a port of this machine. */
+/** Listeners: created with their default rule, described, changed, deleted; each on a port of this machine. */
 import type {
   CreateListenerInput,
   Listener as SdkListener,
@@ -14,10 +14,9 @@ import { assign, insert } from "../../store/tables.ts";
 import { describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
-import { certificateCheck, protocolSettings, writeProtocol, type ProtocolSettings } from "./certificates.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
-import { protocolOf, securityOf, securityText } from "./listener-settings.ts";
+import { describedSpoken, spokenAfter, spokenBy, spokenColumns } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, type Elb } from "./refusals.ts";
@@ -47,20 +46,8 @@ async function described(tx: ReadTx, listener: Listener): Promise<SdkListener> {
     ListenerArn: listenerArn(listener),
     LoadBalancerArn: ownerArn(listener),
     Port: listener.port,
-    Protocol: protocolOf(listener),
-    ...describedSecurity(listener),
+    ...describedSpoken(spokenBy(listener)),
     DefaultActions: describedActions(action),
-  };
-}
-
-function describedSecurity(listener: Listener): Partial<SdkListener> {
-  const security = securityOf(listener);
-  if (security === undefined) return {};
-  return {
-    Certificates: security.certificates.slice(0, 1).map((CertificateArn) => ({ CertificateArn })),
-    SslPolicy: security.policy,
-    ...(security.alpn === undefined ? {} : { AlpnPolicy: [security.alpn] }),
-    MutualAuthentication: { Mode: "off" },
   };
 }
 
@@ -144,27 +131,27 @@ export interface NewListener {
 }
 
 /** Creates a listener, and resolves when its port is open. */
-export function listenerCreation({ ids, clock, routing, peers }: Pick<ElbDeps, "ids" | "clock" | "routing" | "peers">) {
-  const checkCertificates = certificateCheck({ peers });
+export function listenerCreation({ store, ids, clock, routing }: Pick<ElbDeps, "store" | "ids" | "clock" | "routing">) {
   return async ({ input, attributes = [], token, policies = {} }: NewListener, call: Call): Promise<Listener> => {
     if (input.Port === undefined) throw invalid("A listener port must be specified");
-    const settings = protocolSettings(input);
-    await checkCertificates(settings.security, call);
+    if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
+    const action = routingAction(input.DefaultActions);
+    const { type } = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
+    const spoken = spokenAfter(type, input);
     const port = input.Port;
     const parts: Parts = {
       listenerId: ids.hex(8),
       ruleId: ids.hex(8),
-      action: routingAction(input.DefaultActions),
+      action,
       token: token ?? null,
       policies,
     };
     const tags = mergeTags([], input.Tags ?? []);
-    const set = changedAttributes(listenerAttributes(settings), {}, attributes);
+    const set = changedAttributes(listenerAttributes(spoken), {}, attributes);
     const body = async (tx: Tx) => {
       const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
       const present = await presentOn(tx, owner, port);
-      if (present !== undefined && (await isSame(tx, present, parts, settings)))
-        return { listener: present, made: false };
+      if (present !== undefined && (await isSame(tx, present, parts))) return { listener: present, made: false };
       const listener = await insertListener(
         tx,
         call,
@@ -177,8 +164,7 @@ export function listenerCreation({ ids, clock, routing, peers }: Pick<ElbDeps, "
           load_balancer_type: owner.type,
           created_ms: clock.now(),
           port,
-          protocol: settings.protocol,
-          security: securityText(settings.security),
+          ...spokenColumns(spoken),
           attributes: set,
           tags,
           token: parts.token,
@@ -197,22 +183,11 @@ export function listenerCreation({ ids, clock, routing, peers }: Pick<ElbDeps, "
 }
 
 /** The operation is idempotent: the same listener again is the one that is there. */
-async function isSame(
-  tx: ReadTx,
-  present: Listener,
-  { action, token }: Parts,
-  { protocol, security }: ProtocolSettings,
-): Promise<boolean> {
+async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts): Promise<boolean> {
   if (token !== null) return present.token === token;
-  if (present.protocol !== protocol || present.security !== securityText(security)) return false;
   const rule = await defaultRuleOf(tx, present);
   return JSON.stringify(rule.action) === JSON.stringify(action);
 }
-
-const settingsOf = (listener: Listener): ProtocolSettings => ({
-  protocol: protocolOf(listener),
-  security: securityOf(listener),
-});
 
 interface Modified {
   before: Listener;
@@ -222,8 +197,11 @@ interface Modified {
   policies: JsonObject;
 }
 
-async function setPort(tx: Tx, { account, region, id }: Listener, port: number): Promise<void> {
-  await tx.run(sql`update ${listeners.name} set ${assign(listeners, { port })}
+type Changeable = Pick<Listener, "port" | "protocol" | "security">;
+
+async function change(tx: Tx, { account, region, id }: Listener, changes: Changeable): Promise<void> {
+  const { port, protocol, security } = changes;
+  await tx.run(sql`update ${listeners.name} set ${assign(listeners, { port, protocol, security })}
     where account = ${account} and region = ${region} and id = ${id}`);
 }
 
@@ -231,40 +209,32 @@ async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>, 
   const before = await existingListener(tx, call, input.ListenerArn);
   const rule = await defaultRuleOf(tx, before);
   const port = input.Port ?? before.port;
-  if (port !== before.port) {
-    await checkPort(tx, port, before, ownerArn(before));
-    await setPort(tx, before, port);
-  }
-  const settings = protocolSettings(input, settingsOf(before));
-  await writeProtocol(tx, before, settings);
+  if (port !== before.port) await checkPort(tx, port, before, ownerArn(before));
+  const changes = { port, ...spokenColumns(spokenAfter(before.load_balancer_type, input, spokenBy(before))) };
+  await change(tx, before, changes);
   const policies = await readPolicy(tx, "rule", rule);
   const changed =
     input.DefaultActions === undefined ? rule : await changeAction(tx, call, rule, routingAction(input.DefaultActions));
   if (next !== undefined) await setRulePolicies(tx, call, changed, next);
-  const after = { ...before, port, protocol: settings.protocol, security: securityText(settings.security) };
-  return { before, after, action: rule.action, policies };
+  return { before, after: { ...before, ...changes }, action: rule.action, policies };
 }
 
 /** Takes a change back whose port could not be opened. */
 async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modified): Promise<void> {
   const { load_balancer_name: name, ...key } = before;
   if ((await findListener(tx, { ...key, name })) === undefined) return;
-  await setPort(tx, before, before.port);
-  await writeProtocol(tx, before, settingsOf(before));
+  await change(tx, before, before);
   const rule = await changeAction(tx, call, await defaultRuleOf(tx, before), action);
   await setRulePolicies(tx, call, rule, policies);
 }
 
 /** Changes a listener, and the policies of its default rule where they are given, at once. */
-export function listenerModification({ store, routing, peers }: Pick<ElbDeps, "store" | "routing" | "peers">) {
-  const checkCertificates = certificateCheck({ peers });
+export function listenerModification({ routing }: Pick<ElbDeps, "routing">) {
   return async (
     input: Received<ModifyListenerInput>,
     policies: JsonObject | undefined,
     call: Call,
   ): Promise<Listener> => {
-    const before = await store.read((tx) => existingListener(tx, call, input.ListenerArn));
-    await checkCertificates(protocolSettings(input, settingsOf(before)).security, call);
     const body = (tx: Tx) => modify(tx, call, input, policies);
     // Without a port there is nothing to open: the listener keeps its socket.
     const { after } =

@@ -108,24 +108,28 @@ it("a secret for cookies that is the same after a restart", () => {
 });
 
 describe("a target group", () => {
-  it.each<[object, Partial<ClusterConfig>]>([[{ Protocol: "HTTPS" }, { tls: { verify: false } }]])(
-    "%j",
-    async (settings, expected) => {
-      const input = { Name: "other", Protocol: "HTTP" as const, Port: 1, VpcId: "vpc-1", TargetType: "ip" as const };
-      const { TargetGroups } = await bench.elb.CreateTargetGroup({ ...input, ...settings }, bench.call);
-      const TargetGroupArn = must(TargetGroups?.[0]?.TargetGroupArn);
-      const { Rules } = await bench.elb.CreateRule(
-        {
-          ListenerArn: front.ListenerArn,
-          Priority: 1,
-          Conditions: [{ Field: "path-pattern", Values: ["/a"] }],
-          Actions: [{ Type: "forward", TargetGroupArn }],
-        },
-        bench.call,
-      );
-      expect(bench.edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject(expected);
-      await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
-      await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
-    },
-  );
+  it.each<[object, Partial<ClusterConfig>]>([
+    [{ Protocol: "HTTPS" }, { tls: { verify: false }, health: expect.objectContaining({ protocol: "http" }) }],
+    [{ HealthCheckProtocol: "HTTPS" }, { health: expect.objectContaining({ protocol: "https" }) }],
+    [
+      { TargetType: "lambda", Protocol: undefined, Port: undefined, VpcId: undefined, HealthCheckEnabled: true },
+      { health: expect.objectContaining({ intervalMs: 35_000, timeoutMs: 30_000, matcher: "200" }) },
+    ],
+  ])("%j", async (settings, expected) => {
+    const input = { Name: "other", Protocol: "HTTP" as const, Port: 1, VpcId: "vpc-1", TargetType: "ip" as const };
+    const { TargetGroups } = await bench.elb.CreateTargetGroup({ ...input, ...settings }, bench.call);
+    const TargetGroupArn = must(TargetGroups?.[0]?.TargetGroupArn);
+    const { Rules } = await bench.elb.CreateRule(
+      {
+        ListenerArn: front.ListenerArn,
+        Priority: 1,
+        Conditions: [{ Field: "path-pattern", Values: ["/a"] }],
+        Actions: [{ Type: "forward", TargetGroupArn }],
+      },
+      bench.call,
+    );
+    expect(bench.edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject(expected);
+    await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
+    await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
+  });
 });

@@ -35,14 +35,10 @@ function checkLambda(input: Created): void {
 }
 
 /** The edge does not run these yet. */
-function checkRun({ address, health }: TargetGroupSettings): void {
+function checkRun({ address }: TargetGroupSettings): void {
   const { protocol, version } = address ?? {};
   if (protocol === "TCP" || protocol === "TLS") throw notRun(`target groups with protocol '${protocol}'`);
   if (version === "HTTP2" || version === "GRPC") throw notRun(`target groups with protocol version '${version}'`);
-  if (health.protocol === "HTTPS") throw notRun("health checks over HTTPS");
-  if (address === undefined && health.enabled) {
-    throw notRun("health checks of target groups with target type 'lambda'");
-  }
 }
 
 /** The settings of a new target group. Throws in AWS's words. */

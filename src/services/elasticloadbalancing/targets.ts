@@ -8,7 +8,7 @@ import type { ReadTx, Tx } from "../../store/store.ts";
 import { upsert } from "../../store/tables.ts";
 import { targetGroupArn } from "./arns.ts";
 import { attributeOf } from "./attributes.ts";
-import { addressEndpointId } from "./cluster-config.ts";
+import { endpointOf } from "./cluster-config.ts";
 import { targetHealth } from "./health.ts";
 import { checkInvokable } from "./invoke-permission.ts";
 import { targetsPerGroupMax } from "./limits.ts";
@@ -150,10 +150,10 @@ export function targetOperations(deps: ElbDeps) {
       },
       ...healthPortOf(group, asked),
       TargetHealth: targetHealth({
-        targetType: group.settings.targetType,
+        checked: group.settings.health.enabled,
         registration: gone ? "none" : registered,
         inUse,
-        endpoint: endpoints.find(({ endpointId }) => endpointId === addressEndpointId(asked)),
+        endpoint: endpoints.find(({ endpointId }) => endpointId === endpointOf(group, asked).id),
       }),
     };
   };

@@ -125,11 +125,6 @@ describe("CreateTargetGroup", () => {
       "VPC ID cannot be specified for target groups with target type 'lambda'",
     ],
     [
-      { TargetType: "lambda", Protocol: undefined, Port: undefined, VpcId: undefined, HealthCheckEnabled: true },
-      nothing,
-      "Mikan does not run health checks of target groups with target type 'lambda' yet.",
-    ],
-    [
       { HealthCheckEnabled: false },
       nothing,
       "Health check enabled must be true for target groups with target type 'ip'",
@@ -142,7 +137,6 @@ describe("CreateTargetGroup", () => {
     ],
     [{ HealthCheckPath: "healthz" }, nothing, "Health check path 'healthz' must begin with a '/' character"],
     [{ HealthCheckPort: "0" }, nothing, "Health check port '0' must be in the range '1-65535', or 'traffic-port'"],
-    [{ HealthCheckProtocol: "HTTPS" }, nothing, "Mikan does not run health checks over HTTPS yet."],
     [{ HealthCheckProtocol: "TCP" }, nothing, "Health check protocol 'TCP' must be one of [HTTP, HTTPS]"],
     [{ Matcher: { HttpCode: "ok" } }, "InvalidParameterValue", "HttpCode must be like 200 | 200-399 | 200,201 ..."],
     [
@@ -162,6 +156,23 @@ describe("CreateListener", () => {
     [{ Port: undefined }, nothing, "A listener port must be specified"],
     [{ Protocol: undefined }, nothing, "A listener protocol must be specified"],
     [{ Protocol: "HTTPS" }, nothing, "A certificate must be specified for HTTPS listeners"],
+    [{ Protocol: "HTTPS", Certificates: [{}] }, nothing, "A certificate ARN must be specified"],
+    [
+      { Protocol: "HTTPS", Certificates: [{ CertificateArn: "a", IsDefault: true }] },
+      nothing,
+      "IsDefault cannot be specified for the certificate of a listener",
+    ],
+    [
+      { Protocol: "HTTPS", Certificates: [{ CertificateArn: "a" }, { CertificateArn: "b" }] },
+      "TooManyCertificatesException",
+      "Exactly one default certificate must be specified for the listener",
+    ],
+    [
+      { Protocol: "HTTPS", Certificates: [{ CertificateArn: "a" }], AlpnPolicy: ["HTTP2Only"] },
+      nothing,
+      "An ALPN policy can only be specified for TLS listeners",
+    ],
+    [{ Certificates: [{ CertificateArn: "a" }] }, nothing, "A certificate cannot be specified for HTTP listeners"],
     [{ Protocol: "TCP" }, nothing, "Listener protocol 'TCP' must be one of 'HTTPS, HTTP'"],
     [{ SslPolicy: "p" }, nothing, "An SSL policy cannot be specified for HTTP listeners"],
     [{ MutualAuthentication: { Mode: "verify" } }, nothing, "Mikan does not run mutual authentication yet."],

@@ -6,6 +6,7 @@ import type { Edge } from "../edge/ports.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { prometheusText } from "../telemetry/prometheus.ts";
+import { edgeText } from "./edge-metrics.ts";
 import { createPolicies, isPolicies, type PoliciesDeps } from "./policies.ts";
 
 export interface AdminDeps extends PoliciesDeps {
@@ -42,7 +43,7 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
     "GET /_mikan/metrics": async () => ({
       status: 200,
       headers: ["Content-Type", "text/plain; version=0.0.4"],
-      body: Buffer.from(prometheusText(deps.metrics)),
+      body: Buffer.from(prometheusText(deps.metrics) + edgeText(deps.edge)),
     }),
     "POST /_mikan/reset": async () => {
       if (deps.reset === undefined) {

@@ -12,6 +12,7 @@ import { compileTurns } from "./balance/turns.ts";
 import { Cluster, type Endpoint } from "./cluster.ts";
 import { compileClientGuard, clientRate, type ClientGuard } from "./clients/guard.ts";
 import { compileGates, rateGate } from "./gates.ts";
+import { Counts, ownerOf } from "./counts.ts";
 import { limitsOf, type H1Limits } from "./h1/limits.ts";
 import { Outcomes, type OutcomesParts } from "./outcomes.ts";
 import { compileRoutes, type Subject } from "./match.ts";
@@ -98,6 +99,7 @@ export interface CompiledListener {
   /** Shakes hands with who comes; undefined in clear text. */
   readonly tls: TlsAcceptor | undefined;
   readonly accessLog: AccessLog | undefined;
+  readonly counts: Counts;
   /** Index into {@link routes}, or -1. */
   readonly match: (subject: Subject) => number;
   readonly routes: readonly CompiledRoute[];
@@ -117,6 +119,7 @@ export interface CompileDeps extends PlaneDeps {
   stats: Readonly<Record<string, SharedArrayBuffer>>;
   /** Tells main of an endpoint whose requests fail. */
   onOutlier: OutcomesParts["report"];
+  counts: Readonly<Record<string, SharedArrayBuffer>>;
   /** See `balance/turns.ts`. */
   turns: SharedArrayBuffer;
   /** The number of this worker. */
@@ -207,6 +210,7 @@ function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: Comp
     accessLog:
       config.accessLog === true ? new AccessLog(config, { clock, newTraceId, batches: deps.accessLogs }) : undefined,
     clients: compileClientGuard(config, deps),
+    counts: new Counts(must(deps.counts[ownerOf(config)], `the counts of ${ownerOf(config)}`)),
     match: compileRoutes(config.routes),
     routes: config.routes.map((route) => ({
       config: route,

@@ -71,6 +71,7 @@ export class Door implements ConnectionOwner, SessionOwner {
     failed: (handshake, error) => {
       this.#handshakes.delete(handshake);
       this.handshakesFailed += 1;
+      this.listener?.counts.add("handshakesFailed", 1);
       this.listener?.plane.log("debug", "a TLS handshake failed", { listener: this.listener.config.id, error });
     },
   };
@@ -107,7 +108,9 @@ export class Door implements ConnectionOwner, SessionOwner {
   }
 
   refuse(connection: ClientConnection, refusal: Refusal): string {
-    const { answerer, accessLog } = this.#running();
+    const { answerer, accessLog, counts } = this.#running();
+    counts.answered(refusal.status);
+    if (refusal.verdict !== undefined) counts.add("desyncRequests", 1);
     const text = answerer.last(pageOf(refusal.status));
     // A request that was under way is told of when its connection has ended with this.
     if (connection.report !== undefined) connection.report.refusal = refusal;
@@ -116,14 +119,20 @@ export class Door implements ConnectionOwner, SessionOwner {
   }
 
   refusal(session: ClientSession, refusal: HeadRefusal): Reply {
-    const { answerer, accessLog } = this.#running();
+    const { answerer, accessLog, counts } = this.#running();
+    counts.answered(refusal.status);
     const reply = answerer.reply(pageOf(refusal.status), refusal.method);
     const sentBytes = refusal.malformed ? 0 : reply.lines.length + reply.body.length;
     accessLog?.refused(session, refusal, [refusal.bytes, sentBytes]);
     return reply;
   }
 
+  moved(receivedBytes: number, sentBytes: number): void {
+    this.#running().counts.moved(receivedBytes, sentBytes);
+  }
+
   closed(connection: DoorConnection): void {
+    this.listener?.counts.add("activeConnections", -1);
     this.connections.delete(connection);
     if (this.connections.size === 0) this.whenEmpty();
   }
@@ -168,11 +177,14 @@ export class Door implements ConnectionOwner, SessionOwner {
   /** There is no room for it; it is closed, which costs less than an answer. */
   #turnAway(socket: Socket, reason: ShedReason): void {
     socket.destroy();
+    this.listener?.counts.add("connectionsRejected", 1);
     this.#shed(reason);
   }
 
   /** The protocol that the handshake settled decides what the connection is. */
   #connect(socket: Socket, tls: TlsFacts | undefined): void {
+    this.listener?.counts.add("connections", 1);
+    this.listener?.counts.add("activeConnections", 1);
     const http2 = tls?.alpn === "h2";
     this.connections.add(http2 ? new ClientSession(socket, this, tls) : new ClientConnection(socket, this, tls));
   }

@@ -7,6 +7,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { createTurns } from "./balance/turns.ts";
 import type { ShedCounts } from "./clients/sheds.ts";
 import { placeOf } from "./compile.ts";
+import { Ledger, ownersOf } from "./counts.ts";
 import { createCrew, type Member } from "./crew.ts";
 import { createFunctions } from "./functions.ts";
 import { createProber } from "./health.ts";
@@ -15,7 +16,7 @@ import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { createOutlierDetector } from "./outlier.ts";
 import { listen, PortInUseError } from "./port.ts";
 import type { Probe } from "./probes/probe.ts";
-import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig } from "./ports.ts";
+import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig, LoadBalancerStats } from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
 import { clearActive, readStats, statsBlock } from "./stats.ts";
@@ -79,6 +80,7 @@ class MainEdge implements Edge {
   readonly #running = new Map<number, number>();
   /** By worker: epochs that are superseded there but not retired. */
   readonly #oldEpochs = new Map<number, Set<number>>();
+  readonly #ledger: Ledger;
   readonly #accessLogs = new Set<(batch: AccessLogBatch) => void>();
   #whenClosed = new Map<number, () => void>();
   #closed = false;
@@ -89,6 +91,7 @@ class MainEdge implements Edge {
     this.#size = sharesPorts ? Math.max(1, options.workers) : 1;
     this.#limitMs = options.applyMsMax ?? applyMsMaxDefault;
     this.#pools = createPools(this.#size);
+    this.#ledger = new Ledger(this.#size);
     this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
     const ticketSecret = randomBytes(32);
@@ -153,6 +156,10 @@ class MainEdge implements Edge {
       const stats = readStats(clusterId, blocks, this.#functionReasons(clusterId));
       return mirror === undefined ? stats : { ...stats, mirror };
     });
+  }
+
+  loadBalancers(): LoadBalancerStats[] {
+    return this.#ledger.read();
   }
 
   onAccessLog(take: (batch: AccessLogBatch) => void): () => void {
@@ -226,6 +233,7 @@ class MainEdge implements Edge {
     for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
     this.#makeStats(config);
     this.#pools.keep(config);
+    this.#ledger.keep(ownersOf(config));
   }
 
   /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
@@ -252,8 +260,9 @@ class MainEdge implements Edge {
     const whole = { cookieSecret: this.#cookieSecret, ...config };
     if (this.#options.accessLog === true)
       whole.listeners = config.listeners.map((listener) => ({ ...listener, accessLog: true }));
-    const turns = this.#turns.of(config);
-    return { kind: "prepare", round, config: whole, slots: this.#slots, stats, permits: this.#pools.of(config), turns };
+    const shared = { turns: this.#turns.of(config), permits: this.#pools.of(config), slots: this.#slots };
+    const counts = this.#ledger.of(ownersOf(config), worker);
+    return { kind: "prepare", round, config: whole, stats, counts, ...shared };
   }
 
   #makeStats(config: EdgeConfig): void {
@@ -350,6 +359,7 @@ class MainEdge implements Edge {
     this.#running.delete(index);
     this.#settle();
     this.#whenClosed.get(index)?.();
+    this.#ledger.workerGone(index);
     for (const blocks of this.#stats.values()) {
       const block = blocks[index];
       if (block !== undefined) clearActive(block);

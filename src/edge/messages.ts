@@ -32,6 +32,8 @@ export interface PrepareMessage {
   slots: Readonly<Record<string, readonly number[]>>;
   /** By cluster: where this worker counts. */
   stats: Readonly<Record<string, SharedArrayBuffer>>;
+  /** By load balancer, likewise. */
+  counts: Readonly<Record<string, SharedArrayBuffer>>;
   /** By name of a pool: see `permits.ts`. */
   permits: Readonly<Record<string, SharedArrayBuffer>>;
   /** See `balance/turns.ts`. */

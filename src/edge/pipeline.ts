@@ -40,8 +40,10 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
     deps.shed("memory");
     return request.refuse(503, "overloaded");
   }
-  const route = listener.routes[listener.match(request)];
+  const index = listener.match(request);
+  const route = listener.routes[index];
   if (route === undefined) return request.refuse(503, "no-route");
+  listener.counts.add("rulesEvaluated", index);
   request.route = route;
 
   for (const gate of route.gates) {
@@ -50,7 +52,10 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   }
 
   const { action } = route;
-  if (action.kind === "answer") return request.answer(action.answer(request));
+  if (action.kind === "answer") {
+    listener.counts.add(route.config.action.kind === "redirect" ? "redirects" : "fixedResponses", 1);
+    return request.answer(action.answer(request));
+  }
 
   const cluster = action.choose(request);
   if (cluster === undefined) return request.refuse(503, "no-endpoints");

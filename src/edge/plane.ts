@@ -102,7 +102,7 @@ export class DataPlane {
   }
 
   /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
-  async prepare({ round, config, slots, stats, permits, turns }: PrepareMessage): Promise<void> {
+  async prepare({ round, config, slots, stats, counts, permits, turns }: PrepareMessage): Promise<void> {
     this.abandon();
     const epoch = new Epoch(config.epoch, this.options.onRetired);
     const upstreams = new Map<string, Upstream>();
@@ -125,6 +125,7 @@ export class DataPlane {
       accessLogs,
       slots,
       stats,
+      counts,
       permits,
       turns,
       contexts,

@@ -300,6 +300,33 @@ export interface MirrorStats {
   notMirrored: Readonly<Record<string, number>>;
 }
 
+/** Counts of a load balancer since the node started, over all listeners and workers. */
+export interface LoadBalancerStats {
+  loadBalancerId: string;
+  /** Requests for which an endpoint was chosen. */
+  requests: number;
+  grpcRequests: number;
+  ipv6Requests: number;
+  /** Connections that came, those that are open, and those that were too many. */
+  connections: number;
+  activeConnections: number;
+  connectionsRejected: number;
+  handshakesFailed: number;
+  /** Of requests and answers that are over, with their heads. */
+  receivedBytes: number;
+  sentBytes: number;
+  rulesEvaluated: number;
+  fixedResponses: number;
+  redirects: number;
+  desyncRequests: number;
+  resetsByClient: number;
+  resetsByEndpoint: number;
+  resetsByEdge: number;
+  connectionsUnrouted: number;
+  /** Answers that no endpoint made, by status; 460 is a client that left. */
+  ownAnswers: Readonly<Record<string, number>>;
+}
+
 export interface Edge {
   /**
    * Makes `config` the routing of every worker, and resolves when all run its epoch. A listener whose port is taken
@@ -312,6 +339,7 @@ export interface Edge {
   unregister(endpointId: string): void;
   health(clusterId: string): readonly EndpointHealth[];
   stats(): readonly ClusterStats[];
+  loadBalancers(): readonly LoadBalancerStats[];
   /** Has `take` called with the lines of access logs, in batches. Gives what ends that. */
   onAccessLog(take: (batch: AccessLogBatch) => void): () => void;
   /** Accepts no more connections, lets requests under way end for at most `graceMs`, then closes. */

@@ -39,6 +39,8 @@ export class RequestRecord implements Subject {
   endpointStatus = 0;
   /** Why the edge answers itself, or why there is no proper answer. */
   reason: string | undefined;
+  /** A try of another request, which is counted itself. */
+  readonly #isTry: boolean;
   #releases: (() => void)[] | undefined;
   #ended = false;
   #inEpoch = true;
@@ -58,6 +60,7 @@ export class RequestRecord implements Subject {
     this.responseLines = listener.setFields?.lines ?? "";
     this.startedMs = listener.plane.clock.monotonicMs();
     listener.epoch.active += 1;
+    this.#isTry = of !== undefined;
     this.log = of === undefined ? listener.accessLog?.begin(this) : of.log;
   }
 
@@ -71,6 +74,7 @@ export class RequestRecord implements Subject {
     const { client, listener } = this;
     this.status = answer.status;
     this.reason = reason;
+    if (!this.#isTry) listener.counts.answered(answer.status);
     const reply = listener.answerer.reply(answer, this.head.method);
     // Over before the client can know that it is.
     this.end();
@@ -90,10 +94,23 @@ export class RequestRecord implements Subject {
     this.listener.epoch.end();
   }
 
+  #count(): void {
+    const { counts } = this.listener;
+    if (this.cluster !== undefined) {
+      counts.add("requests", 1);
+      if (this.cluster.config.protocol === "grpc") counts.add("grpcRequests", 1);
+      if (this.address.includes(":")) counts.add("ipv6Requests", 1);
+    }
+    if (this.head.verdict !== undefined) counts.add("desyncRequests", 1);
+    // Nobody gets this answer.
+    if (this.status === 0 && this.reason === "client-closed") counts.answered(460);
+  }
+
   /** The request is over. Later calls do nothing. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (!this.#isTry) this.#count();
     if (this.#releases !== undefined) for (const release of this.#releases) release();
     this.leaveEpoch();
   }

@@ -11,6 +11,11 @@ function labelText(labels: Labels): string {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }
 
+/** One line: what `name` is now, of whatever `labels` name. */
+export function sampleText(name: string, labels: Labels, value: number): string {
+  return `mikan_${name}${labelText(labels)} ${value}\n`;
+}
+
 /** Histograms become summaries. Every name begins with `mikan_`. */
 export function prometheusText(metrics: Metrics): string {
   const lines: string[] = [];

@@ -167,7 +167,9 @@ export class RequestStream implements ClientStream {
 
   /** Bytes are counted as the fields and bodies have them: what compression and framing make of them is shared. */
   #tell(): void {
-    this.report?.over(this.head.text.length + this.#receivedBytes, this.#sentBytes);
+    const received = this.head.text.length + this.#receivedBytes;
+    this.#session.owner.moved(received, this.#sentBytes);
+    this.report?.over(received, this.#sentBytes);
     this.report = undefined;
   }
 

@@ -3,7 +3,7 @@ import { FakeClock, systemClock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { HttpHandler } from "../../base/http.ts";
 import { countingIds } from "../../base/ids.ts";
-import type { Edge, EdgeConfig, EndpointHealth, PortInUse } from "../../edge/ports.ts";
+import type { Edge, EdgeConfig, EndpointHealth, LoadBalancerStats, PortInUse } from "../../edge/ports.ts";
 import type { Call } from "../../kit/call.ts";
 import { createDispatcher } from "../../kit/dispatch.ts";
 import type { Peers } from "../../kit/peers.ts";
@@ -48,6 +48,10 @@ export class RecordingEdge implements Edge {
     const taken = config.listeners.find(({ port }) => this.taken.has(port));
     if (taken !== undefined) throw portInUse(taken.port, this.taken.get(taken.port));
     this.applied.push(config);
+  }
+
+  loadBalancers(): LoadBalancerStats[] {
+    return [];
   }
 
   onAccessLog(): () => void {

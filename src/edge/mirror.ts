@@ -142,6 +142,9 @@ class Mirrored implements TapSession {
   }
 }
 
+/** Mirrored requests have no lines in the access log: no client asked for them. */
+const unlogged = { log: undefined };
+
 /** The client of a mirrored request: hears the answer, and keeps nothing of it. */
 class Shadow implements ClientStream {
   readonly head: RequestHead;
@@ -168,7 +171,7 @@ class Shadow implements ClientStream {
       this.#end("failed");
     });
     deps.wheel.set(this.#timer, deps.clock.monotonicMs(), shadowMsMax);
-    this.#record = new RequestRecord(request.listener, this, request);
+    this.#record = new RequestRecord(request.listener, this, unlogged);
     this.#record.route = request.route;
     this.exchange = answered;
     this.exchange = forward(this.#record, cluster);

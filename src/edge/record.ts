@@ -45,8 +45,8 @@ export class RequestRecord implements Subject {
   #ended = false;
   #inEpoch = true;
 
-  /** @param of The request that this is a try of, or its mirror image; it has no line of its own in the access log. */
-  constructor(listener: CompiledListener, client: ClientStream, of?: RequestRecord) {
+  /** @param of The request that this is a try of: they have one line in the access log. */
+  constructor(listener: CompiledListener, client: ClientStream, of?: Pick<RequestRecord, "log">) {
     const { head } = client;
     const { target } = head;
     const mark = target.indexOf("?");

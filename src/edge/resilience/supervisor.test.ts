@@ -4,6 +4,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { address, all, cluster, freePort, listener, Stage } from "../edge.suite.ts";
 import type { ClusterConfig, EdgeConfig, EndpointConfig, RetryPolicy, RoutePolicy } from "../ports.ts";
 
+/** The machine may be busy. */
+const patience = { timeout: 20_000 };
+
 const stage = new Stage();
 afterEach(() => stage.strike());
 
@@ -227,7 +230,7 @@ describe("a mirror", () => {
   const mirror = { clusterId: "shadow", percent: 100, methods: ["GET", "POST"], bodyBytesMax: 8 };
   const counts = async (edge: Awaited<ReturnType<typeof front>>["edge"], ended: number) => {
     const read = () => edge.stats().find(({ clusterId }) => clusterId === "shadow")?.mirror;
-    await expect.poll(() => (read()?.answered ?? 0) + (read()?.failed ?? 0)).toBe(ended);
+    await expect.poll(() => (read()?.answered ?? 0) + (read()?.failed ?? 0), patience).toBe(ended);
     return read();
   };
 
@@ -236,9 +239,9 @@ describe("a mirror", () => {
     const shadow = await answering(500, "reset");
     const { ask, edge } = await front({ mirror }, [primary.endpoint], [cluster("shadow", [shadow.endpoint])]);
     expect(await ask()).toEqual({ status: 200, text: "200 of try 1" });
-    await expect.poll(() => shadow.seen).toEqual([{ method: "GET", body: "" }]);
+    await expect.poll(() => shadow.seen, patience).toEqual([{ method: "GET", body: "" }]);
     expect((await ask({ method: "POST", body: "short" })).text).toBe("200 of try 2");
-    await expect.poll(() => shadow.seen).toHaveLength(2);
+    await expect.poll(() => shadow.seen, patience).toHaveLength(2);
     expect(shadow.seen[1]).toEqual({ method: "POST", body: "short" });
     expect(await counts(edge, 2)).toEqual({ mirrored: 2, answered: 1, failed: 1, notMirrored: {} });
   });
@@ -276,7 +279,7 @@ describe("a circuit breaker", () => {
     const breaker = { connectionsMax: 100, pendingMax: 100, requestsMax: 2, retriesMax: 1 };
     const { ask, errors } = await front({}, [address(port)], [], { breaker });
     const under = [ask(), ask()];
-    await expect.poll(() => held.length).toBe(2);
+    await expect.poll(() => held.length, patience).toBe(2);
     expect((await ask()).status).toBe(503);
     expect(errors()).toEqual({ "breaker-requests": 1 });
     held.splice(0).forEach((release) => release());

@@ -15,15 +15,14 @@ export const atEjected = 1;
 export const atSlowSince = 2;
 /** Thousandths of its share that it does not get: `anomaly.ts`. */
 export const atCut = 3;
-/** Counts in a row, over all workers. */
+/** Failures in a row, over all workers; main begins them anew. */
 export const atServerErrors = 4;
 export const atGatewayErrors = 5;
 export const atLocalFailures = 6;
-/** Counts since main looked last. */
+/** Counts that only grow (and wrap): answers, those with a 5xx among them, and requests that got none. */
 export const atAnswers = 7;
-export const atGoodAnswers = 8;
-export const atTries = 9;
-export const atTriesFailed = 10;
+export const atBadAnswers = 8;
+export const atUnanswered = 9;
 const cellsPerEndpoint = 12;
 
 export const healthUnknown = 0;

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { createPicker, type Picker } from "./balance/pickers.ts";
 import type { Stickiness } from "./balance/stickiness.ts";
 import { atEjected, atVerdict, healthChanges, healthGood } from "./board.ts";
+import type { Outcomes } from "./outcomes.ts";
 import type { Upstream } from "./pool.ts";
 import type { ClusterConfig } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
@@ -15,6 +16,8 @@ export type Endpoint = (
 ) & {
   /** Where its cells on the board begin. */
   slot: number;
+  /** Counts how its requests end, where somebody looks at that. */
+  outcomes?: Outcomes;
 };
 
 export interface ClusterParts {
@@ -68,6 +71,7 @@ export class Cluster {
     const endpoint =
       this.#stickiness === undefined ? this.#picker.next(tried) : this.#stick(request, this.#stickiness, tried);
     this.#picker.taken?.(endpoint, request);
+    endpoint.outcomes?.watch(request);
     return endpoint;
   }
 

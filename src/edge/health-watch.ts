@@ -1,7 +1,7 @@
 /** One endpoint under watch: checked again and again, judged, and its verdict written where all workers see it. */
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
-import { atSlowSince, atVerdict, healthBad, healthGood, healthUnknown, setVerdict } from "./board.ts";
+import { atEjected, atSlowSince, atVerdict, healthBad, healthGood, healthUnknown, setVerdict } from "./board.ts";
 import type { ClusterConfig, EndpointConfig, EndpointHealth, HealthCheck } from "./ports.ts";
 import type { Probe, ProbeFailure, ProbeResult, ProbeTarget } from "./probes/probe.ts";
 
@@ -78,7 +78,12 @@ export class EndpointWatch {
   }
 
   get health(): EndpointHealth {
-    const health = { clusterId: this.clusterId, endpointId: this.endpoint.id };
+    const ejected = Atomics.load(this.#deps.board, this.slot + atEjected) === 1;
+    const health = {
+      clusterId: this.clusterId,
+      endpointId: this.endpoint.id,
+      ...(ejected ? { ejected } : {}),
+    };
     if (this.draining) return { ...health, state: "draining" };
     if (!this.#used) return { ...health, state: "unused", reason: "not-in-use" };
     if (this.#verdict === healthGood) return { ...health, state: "healthy" };

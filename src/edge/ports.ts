@@ -275,6 +275,8 @@ export interface EndpointHealth {
   reason?: string;
   /** `status-mismatch`: the status that came. */
   status?: number;
+  /** It gets no requests for a while, for how those before them ended: see {@link ClusterConfig.outlier}. */
+  ejected?: true;
 }
 
 /** Counts of a cluster since the node started, over all workers. */

@@ -1,11 +1,11 @@
 /** The certificates of listeners: checked, listed, and read from whoever keeps them. */
-import type { Certificate as SdkCertificate, CreateListenerInput } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { Certificate as SdkCertificate } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { parseArn } from "../../base/arn.ts";
 import { asError } from "../../base/errors.ts";
 import type { Certificate, ListenerTls } from "../../edge/ports.ts";
 import { serviceCall, type Call, type CallMaker } from "../../kit/call.ts";
 import type { CertificateMaterial, CertificateUser } from "../../kit/certificates.ts";
-import type { Handlers, Received } from "../../kit/handlers.ts";
+import type { Handlers } from "../../kit/handlers.ts";
 import type { Peers } from "../../kit/peers.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Store, Tx } from "../../store/store.ts";
@@ -13,64 +13,14 @@ import { assign } from "../../store/tables.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { listenerArn, ownerArn, type Place } from "./arns.ts";
 import { quotas } from "./limits.ts";
-import {
-  protocolOf,
-  securityOf,
-  securityText,
-  type ListenerProtocol,
-  type ListenerSecurity,
-} from "./listener-settings.ts";
+import { protocolOf, securityOf, securityText, type ListenerSecurity } from "./listener-settings.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
-import { fault, invalid, notRun, type Elb } from "./refusals.ts";
+import { fault, invalid, type Elb } from "./refusals.ts";
 import type { Routing } from "./routing.ts";
 import { existingListener } from "./rules.ts";
 import { listeners, listenersOf, type Listener } from "./tables.ts";
-import { defaultPolicy, edgePolicy, existingPolicy } from "./tls-policies.ts";
-
-/** What Create- and ModifyListener say of a listener's protocol. */
-export type ProtocolInput = Pick<
-  Received<CreateListenerInput>,
-  "Protocol" | "Certificates" | "SslPolicy" | "AlpnPolicy" | "MutualAuthentication"
->;
-
-export interface ProtocolSettings {
-  protocol: ListenerProtocol;
-  security: ListenerSecurity | undefined;
-}
-
-/** The one certificate that a listener is created or changed with: its default. */
-function defaultCertificate(given: ProtocolInput["Certificates"]): string | undefined {
-  if (given === undefined) return undefined;
-  if (given.length > 1) {
-    throw invalid(`Up to '1' certificate ARNs can be specified, but '${given.length}' were specified`);
-  }
-  return given[0]?.CertificateArn;
-}
-
-/** What an application load balancer's listener is to speak; `before` is what it speaks. Refuses what cannot be. */
-export function protocolSettings(input: ProtocolInput, before?: ProtocolSettings): ProtocolSettings {
-  const protocol = input.Protocol ?? before?.protocol;
-  if (protocol === undefined) throw invalid("A listener protocol must be specified");
-  if (protocol !== "HTTP" && protocol !== "HTTPS") {
-    throw invalid(`Listener protocol '${protocol}' must be one of 'HTTPS, HTTP'`);
-  }
-  if ((input.AlpnPolicy ?? []).length > 0) throw invalid("An ALPN policy can only be specified for TLS listeners");
-  const mode = input.MutualAuthentication?.Mode;
-  if (mode !== undefined && mode !== "off") throw notRun("mutual authentication");
-  const certificate = defaultCertificate(input.Certificates);
-  if (protocol === "HTTP") {
-    if (certificate !== undefined) throw invalid("A certificate cannot be specified for HTTP listeners");
-    if (input.SslPolicy !== undefined) throw invalid("An SSL policy cannot be specified for HTTP listeners");
-    return { protocol, security: undefined };
-  }
-  const [former, ...others] = before?.security?.certificates ?? [];
-  const first = certificate ?? former;
-  if (first === undefined) throw invalid("A certificate must be specified for HTTPS listeners");
-  const policy = input.SslPolicy ?? before?.security?.policy ?? defaultPolicy;
-  existingPolicy(policy);
-  return { protocol, security: { policy, certificates: [first, ...others.filter((arn) => arn !== first)] } };
-}
+import { defaultPolicy, edgePolicy } from "./tls-policies.ts";
 
 const certificateNotFound = (arn: string) => fault("CertificateNotFoundException", `Certificate '${arn}' not found`);
 
@@ -125,9 +75,8 @@ export function listenerTlsReader(deps: { peers: Peers; log: Log } & CallMaker) 
   };
 }
 
-export function writeProtocol(tx: Tx, { account, region, id }: Listener, settings: ProtocolSettings): Promise<number> {
-  const changes = { protocol: settings.protocol, security: securityText(settings.security) };
-  return tx.run(sql`update ${listeners.name} set ${assign(listeners, changes)}
+function writeSecurity(tx: Tx, { account, region, id }: Listener, security: ListenerSecurity): Promise<number> {
+  return tx.run(sql`update ${listeners.name} set ${assign(listeners, { security: securityText(security) })}
     where account = ${account} and region = ${region} and id = ${id}`);
 }
 
@@ -171,7 +120,7 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
             `The maximum number of certificates (${max}) has been reached for '${ownerArn(listener)}'`,
           );
         }
-        await writeProtocol(tx, listener, { protocol: protocolOf(listener), security: { ...security, certificates } });
+        await writeSecurity(tx, listener, { ...security, certificates });
       });
       return { Certificates: given.map((CertificateArn) => ({ CertificateArn, IsDefault: false })) };
     },
@@ -186,7 +135,7 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
           throw fault("OperationNotPermittedException", "Default certificate cannot be removed");
         }
         const certificates = security.certificates.filter((arn) => !given.includes(arn));
-        await writeProtocol(tx, listener, { protocol: protocolOf(listener), security: { ...security, certificates } });
+        await writeSecurity(tx, listener, { ...security, certificates });
       });
       return {};
     },

@@ -3,6 +3,7 @@ import type { CreateListenerInput, Listener as SdkListener } from "@aws-sdk/clie
 import type { Received } from "../../kit/handlers.ts";
 import { fault, invalid, notRun } from "./refusals.ts";
 import type { Listener } from "./tables.ts";
+import { defaultPolicy, existingPolicy } from "./tls-policies.ts";
 
 /** What listeners of Mikan speak: of application load balancers the first two, of network load balancers the others. */
 export const listenerProtocols = ["HTTP", "HTTPS", "TCP", "TLS"] as const;
@@ -48,8 +49,6 @@ export type SpokenInput = Pick<
   "Protocol" | "Certificates" | "SslPolicy" | "AlpnPolicy" | "MutualAuthentication"
 >;
 
-/** What CreateListener has where it is told nothing else (API reference). */
-const policyDefault = "ELBSecurityPolicy-2016-08";
 const alpnPolicies = ["HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred", "None"];
 /** Protocols of AWS's that the edge does not speak, by the type of load balancer. */
 const notSpoken: Readonly<Record<string, readonly string[]>> = {
@@ -80,7 +79,7 @@ function refuseSecurity(protocol: ListenerProtocol, { Certificates, SslPolicy, A
 function certificateIn({ Certificates }: SpokenInput): string | undefined {
   if (Certificates === undefined || Certificates.length === 0) return undefined;
   if (Certificates.length > 1) {
-    throw fault("TooManyCertificatesException", "Exactly one default certificate must be specified for the listener");
+    throw invalid(`Up to '1' certificate ARNs can be specified, but '${Certificates.length}' were specified`);
   }
   const [only] = Certificates;
   if (only?.IsDefault !== undefined) throw invalid("IsDefault cannot be specified for the certificate of a listener");
@@ -106,17 +105,14 @@ function securityIn(
   const certificate = certificateIn(input) ?? before?.certificates[0];
   if (certificate === undefined) throw invalid(`A certificate must be specified for ${protocol} listeners`);
   const alpn = alpnIn(protocol, input.AlpnPolicy) ?? before?.alpn;
+  const policy = input.SslPolicy ?? before?.policy ?? defaultPolicy;
+  existingPolicy(policy);
   return {
-    policy: input.SslPolicy ?? before?.policy ?? policyDefault,
+    policy,
     // A new default takes the place of the old one; the others stay.
     certificates: [certificate, ...(before?.certificates.slice(1) ?? []).filter((arn) => arn !== certificate)],
     ...(alpn === undefined ? {} : { alpn }),
   };
-}
-
-/** The edge does not run these yet. */
-function checkRun({ protocol }: Spoken): void {
-  if (protocol === "HTTPS") throw notRun("listeners with protocol 'HTTPS'");
 }
 
 /**
@@ -131,9 +127,7 @@ export function spokenAfter(type: string, input: SpokenInput, before?: Spoken): 
   if (mode !== undefined && mode !== "off") throw notRun("mutual authentication");
   const isSecure = protocol === "HTTPS" || protocol === "TLS";
   if (!isSecure) refuseSecurity(protocol, input);
-  const spoken = { protocol, security: isSecure ? securityIn(protocol, before?.security, input) : undefined };
-  checkRun(spoken);
-  return spoken;
+  return { protocol, security: isSecure ? securityIn(protocol, before?.security, input) : undefined };
 }
 
 /** The part of DescribeListeners that tells what is spoken. */

@@ -14,9 +14,10 @@ import { assign, insert } from "../../store/tables.ts";
 import { describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
+import { certificateCheck } from "./certificates.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
-import { describedSpoken, spokenAfter, spokenBy, spokenColumns } from "./listener-settings.ts";
+import { describedSpoken, spokenAfter, spokenBy, spokenColumns, type Spoken } from "./listener-settings.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, type Elb } from "./refusals.ts";
@@ -131,13 +132,16 @@ export interface NewListener {
 }
 
 /** Creates a listener, and resolves when its port is open. */
-export function listenerCreation({ store, ids, clock, routing }: Pick<ElbDeps, "store" | "ids" | "clock" | "routing">) {
+export function listenerCreation(deps: Pick<ElbDeps, "store" | "ids" | "clock" | "routing" | "peers">) {
+  const { store, ids, clock, routing } = deps;
+  const checkCertificates = certificateCheck(deps);
   return async ({ input, attributes = [], token, policies = {} }: NewListener, call: Call): Promise<Listener> => {
     if (input.Port === undefined) throw invalid("A listener port must be specified");
     if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
     const action = routingAction(input.DefaultActions);
     const { type } = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
     const spoken = spokenAfter(type, input);
+    await checkCertificates(spoken.security, call);
     const port = input.Port;
     const parts: Parts = {
       listenerId: ids.hex(8),
@@ -151,7 +155,8 @@ export function listenerCreation({ store, ids, clock, routing }: Pick<ElbDeps, "
     const body = async (tx: Tx) => {
       const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
       const present = await presentOn(tx, owner, port);
-      if (present !== undefined && (await isSame(tx, present, parts))) return { listener: present, made: false };
+      const again = present !== undefined && (await isSame(tx, present, parts, spoken));
+      if (again) return { listener: present, made: false };
       const listener = await insertListener(
         tx,
         call,
@@ -183,8 +188,10 @@ export function listenerCreation({ store, ids, clock, routing }: Pick<ElbDeps, "
 }
 
 /** The operation is idempotent: the same listener again is the one that is there. */
-async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts): Promise<boolean> {
+async function isSame(tx: ReadTx, present: Listener, { action, token }: Parts, spoken: Spoken): Promise<boolean> {
   if (token !== null) return present.token === token;
+  const { protocol, security } = spokenColumns(spoken);
+  if (present.protocol !== protocol || present.security !== security) return false;
   const rule = await defaultRuleOf(tx, present);
   return JSON.stringify(rule.action) === JSON.stringify(action);
 }
@@ -229,12 +236,15 @@ async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modi
 }
 
 /** Changes a listener, and the policies of its default rule where they are given, at once. */
-export function listenerModification({ routing }: Pick<ElbDeps, "routing">) {
+export function listenerModification({ store, routing, peers }: Pick<ElbDeps, "store" | "routing" | "peers">) {
+  const checkCertificates = certificateCheck({ peers });
   return async (
     input: Received<ModifyListenerInput>,
     policies: JsonObject | undefined,
     call: Call,
   ): Promise<Listener> => {
+    const before = await store.read((tx) => existingListener(tx, call, input.ListenerArn));
+    await checkCertificates(spokenAfter(before.load_balancer_type, input, spokenBy(before)).security, call);
     const body = (tx: Tx) => modify(tx, call, input, policies);
     // Without a port there is nothing to open: the listener keeps its socket.
     const { after } =

@@ -56,13 +56,18 @@ export function loadBalancerReader(deps: ReadDeps): Read {
   };
 }
 
-export function listenerReader({ peers: { elasticloadbalancing: elb } }: ReadDeps): Read {
+export function listenerReader(deps: ReadDeps): Read {
+  const elb = deps.peers.elasticloadbalancing;
   return async ({ physicalId: ListenerArn, properties }, call) => {
     const reading = elb.DescribeListeners({ ListenerArns: [ListenerArn] }, call);
     const found = (await unlessAbsent(reading, "ListenerNotFoundException"))?.Listeners?.[0];
     if (found === undefined) return undefined;
     const { Attributes } = await elb.DescribeListenerAttributes({ ListenerArn }, call);
-    return asProperties({ ...found, ListenerAttributes: named(Attributes, properties["ListenerAttributes"]) });
+    return asProperties({
+      ...found,
+      ListenerAttributes: named(Attributes, properties["ListenerAttributes"]),
+      Tags: await tagsOf(deps, ListenerArn, call),
+    });
   };
 }
 

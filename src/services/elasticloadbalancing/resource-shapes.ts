@@ -69,12 +69,30 @@ const actionTypes = [
   "jwt-validation",
 ] as const;
 
-/** What these say does not matter: the type they belong to is refused by name. */
-const refusedConfigs = {
-  AuthenticateOidcConfig: anything,
-  AuthenticateCognitoConfig: anything,
-  JwtValidationConfig: anything,
+const jwtValidationConfig = (json: Json, path: string) => {
+  const shape = {
+    JwksEndpoint: text,
+    Issuer: text,
+    AdditionalClaims: listOf((one: Json, at: string) => {
+      const format = oneOf("single-string", "string-array", "space-separated-values");
+      const { Format, Name, Values } = object({ Format: format, Name: text, Values: listOf(text) })(one, at);
+      return {
+        Format: needed(Format, `${at}/Format`),
+        Name: needed(Name, `${at}/Name`),
+        Values: needed(Values, `${at}/Values`),
+      };
+    }),
+  };
+  const { JwksEndpoint, Issuer, AdditionalClaims } = object(shape)(json, path);
+  return {
+    JwksEndpoint: needed(JwksEndpoint, `${path}/JwksEndpoint`),
+    Issuer: needed(Issuer, `${path}/Issuer`),
+    ...present("AdditionalClaims", AdditionalClaims),
+  };
 };
+
+/** What these say does not matter: the type they belong to is refused by name. */
+const refusedConfigs = { AuthenticateOidcConfig: anything, AuthenticateCognitoConfig: anything };
 const actionShape = {
   Type: oneOf(...actionTypes),
   Order: integer(1, 50_000),
@@ -82,6 +100,7 @@ const actionShape = {
   ForwardConfig: forwardConfig,
   RedirectConfig: redirectConfig,
   FixedResponseConfig: fixedResponseConfig,
+  JwtValidationConfig: jwtValidationConfig,
 };
 
 const action = (json: Json, path: string) => {
@@ -93,6 +112,7 @@ const action = (json: Json, path: string) => {
     ...present("ForwardConfig", read.ForwardConfig),
     ...present("RedirectConfig", read.RedirectConfig),
     ...present("FixedResponseConfig", read.FixedResponseConfig),
+    ...present("JwtValidationConfig", read.JwtValidationConfig),
   };
 };
 
@@ -105,8 +125,23 @@ const condition = object({
   HttpHeaderConfig: object({ HttpHeaderName: text, ...values }),
   HttpRequestMethodConfig: object({ Values: listOf(text) }),
   QueryStringConfig: object({ Values: listOf(object({ Key: text, Value: text })) }),
-  SourceIpConfig: object({ Values: listOf(text) }),
+  SourceIpConfig: object({ Values: listOf(text), IpAddressType: oneOf("ipv4", "ipv6") }),
 });
+
+const rewrites = object({
+  Rewrites: listOf((json: Json, path: string) => {
+    const { Regex, Replace } = object({ Regex: text, Replace: text })(json, path);
+    return { Regex: needed(Regex, `${path}/Regex`), Replace: needed(Replace, `${path}/Replace`) };
+  }),
+});
+const transform = (json: Json, path: string) => {
+  const { Type, ...rest } = object({
+    Type: oneOf("host-header-rewrite", "url-rewrite"),
+    HostHeaderRewriteConfig: rewrites,
+    UrlRewriteConfig: rewrites,
+  })(json, path);
+  return { Type: needed(Type, `${path}/Type`), ...rest };
+};
 
 const subnetMapping = object({
   SubnetId: text,
@@ -117,9 +152,13 @@ const subnetMapping = object({
 });
 
 export const loadBalancerShape = {
+  EnableCapacityReservationProvisionStabilize: flag,
   EnablePrefixForIpv6SourceNat: oneOf("on", "off"),
+  EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic: oneOf("on", "off"),
   IpAddressType: oneOf("ipv4", "dualstack", "dualstack-without-public-ipv4"),
+  Ipv4IpamPoolId: text,
   LoadBalancerAttributes: attributes,
+  MinimumLoadBalancerCapacity: object({ CapacityUnits: integer(0, Number.MAX_SAFE_INTEGER) }),
   Name: text,
   Scheme: oneOf("internet-facing", "internal"),
   SecurityGroups: listOf(text),
@@ -144,6 +183,7 @@ export const listenerShape = {
     IgnoreClientCertificateExpiry: flag,
     AdvertiseTrustStoreCaNames: oneOf("on", "off"),
   }),
+  Tags: tags,
 };
 
 export const ruleShape = {
@@ -152,6 +192,7 @@ export const ruleShape = {
   ListenerArn: text,
   Priority: integer(1, 50_000),
   Tags: tags,
+  Transforms: listOf(transform),
 };
 
 const target = (json: Json, path: string) => {

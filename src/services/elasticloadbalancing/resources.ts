@@ -19,6 +19,7 @@ import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } fro
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
 import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
+import { notRun } from "./refusals.ts";
 import { needed, readProperties } from "./properties.ts";
 import { listenerShape, loadBalancerShape, ruleShape, tags, targetGroupShape } from "./resource-shapes.ts";
 import { ruleCreation, ruleModification, ruleOperations } from "./rules.ts";
@@ -97,6 +98,12 @@ async function unlessGone(code: string, deletion: Promise<unknown>): Promise<voi
   });
 }
 
+/** What would change how much there is of the load balancer, or at which addresses. */
+function checkCapacity(read: ReturnType<typeof readProperties<typeof loadBalancerShape>>): void {
+  if ((read.MinimumLoadBalancerCapacity?.CapacityUnits ?? 0) > 0) throw notRun("capacity reservations");
+  if (read.Ipv4IpamPoolId !== undefined) throw notRun("IPAM pools");
+}
+
 function loadBalancerResource(deps: ElbDeps): Resource {
   const create = loadBalancerCreation(deps);
   const { DeleteLoadBalancer } = loadBalancerOperations(deps);
@@ -114,7 +121,9 @@ function loadBalancerResource(deps: ElbDeps): Resource {
     ],
     name: { property: "Name", lengthMax: 32 },
     async create(request, call) {
-      const { LoadBalancerAttributes = [], Tags, ...rest } = readProperties(loadBalancerShape, request.properties);
+      const read = readProperties(loadBalancerShape, request.properties);
+      checkCapacity(read);
+      const { LoadBalancerAttributes = [], Tags, ...rest } = read;
       if (rest.Name !== undefined) checkOwnName(rest.Name);
       const input = { ...rest, Name: request.physicalName, Tags: withStackTags(Tags, request) };
       const row = await create({ input, attributes: LoadBalancerAttributes, token: request.token }, call);
@@ -134,6 +143,7 @@ function loadBalancerResource(deps: ElbDeps): Resource {
     async update(request, call) {
       const { physicalId: LoadBalancerArn, attributes, properties, former } = request;
       const next = readProperties(loadBalancerShape, properties);
+      checkCapacity(next);
       const before = readProperties(loadBalancerShape, former.properties);
       const { SetSubnets, SetSecurityGroups, SetIpAddressType } = loadBalancerOperations(deps);
       const { Subnets, SubnetMappings, SecurityGroups = [], IpAddressType = "ipv4" } = next;
@@ -184,12 +194,14 @@ function listenerResource(deps: ElbDeps): Resource {
     properties: namesOf(listenerShape),
     required: ["DefaultActions", "LoadBalancerArn"],
     attributes: ["ListenerArn"],
-    async create({ properties, metadata: policies, token }, call) {
-      const { ListenerAttributes = [], ...rest } = readProperties(listenerShape, properties);
+    async create(request, call) {
+      const { properties, metadata: policies, token } = request;
+      const { ListenerAttributes = [], Tags, ...rest } = readProperties(listenerShape, properties);
       const input = {
         ...rest,
         LoadBalancerArn: needed(rest.LoadBalancerArn, "#/LoadBalancerArn"),
         DefaultActions: needed(rest.DefaultActions, "#/DefaultActions"),
+        Tags: withStackTags(Tags, request),
       };
       const arn = listenerArn(await create({ input, attributes: ListenerAttributes, token, policies }, call));
       return { physicalId: arn, attributes: { ListenerArn: arn } };
@@ -197,7 +209,7 @@ function listenerResource(deps: ElbDeps): Resource {
     replaceOn: ["LoadBalancerArn"],
     async update(request, call) {
       const { physicalId: ListenerArn, attributes, properties, former } = request;
-      const { ListenerAttributes, LoadBalancerArn: _, ...rest } = readProperties(listenerShape, properties);
+      const { ListenerAttributes, LoadBalancerArn: _, Tags: _t, ...rest } = readProperties(listenerShape, properties);
       const before = readProperties(listenerShape, former.properties);
       const { Port, ...others } = rest;
       // Without a port the listener keeps its socket.
@@ -211,6 +223,7 @@ function listenerResource(deps: ElbDeps): Resource {
       if (Attributes.length > 0) {
         await attributeOperations(deps).ModifyListenerAttributes({ ListenerArn, Attributes }, call);
       }
+      await changeTags(deps, request, call);
       return { physicalId: ListenerArn, attributes };
     },
     read: listenerReader(deps),
@@ -235,6 +248,7 @@ function ruleResource(deps: ElbDeps): Resource {
         Priority: needed(read.Priority, "#/Priority"),
         Conditions: needed(read.Conditions, "#/Conditions"),
         Actions: needed(read.Actions, "#/Actions"),
+        Transforms: read.Transforms ?? [],
         Tags: withStackTags(read.Tags, request),
       };
       const { token, metadata: policies } = request;
@@ -251,7 +265,7 @@ function ruleResource(deps: ElbDeps): Resource {
       }
       const Conditions = needed(next.Conditions, "#/Conditions");
       const Actions = needed(next.Actions, "#/Actions");
-      await change({ RuleArn, Conditions, Actions }, policiesIn(request), call);
+      await change({ RuleArn, Conditions, Actions, Transforms: next.Transforms ?? [] }, policiesIn(request), call);
       await changeTags(deps, request, call);
       return { physicalId: RuleArn, attributes };
     },

@@ -164,8 +164,8 @@ describe("CreateListener", () => {
     ],
     [
       { Protocol: "HTTPS", Certificates: [{ CertificateArn: "a" }, { CertificateArn: "b" }] },
-      "TooManyCertificatesException",
-      "Exactly one default certificate must be specified for the listener",
+      nothing,
+      "Up to '1' certificate ARNs can be specified, but '2' were specified",
     ],
     [
       { Protocol: "HTTPS", Certificates: [{ CertificateArn: "a" }], AlpnPolicy: ["HTTP2Only"] },

@@ -19,7 +19,7 @@ import type { Probe } from "./probes/probe.ts";
 import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig, LoadBalancerStats } from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
-import { clearActive, readStats, statsBlock } from "./stats.ts";
+import { failActive, readStats, statsBlock } from "./stats.ts";
 
 export interface EdgeOptions {
   /** Edge worker threads; one where the platform cannot share a port between sockets. */
@@ -38,7 +38,9 @@ export interface EdgeOptions {
     probe?: Probe;
     /** Bytes a worker may hold for slow clients. */
     heldBytesMax?: number;
-    /** A worker that gets a request for this target dies. */
+    /** See `crew.ts`. */
+    heapMbMax?: number;
+    /** A worker that gets a request for this target dies: of an error, or with `?heap` or `?exit` behind it of that. */
     dieOn?: string;
   };
 }
@@ -111,6 +113,7 @@ class MainEdge implements Edge {
     });
     this.#crew = createCrew({
       size: this.#size,
+      ...(testing?.heapMbMax === undefined ? {} : { heapMbMax: testing.heapMbMax }),
       clock,
       log,
       restarts: metrics.counter("edge_worker_restarts"),
@@ -362,7 +365,7 @@ class MainEdge implements Edge {
     this.#ledger.workerGone(index);
     for (const blocks of this.#stats.values()) {
       const block = blocks[index];
-      if (block !== undefined) clearActive(block);
+      if (block !== undefined) failActive(block);
     }
     this.#rounds.lost(index);
   }

@@ -35,8 +35,17 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   onRetired(epoch: number): void;
   /** For tests; see `clients/pressure.ts`. */
   heldBytesMax: number | undefined;
-  /** For tests: the target of a request that throws where nothing catches. */
+  /** For tests: the target of a request that throws where nothing catches; see `dieWhereTold`. */
   dieOn: string | undefined;
+}
+
+/** Ends this worker as it is told: by an error, of its heap, or at once. */
+function dieWhereTold(target: string, dieOn: string): void {
+  if (target === dieOn) throw new Error("this worker was told to die");
+  if (target === `${dieOn}?exit`) process.exit(3);
+  if (target !== `${dieOn}?heap`) return;
+  const leak: number[][] = [];
+  for (;;) leak.push(Array.from<number>({ length: 100_000 }).fill(0.5));
 }
 
 /** Bytes that one read from an endpoint can bring. */
@@ -89,7 +98,7 @@ export class DataPlane {
       wheel: this.wheel,
       scanners: this.scanners,
       dispatch: (listener, client) => {
-        if (client.head.target === this.options.dieOn) throw new Error("this worker was told to die");
+        if (this.options.dieOn !== undefined) dieWhereTold(client.head.target, this.options.dieOn);
         return handle(pipeline, listener, client);
       },
     };

@@ -21,6 +21,7 @@ export const edgeErrorReasons = [
   "bad-body",
   "function-failed",
   "function-busy",
+  "worker-lost",
   "per-try-timeout",
   "request-timeout",
   /** An answer that was not passed on: the request was tried again, or fell back. */
@@ -103,9 +104,12 @@ export class StatsWriter {
   }
 }
 
-/** What a worker that is gone had under way is under way no more. */
-export function clearActive(block: SharedArrayBuffer): void {
-  new Float64Array(block)[atActive] = 0;
+/** What a worker that is gone had under way failed with it. */
+export function failActive(block: SharedArrayBuffer): void {
+  const cells = new Float64Array(block);
+  const at = atReasons + reasonIndex["worker-lost"];
+  cells[at] = (cells[at] as number) + (cells[atActive] as number);
+  cells[atActive] = 0;
 }
 
 /** The sum over the workers' blocks; `more` are errors that main itself knows of. */

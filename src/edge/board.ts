@@ -7,7 +7,7 @@
 /** Cell 0. */
 export const healthChanges = 0;
 
-/** Cells of an endpoint, from its slot on. Those up to {@link atCut} are main's to write. */
+/** Cells of an endpoint, from its slot on. Verdicts are main's to write, counts the workers'. */
 export const atVerdict = 0;
 /** 1 while it is taken out for what its requests met: `outlier.ts`. */
 export const atEjected = 1;
@@ -15,6 +15,8 @@ export const atEjected = 1;
 export const atSlowSince = 2;
 /** Thousandths of its share that it does not get: `anomaly.ts`. */
 export const atCut = 3;
+/** 1 while its requests fail more often than the others': `anomaly.ts`. */
+export const atAnomalous = 10;
 /** Failures in a row, over all workers; main begins them anew. */
 export const atServerErrors = 4;
 export const atGatewayErrors = 5;

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { createAnomalyDetector } from "./anomaly.ts";
 import { createTurns } from "./balance/turns.ts";
 import type { ShedCounts } from "./clients/sheds.ts";
 import { placeOf } from "./compile.ts";
@@ -65,6 +66,7 @@ class MainEdge implements Edge {
   readonly #functions;
   readonly #prober;
   readonly #outliers;
+  readonly #anomalies;
   readonly #size: number;
   readonly #limitMs: number;
   #applied: EdgeConfig | undefined;
@@ -105,10 +107,12 @@ class MainEdge implements Edge {
       passed: (slot) => this.#outliers.passed(slot),
       ...(testing?.probe === undefined ? {} : { probe: testing.probe }),
     });
+    const board = new Int32Array(this.#prober.memory);
+    this.#anomalies = createAnomalyDetector({ clock, board });
     this.#outliers = createOutlierDetector({
       clock,
       log,
-      board: new Int32Array(this.#prober.memory),
+      board,
       ejections: metrics.counter("edge_outlier_ejections"),
     });
     this.#crew = createCrew({
@@ -176,6 +180,7 @@ class MainEdge implements Edge {
     await this.#queue;
     this.#prober.close();
     this.#outliers.close();
+    this.#anomalies.close();
     const { members } = this.#crew;
     const closed = Promise.all(
       members.map(
@@ -232,6 +237,7 @@ class MainEdge implements Edge {
     this.#applied = config;
     this.#slots = slots;
     this.#outliers.watch(config, slots);
+    this.#anomalies.watch(config, slots);
     const live = new Set(config.clusters.map(({ id }) => id));
     for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
     this.#makeStats(config);

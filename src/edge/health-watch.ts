@@ -1,7 +1,17 @@
 /** One endpoint under watch: checked again and again, judged, and its verdict written where all workers see it. */
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
-import { atEjected, atSlowSince, atVerdict, healthBad, healthGood, healthUnknown, setVerdict } from "./board.ts";
+import {
+  atAnomalous,
+  atCut,
+  atEjected,
+  atSlowSince,
+  atVerdict,
+  healthBad,
+  healthGood,
+  healthUnknown,
+  setVerdict,
+} from "./board.ts";
 import type { ClusterConfig, EndpointConfig, EndpointHealth, HealthCheck } from "./ports.ts";
 import type { Probe, ProbeFailure, ProbeResult, ProbeTarget } from "./probes/probe.ts";
 
@@ -78,12 +88,7 @@ export class EndpointWatch {
   }
 
   get health(): EndpointHealth {
-    const ejected = Atomics.load(this.#deps.board, this.slot + atEjected) === 1;
-    const health = {
-      clusterId: this.clusterId,
-      endpointId: this.endpoint.id,
-      ...(ejected ? { ejected } : {}),
-    };
+    const health = { clusterId: this.clusterId, endpointId: this.endpoint.id, ...this.#passive() };
     if (this.draining) return { ...health, state: "draining" };
     if (!this.#used) return { ...health, state: "unused", reason: "not-in-use" };
     if (this.#verdict === healthGood) return { ...health, state: "healthy" };
@@ -91,6 +96,17 @@ export class EndpointWatch {
     if (this.#verdict === healthBad)
       return { ...health, state: "unhealthy", reason: this.#reason ?? "connection-failed", ...status };
     return { ...health, state: "initial", reason: "in-progress" };
+  }
+
+  /** What its requests have shown. */
+  #passive(): Pick<EndpointHealth, "ejected" | "anomaly"> {
+    const at = (cell: number) => Atomics.load(this.#deps.board, this.slot + cell);
+    return {
+      ...(at(atEjected) === 1 ? { ejected: true } : {}),
+      ...(this.#cluster?.balance === "weighted-random"
+        ? { anomaly: { anomalous: at(atAnomalous) === 1, mitigated: at(atCut) > 0 } }
+        : {}),
+    };
   }
 
   /** Healthy, and past its slow start. */

@@ -277,6 +277,8 @@ export interface EndpointHealth {
   status?: number;
   /** It gets no requests for a while, for how those before them ended: see {@link ClusterConfig.outlier}. */
   ejected?: true;
+  /** With `weighted-random`: its requests fail more often than the others'; and its share is cut for that. */
+  anomaly?: { anomalous: boolean; mitigated: boolean };
 }
 
 /** Counts of a cluster since the node started, over all workers. */

@@ -207,8 +207,8 @@ describe("an HTTPS listener", () => {
     [
       "two certificates",
       () => ({ Certificates: [{ CertificateArn: first }, { CertificateArn: second }] }),
-      "ValidationError",
-      /Up to '1' certificate ARNs/,
+      "TooManyCertificatesException",
+      /Exactly one default certificate/,
     ],
     [
       "an unknown certificate",

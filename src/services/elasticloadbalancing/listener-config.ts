@@ -8,7 +8,7 @@ import { edgeJwt } from "./jwt-action.ts";
 import { serverName } from "./lambda-target.ts";
 import { responseConfig, tlsFieldNames } from "./listener-attributes.ts";
 import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
-import { routePolicy } from "./policies.ts";
+import { clientLimits, routePolicy } from "./policies.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { defaultPriority, type Listener, type LoadBalancer, type Rule } from "./tables.ts";
 import { edgeRewrites, storedTransforms } from "./transforms.ts";
@@ -63,11 +63,14 @@ export interface ListenerParts {
 export function listenerConfig(parts: ListenerParts): ListenerConfig {
   const { listener, owner, rules, policiesOf, keysOf, address, tls } = parts;
   const { text, isOn, seconds } = readerOf(owner);
+  const last = rules.at(-1);
+  const clients = last === undefined ? undefined : clientLimits(policiesOf(last));
   return {
     id: listenerArn(listener),
     address,
     port: listener.port,
     ...(tls === undefined ? {} : { tls }),
+    ...(clients === undefined ? {} : { clients }),
     routes: rules.map((rule) => routeConfig(rule, policiesOf(rule), keysOf)),
     forwarded: {
       xff: xffOf(text("routing.http.xff_header_processing.mode")),

@@ -69,6 +69,7 @@ describe("policies that do not fit are refused in words that help", () => {
     [{ Fallback: "monolith" }, 'must be the ARN of a target group, not "monolith"'],
     [{ Mirror: {} }, "Mikan.Mirror.TargetGroupArn is missing"],
     [{ Failover: { TargetGroupArns: [] } }, "must have 1 to 5 members"],
+    [{ Clients: { Burst: 1 } }, "Mikan.Clients.RequestsPerSecond is missing"],
     [{ Cap: [1] }, "Mikan.Cap must be an object with Max, Answer, RetryAfterSeconds, SharedAs, not [1]"],
   ])("%j", async (document, message) => {
     const { ListenerArn } = await createFront(bench);
@@ -100,11 +101,13 @@ describe("policies", () => {
       Mirror: { TargetGroupArn: other, Percent: 12.5 },
       Fallback: other,
       Failover: { TargetGroupArns: [TargetGroupArn, other] },
+      Clients: { Connections: 50, RequestsPerSecond: 20 },
     });
     await put(TargetGroupArn, {
       Timeouts: { ConnectMs: 250 },
       Breaker: { Requests: 10 },
       RetryBudget: { Percent: 50 },
+      Outlier: 3,
     });
     await elb.ModifyTargetGroup({ TargetGroupArn }, call);
     expect(edge.config.listeners[0]?.routes.at(-1)?.policy).toEqual({
@@ -138,11 +141,13 @@ describe("policies", () => {
       fallback: { clusterId: other, onError: true, statuses: [], bodyBytesMax: 65_536 },
       failover: { clusterIds: [TargetGroupArn, other], overprovisioning: 140, panicPercent: 50 },
     });
+    expect(edge.config.listeners[0]?.clients).toEqual({ connectionsMax: 50, requestsPerSecond: 20, burst: 20 });
     expect(edge.config.clusters.map(({ id }) => id).toSorted()).toEqual([TargetGroupArn, other].toSorted());
     expect(edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject({
       connectTimeoutMs: 250,
       breaker: { connectionsMax: 65_536, pendingMax: 65_536, requestsMax: 10, retriesMax: 65_536 },
       retryBudget: { percent: 50, min: 3 },
+      outlier: { consecutive5xx: 3, baseEjectionMs: 30_000, successRate: { stdevFactor: 1.9 } },
     });
     const deletion = elb.DeleteTargetGroup({ TargetGroupArn: other }, call);
     expect(await refusal(deletion)).toMatchObject({ code: "ResourceInUseException" });

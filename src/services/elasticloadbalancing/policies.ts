@@ -2,30 +2,33 @@
  * What AWS has no words for, as templates and `/_mikan/policies` say it: one schema, read into what the edge runs.
  * A key stands here when the edge runs it, so that nothing is taken and not done.
  */
-import type { ClusterConfig, RoutePolicy } from "../../edge/ports.ts";
+import type { ClientLimits, ClusterConfig, RoutePolicy } from "../../edge/ports.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { members, refused } from "./policy-readers.ts";
 import {
   breaker,
   cap,
+  clients,
   failover,
   fallback,
   groupTimeouts,
   mirror,
+  outlier,
   rateLimits,
   retry,
   retryBudget,
   ruleTimeouts,
   type Shared,
 } from "./policy-shapes.ts";
+import { defaultPriority } from "./tables.ts";
 
 /** What has policies: a rule (a listener's are its default rule's), or a target group. */
 export type PolicyKind = "rule" | "target-group";
 
 /** The part of a cluster that the policies of its target group say. */
-export type GroupPolicy = Partial<Pick<ClusterConfig, "connectTimeoutMs" | "breaker" | "retryBudget">>;
+export type GroupPolicy = Partial<Pick<ClusterConfig, "connectTimeoutMs" | "breaker" | "retryBudget" | "outlier">>;
 
-const rulePolicies = members({
+const ofRule = {
   Cap: cap,
   Timeouts: ruleTimeouts,
   Retry: retry,
@@ -33,22 +36,32 @@ const rulePolicies = members({
   Mirror: mirror,
   Fallback: fallback,
   Failover: failover,
-});
+};
+const rulePolicies = members(ofRule);
+/** Of a default rule: those of its listener too. */
+const listenerPolicies = members({ ...ofRule, Clients: clients });
 
-const groupPolicies = members({ Timeouts: groupTimeouts, Breaker: breaker, RetryBudget: retryBudget });
+const groupPolicies = members({
+  Timeouts: groupTimeouts,
+  Breaker: breaker,
+  RetryBudget: retryBudget,
+  Outlier: outlier,
+});
 
 /** Whose policies they are: a limit without a name of its own is the rule's alone. */
 export interface PolicyOwner {
   account: string;
   region: string;
   arn: string;
+  /** Of the rule. */
+  priority: number;
 }
 
 const path = "Mikan";
 
 /** The policies of a rule as the edge runs them. Throws `ValidationError` for what it does not. */
 export function routePolicy(document: JsonObject, owner: PolicyOwner): RoutePolicy {
-  const read = rulePolicies(document, path);
+  const read = (owner.priority === defaultPriority ? listenerPolicies : rulePolicies)(document, path);
   const { RequestMs, PerTryMs, IdleMs } = read.Timeouts ?? {};
   if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
     throw refused(
@@ -70,10 +83,20 @@ export function routePolicy(document: JsonObject, owner: PolicyOwner): RoutePoli
   });
 }
 
+/** What the policies of a listener, which are its default rule's, say of its clients. */
+export function clientLimits(document: JsonObject): ClientLimits | undefined {
+  return listenerPolicies(document, path).Clients;
+}
+
 /** The policies of a target group, as members of its cluster. Throws `ValidationError` for what the edge does not run. */
 export function groupPolicy(document: JsonObject): GroupPolicy {
-  const { Timeouts, Breaker, RetryBudget } = groupPolicies(document, path);
-  return defined({ connectTimeoutMs: Timeouts?.ConnectMs, breaker: Breaker, retryBudget: RetryBudget });
+  const { Timeouts, Breaker, RetryBudget, Outlier } = groupPolicies(document, path);
+  return defined({
+    connectTimeoutMs: Timeouts?.ConnectMs,
+    breaker: Breaker,
+    retryBudget: RetryBudget,
+    outlier: Outlier,
+  });
 }
 
 /** Target groups that a rule's policies send requests to, beside those of its action. */

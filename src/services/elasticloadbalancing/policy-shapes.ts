@@ -2,10 +2,12 @@
 import type {
   BreakerPolicy,
   CapPolicy,
+  ClientLimits,
   ClusterConfig,
   FailoverPolicy,
   FallbackPolicy,
   MirrorPolicy,
+  OutlierPolicy,
   RateLimit,
   RetryPolicy,
 } from "../../edge/ports.ts";
@@ -184,6 +186,67 @@ export const breaker: Reader<BreakerPolicy> = (json, path) => {
 export const retryBudget: Reader<NonNullable<ClusterConfig["retryBudget"]>> = (json, path) => {
   const read = members({ Percent: percent, Min: permits })(json, path);
   return { percent: read.Percent ?? 20, min: read.Min ?? 3 };
+};
+
+const sweep = { MinimumHosts: whole(1, 1_000), RequestVolume: whole(1, 1_000_000) };
+
+/** Defaults: Envoy's, where a gateway error, a failure of local origin and a failure percentage eject nobody. */
+export const outlier: Reader<OutlierPolicy> = (json, path) => {
+  const inARow = whole(0, 10_000);
+  const read = membersOr("Consecutive5xx", {
+    Consecutive5xx: inARow,
+    ConsecutiveGatewayErrors: inARow,
+    ConsecutiveLocalOriginFailures: inARow,
+    IntervalMs: timeoutMs,
+    BaseEjectionMs: timeoutMs,
+    MaxEjectionMs: timeoutMs,
+    MaxEjectionPercent: percent,
+    SuccessRate: members({ ...sweep, StdevFactor: fraction(0, 10) }),
+    FailurePercentage: members({ ...sweep, Threshold: percent }),
+  })(json, path);
+  const { SuccessRate = {}, FailurePercentage, BaseEjectionMs = 30_000 } = read;
+  const percentage =
+    FailurePercentage === undefined
+      ? {}
+      : {
+          failurePercentage: {
+            threshold: FailurePercentage.Threshold ?? 85,
+            minimumHosts: FailurePercentage.MinimumHosts ?? 5,
+            requestVolume: FailurePercentage.RequestVolume ?? 50,
+          },
+        };
+  return {
+    consecutive5xx: read.Consecutive5xx ?? 5,
+    consecutiveGatewayErrors: read.ConsecutiveGatewayErrors ?? 0,
+    consecutiveLocalOriginFailures: read.ConsecutiveLocalOriginFailures ?? 0,
+    intervalMs: read.IntervalMs ?? 10_000,
+    baseEjectionMs: BaseEjectionMs,
+    maxEjectionMs: read.MaxEjectionMs ?? Math.max(300_000, BaseEjectionMs),
+    maxEjectionPercent: read.MaxEjectionPercent ?? 10,
+    successRate: {
+      minimumHosts: SuccessRate.MinimumHosts ?? 5,
+      requestVolume: SuccessRate.RequestVolume ?? 100,
+      stdevFactor: SuccessRate.StdevFactor ?? 1.9,
+    },
+    ...percentage,
+  };
+};
+
+/** What one client address may take of a listener. */
+export const clients: Reader<ClientLimits> = (json, path) => {
+  const read = members({
+    Connections: whole(1, 1_000_000),
+    RequestsPerSecond: fraction(0.001, rateMax),
+    Burst: whole(0, rateMax),
+  })(json, path);
+  const { Connections, RequestsPerSecond, Burst } = read;
+  if (Burst !== undefined && RequestsPerSecond === undefined) throw refused(`${path}.RequestsPerSecond`, "is missing");
+  return {
+    ...(Connections === undefined ? {} : { connectionsMax: Connections }),
+    ...(RequestsPerSecond === undefined
+      ? {}
+      : { requestsPerSecond: RequestsPerSecond, burst: Burst ?? Math.ceil(RequestsPerSecond) }),
+  };
 };
 
 export const groupTimeouts = members({ ConnectMs: timeoutMs });

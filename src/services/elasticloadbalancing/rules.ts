@@ -141,6 +141,9 @@ export async function changeAction(tx: Tx, call: Call, rule: Rule, action: Rule[
 
 /** Makes `document` the policies of a rule; the groups they name are in use from then on, as those of its action are. */
 export async function setRulePolicies(tx: Tx, call: Call, rule: Rule, document: JsonObject): Promise<void> {
+  if (rule.load_balancer_type === "network" && Object.keys(document).length > 0) {
+    throw invalid("Policies are for application load balancers: a network load balancer sees no requests");
+  }
   const policy = routePolicy(document, { ...rule, arn: ruleArn(rule) });
   const groupIds = await forwardedGroups(tx, call, rule, rule.action, policyGroupArns(policy), rule.id);
   await writeUses(tx, rule, groupIds);

@@ -207,8 +207,8 @@ describe("an HTTPS listener", () => {
     [
       "two certificates",
       () => ({ Certificates: [{ CertificateArn: first }, { CertificateArn: second }] }),
-      "TooManyCertificatesException",
-      /Exactly one default certificate/,
+      "ValidationError",
+      /Up to '1' certificate ARNs/,
     ],
     [
       "an unknown certificate",

@@ -20,11 +20,7 @@ import { fault, invalid, type Elb } from "./refusals.ts";
 import type { Routing } from "./routing.ts";
 import { existingListener } from "./rules.ts";
 import { listeners, listenersOf, type Listener } from "./tables.ts";
-<<<<<<< HEAD
 import { defaultPolicy, edgePolicy } from "./tls-policies.ts";
-=======
-import { defaultPolicy, edgePolicy, existingPolicy } from "./tls-policies.ts";
->>>>>>> c726347 (wip)
 
 const certificateNotFound = (arn: string) => fault("CertificateNotFoundException", `Certificate '${arn}' not found`);
 
@@ -38,10 +34,9 @@ async function readMaterial(peers: Peers, arn: string, call: Call): Promise<Cert
   return undefined;
 }
 
-/** Throws `CertificateNotFound` for a certificate that cannot be shown to clients, and for an unknown policy. */
-export function securityCheck({ peers }: Pick<ElbDeps, "peers">) {
+/** Throws `CertificateNotFound` for a certificate that cannot be shown to clients. */
+export function certificateCheck({ peers }: Pick<ElbDeps, "peers">) {
   return async (security: ListenerSecurity | undefined, call: Call): Promise<void> => {
-    if (security !== undefined) existingPolicy(security.policy);
     for (const arn of security?.certificates ?? []) {
       if (parseArn(arn) === undefined) throw invalid(`Certificate ARN '${arn}' is not valid`);
       if ((await readMaterial(peers, arn, call)) === undefined) throw certificateNotFound(arn);
@@ -80,12 +75,7 @@ export function listenerTlsReader(deps: { peers: Peers; log: Log } & CallMaker) 
   };
 }
 
-<<<<<<< HEAD
 function writeSecurity(tx: Tx, { account, region, id }: Listener, security: ListenerSecurity): Promise<number> {
-=======
-/** Writes what a listener's TLS is from now on. */
-function setSecurity(tx: Tx, { account, region, id }: Listener, security: ListenerSecurity): Promise<number> {
->>>>>>> c726347 (wip)
   return tx.run(sql`update ${listeners.name} set ${assign(listeners, { security: securityText(security) })}
     where account = ${account} and region = ${region} and id = ${id}`);
 }
@@ -112,7 +102,7 @@ async function countOn(tx: ReadTx, listener: Listener): Promise<number> {
 
 export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | "peers">) {
   const { store, routing } = deps;
-  const check = securityCheck(deps);
+  const check = certificateCheck(deps);
   return {
     async AddListenerCertificates(input, call) {
       const given = arnsIn(input.Certificates);
@@ -130,11 +120,7 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
             `The maximum number of certificates (${max}) has been reached for '${ownerArn(listener)}'`,
           );
         }
-<<<<<<< HEAD
         await writeSecurity(tx, listener, { ...security, certificates });
-=======
-        await setSecurity(tx, listener, { ...security, certificates });
->>>>>>> c726347 (wip)
       });
       return { Certificates: given.map((CertificateArn) => ({ CertificateArn, IsDefault: false })) };
     },
@@ -149,11 +135,7 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
           throw fault("OperationNotPermittedException", "Default certificate cannot be removed");
         }
         const certificates = security.certificates.filter((arn) => !given.includes(arn));
-<<<<<<< HEAD
         await writeSecurity(tx, listener, { ...security, certificates });
-=======
-        await setSecurity(tx, listener, { ...security, certificates });
->>>>>>> c726347 (wip)
       });
       return {};
     },

@@ -3,11 +3,7 @@ import type { CreateListenerInput, Listener as SdkListener } from "@aws-sdk/clie
 import type { Received } from "../../kit/handlers.ts";
 import { fault, invalid, notRun } from "./refusals.ts";
 import type { Listener } from "./tables.ts";
-<<<<<<< HEAD
 import { defaultPolicy, existingPolicy } from "./tls-policies.ts";
-=======
-import { defaultPolicy } from "./tls-policies.ts";
->>>>>>> c726347 (wip)
 
 /** What listeners of Mikan speak: of application load balancers the first two, of network load balancers the others. */
 export const listenerProtocols = ["HTTP", "HTTPS", "TCP", "TLS"] as const;
@@ -112,11 +108,7 @@ function securityIn(
   const policy = input.SslPolicy ?? before?.policy ?? defaultPolicy;
   existingPolicy(policy);
   return {
-<<<<<<< HEAD
     policy,
-=======
-    policy: input.SslPolicy ?? before?.policy ?? defaultPolicy,
->>>>>>> c726347 (wip)
     // A new default takes the place of the old one; the others stay.
     certificates: [certificate, ...(before?.certificates.slice(1) ?? []).filter((arn) => arn !== certificate)],
     ...(alpn === undefined ? {} : { alpn }),

@@ -14,11 +14,7 @@ import { assign, insert } from "../../store/tables.ts";
 import { describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
-<<<<<<< HEAD
 import { certificateCheck } from "./certificates.ts";
-=======
-import { securityCheck } from "./certificates.ts";
->>>>>>> c726347 (wip)
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
 import { describedSpoken, spokenAfter, spokenBy, spokenColumns, type Spoken } from "./listener-settings.ts";
@@ -138,22 +134,14 @@ export interface NewListener {
 /** Creates a listener, and resolves when its port is open. */
 export function listenerCreation(deps: Pick<ElbDeps, "store" | "ids" | "clock" | "routing" | "peers">) {
   const { store, ids, clock, routing } = deps;
-<<<<<<< HEAD
   const checkCertificates = certificateCheck(deps);
-=======
-  const checkSecurity = securityCheck(deps);
->>>>>>> c726347 (wip)
   return async ({ input, attributes = [], token, policies = {} }: NewListener, call: Call): Promise<Listener> => {
     if (input.Port === undefined) throw invalid("A listener port must be specified");
     if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
     const action = routingAction(input.DefaultActions);
     const { type } = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
     const spoken = spokenAfter(type, input);
-<<<<<<< HEAD
     await checkCertificates(spoken.security, call);
-=======
-    await checkSecurity(spoken.security, call);
->>>>>>> c726347 (wip)
     const port = input.Port;
     const parts: Parts = {
       listenerId: ids.hex(8),
@@ -167,13 +155,8 @@ export function listenerCreation(deps: Pick<ElbDeps, "store" | "ids" | "clock" |
     const body = async (tx: Tx) => {
       const owner = await existingLoadBalancer(tx, call, input.LoadBalancerArn);
       const present = await presentOn(tx, owner, port);
-<<<<<<< HEAD
       const again = present !== undefined && (await isSame(tx, present, parts, spoken));
       if (again) return { listener: present, made: false };
-=======
-      if (present !== undefined && (await isSame(tx, present, parts, spoken)))
-        return { listener: present, made: false };
->>>>>>> c726347 (wip)
       const listener = await insertListener(
         tx,
         call,
@@ -254,22 +237,14 @@ async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modi
 
 /** Changes a listener, and the policies of its default rule where they are given, at once. */
 export function listenerModification({ store, routing, peers }: Pick<ElbDeps, "store" | "routing" | "peers">) {
-<<<<<<< HEAD
   const checkCertificates = certificateCheck({ peers });
-=======
-  const checkSecurity = securityCheck({ peers });
->>>>>>> c726347 (wip)
   return async (
     input: Received<ModifyListenerInput>,
     policies: JsonObject | undefined,
     call: Call,
   ): Promise<Listener> => {
     const before = await store.read((tx) => existingListener(tx, call, input.ListenerArn));
-<<<<<<< HEAD
     await checkCertificates(spokenAfter(before.load_balancer_type, input, spokenBy(before)).security, call);
-=======
-    await checkSecurity(spokenAfter(before.load_balancer_type, input, spokenBy(before)).security, call);
->>>>>>> c726347 (wip)
     const body = (tx: Tx) => modify(tx, call, input, policies);
     // Without a port there is nothing to open: the listener keeps its socket.
     const { after } =

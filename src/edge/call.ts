@@ -151,7 +151,7 @@ export class CallExchange implements Exchange {
     this.#cluster.stats.answered(outcome.status, nowMs - this.#sentMs);
     this.#finish();
     this.#request.answeredMs = nowMs;
-    this.#request.reason = outcome.errorReason;
+    this.#request.reason = outcome.errorReason ?? this.#request.reason;
     this.#request.status = outcome.status;
     this.#request.endpointStatus = outcome.status;
     this.#request.end();

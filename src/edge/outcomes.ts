@@ -21,6 +21,10 @@ const localOrigin: ReadonlySet<string> = new Set<EdgeErrorReason>([
   "request-timeout",
 ]);
 
+/** Those that count though the answer had begun. The others may as well be a client's that does not read on. */
+const cutOff: ReadonlySet<string> = new Set<EdgeErrorReason>(["reset", "truncated", "malformed-response"]);
+
+const switchingProtocols = 101;
 const badGateway = 502;
 
 /**
@@ -60,9 +64,11 @@ export class Outcomes {
 
   /** @param status 0 when none came */
   ended(status: number, reason: string | undefined): void {
-    if (reason !== undefined && localOrigin.has(reason)) this.#unanswered();
-    else if (status > 0) this.#answered(status);
+    // However a tunnel ends, the endpoint had agreed to it.
+    const answered = status === switchingProtocols || (status > 0 && !(reason !== undefined && cutOff.has(reason)));
+    if (answered) this.#answered(status);
     else if (reason === "function-failed") this.#answered(badGateway);
+    else if (reason !== undefined && localOrigin.has(reason)) this.#unanswered();
   }
 
   #answered(status: number): void {

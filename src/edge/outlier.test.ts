@@ -89,6 +89,16 @@ describe("failures in a row", () => {
     expect(ejected()).toEqual([0]);
   });
 
+  it("are not made of how an answer that had begun goes on, unless the endpoint breaks it off", () => {
+    const { end, ejected } = detector(3);
+    end(0, 200, 5, "idle-timeout");
+    end(0, 101, 5, "reset");
+    end(0, 200, 5, "client-closed");
+    expect(ejected()).toEqual([]);
+    end(0, 200, 5, "truncated");
+    expect(ejected()).toEqual([0]);
+  });
+
   it("of local origin are apart from answers, where they are bounded", () => {
     const { end, ejected } = detector(3, { consecutiveLocalOriginFailures: 3 });
     end(0, 0, 2, "reset");

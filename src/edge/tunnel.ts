@@ -4,6 +4,7 @@
  */
 import type { Timer } from "../base/clock.ts";
 import type { Headers } from "../base/http.ts";
+import { setsCookieOf } from "./balance/cookies.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ClientStream, Exchange, UpstreamSink, UpstreamStream } from "./exchange.ts";
 import { field } from "./h1/fields.ts";
@@ -98,6 +99,7 @@ export class TunnelExchange implements Exchange, UpstreamSink {
   response(head: ResponseHead): void {
     const request = this.#request;
     const { plane } = request.listener;
+    request.answering?.(setsCookieOf(head));
     let lines = head.hasDate ? request.responseLines : `Date: ${plane.dateText()}\r\n${request.responseLines}`;
     if (head.status === 101) {
       const protocol = this.#protocolOf(head);

@@ -243,7 +243,7 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     request.sentMs = record.sentMs;
     request.answeredMs = record.answeredMs;
     request.endpointStatus = record.endpointStatus;
-    request.reason = record.reason;
+    request.reason = record.reason ?? request.reason;
     request.cluster = record.cluster ?? request.cluster;
     request.endpoint = record.endpoint ?? request.endpoint;
     if (this.#perTry !== undefined) this.#policy.wheel.remove(this.#perTry);

@@ -6,7 +6,7 @@ import { randomIds, type Ids } from "./base/ids.ts";
 import { MovableClock } from "./base/movable-clock.ts";
 import { createHttpServer } from "./edge/server.ts";
 import type { ClientConfig, Deployed, DeployOptions, NodeClock } from "./embedded.ts";
-import { addressable, startNode, type House, type Node } from "./node.ts";
+import { addressable, startNode, type EgressSettings, type House, type Node } from "./node.ts";
 import { createSnapshots, type Snapshot } from "./snapshots.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -24,6 +24,8 @@ export interface MikanOptions {
   edgeWorkers?: number;
   /** Access logs of all load balancers, in AWS's format: files in this directory, or `-` for standard output. */
   accessLog?: string;
+  /** A forward proxy for callers on this machine: `Host: example.com.ccnproxy-https` goes to `https://example.com`. */
+  egress?: EgressSettings;
   /** Switches SigV4 verification on, with this key as the first that is known. */
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   /**
@@ -39,7 +41,7 @@ export interface MikanOptions {
   edgeSwapDelayMs?: (worker: number) => number;
 }
 
-export type { ClientConfig, Deployed, DeployOptions, NodeClock, Snapshot };
+export type { ClientConfig, Deployed, DeployOptions, EgressSettings, NodeClock, Snapshot };
 
 export interface Mikan extends AsyncDisposable {
   /** `http://127.0.0.1:4566` */

@@ -15,6 +15,7 @@ import { createCompute } from "./compute/compute.ts";
 import type { Compute } from "./compute/ports.ts";
 import { createAccessLogFiles } from "./edge/access-log/file.ts";
 import { createEdge } from "./edge/edge.ts";
+import { createEgress, type Egress } from "./edge/egress/egress.ts";
 import type { Edge } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
 import { firstOf } from "./kit/credentials.ts";
@@ -42,11 +43,22 @@ export interface NodeOptions {
   data?: string;
   edgeWorkers?: number;
   accessLog?: string;
+  egress?: EgressSettings;
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
   edgeSwapDelayMs?: (worker: number) => number;
   /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
   from?: string;
+}
+
+/** A way out to other hosts, over kept connections; see `edge/egress/egress.ts`. */
+export interface EgressSettings {
+  /** Of 127.0.0.1; 0 takes a free one. */
+  port: number;
+  /** Certificates of destinations are verified. Default true. */
+  verify?: boolean;
+  /** Link-local addresses, the machine's metadata among them, are gone to. Default false. */
+  allowLinkLocal?: boolean;
 }
 
 /** What outlives a node that is emptied. */
@@ -104,6 +116,7 @@ interface Engines {
   functionLogs: FunctionLogs;
   compute: Compute;
   edge: Edge;
+  egress: Egress | undefined;
   scheduler: Scheduler;
   cacheDir: string;
 }
@@ -191,12 +204,26 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
     ending.add(() => files.flush());
   }
   ending.add(() => edge.close(ending.graceMs));
+  const egress =
+    options.egress === undefined ? undefined : await createEgress({ ...options.egress, clock: machine, log });
+  if (egress !== undefined) ending.add(() => egress.close(ending.graceMs));
   const scheduler = createScheduler(clock, (job, error) => {
     log.error("a background job failed and will be tried again", { job, error: asError(error) });
     metrics.counter("job_failed", { job }).add();
   });
   const cacheDir = join(workspace.directory, "cache");
-  return { store, secrets, sessions: createSessions(), dispatcher, functionLogs, compute, edge, scheduler, cacheDir };
+  return {
+    store,
+    secrets,
+    sessions: createSessions(),
+    dispatcher,
+    functionLogs,
+    compute,
+    edge,
+    egress,
+    scheduler,
+    cacheDir,
+  };
 }
 
 async function startServices(engines: Engines, house: House, ending: Ending): Promise<{ running: readonly Service[] }> {
@@ -247,7 +274,7 @@ async function startServices(engines: Engines, house: House, ending: Ending): Pr
 function frontDoor(
   { host, hostNames = [], rootKey }: NodeOptions,
   { clock, machine, ids, log, metrics, publicUrl }: House,
-  { store, sessions, dispatcher, compute, edge }: Engines,
+  { store, sessions, dispatcher, compute, edge, egress }: Engines,
   running: readonly Service[],
   reset: (() => Promise<void>) | undefined,
 ): HttpHandler {
@@ -274,6 +301,7 @@ function frontDoor(
       version,
       engine: store.engine,
       edge,
+      egress,
       compute,
       metrics,
       dispatcher,

@@ -13,6 +13,8 @@ export interface AdminDeps extends PoliciesDeps {
   version: string;
   engine: string;
   edge: Edge;
+  /** The way out, as far as it tells of itself; undefined where there is none. */
+  egress: { report(): readonly object[] } | undefined;
   compute: Compute;
   metrics: Metrics;
   dispatcher: Dispatcher;
@@ -35,6 +37,10 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         functions: deps.compute.stats(),
         memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
       }),
+    "GET /_mikan/egress": async () =>
+      deps.egress === undefined
+        ? jsonResponse(404, { message: "This node has no way out; start it with --egress PORT." })
+        : jsonResponse(200, { destinations: deps.egress.report() }),
     "GET /_mikan/coverage": async () =>
       jsonResponse(200, {
         operations: Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)])),

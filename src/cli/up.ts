@@ -32,12 +32,16 @@ export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
          [--access-log DIR|-]
+         [--egress PORT [--egress-unverified] [--egress-link-local]]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
   --ephemeral    keep nothing: a temporary directory, gone at the end
   --edge-workers threads that carry the load balancers' traffic (default 1)
   --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
+  --egress       a forward proxy on this port of 127.0.0.1: Host: example.com.ccnproxy-https goes to
+                 https://example.com over connections that are kept; --egress-unverified takes any certificate,
+                 --egress-link-local goes to link-local addresses (the machine's metadata) too
   --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
                  and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
   --host-name    a further name by which clients address the node`,
@@ -52,6 +56,9 @@ export const up: Command = {
         "host-name": { type: "string", multiple: true, default: [] },
         "edge-workers": { type: "string", default: "1" },
         "access-log": { type: "string" },
+        egress: { type: "string" },
+        "egress-unverified": { type: "boolean", default: false },
+        "egress-link-local": { type: "boolean", default: false },
         "log-level": { type: "string", default: "warn" },
       },
     });
@@ -71,6 +78,15 @@ export const up: Command = {
       edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
       log: createLog({ clock: systemClock, level }),
       ...(data === undefined ? {} : { data }),
+      ...(values.egress === undefined
+        ? {}
+        : {
+            egress: {
+              port: numberOf("egress", values.egress, 0, 65_535),
+              verify: !values["egress-unverified"],
+              allowLinkLocal: values["egress-link-local"],
+            },
+          }),
       ...(values["access-log"] === undefined ? {} : { accessLog: values["access-log"] }),
       ...rootKeyOf(process.env),
     });

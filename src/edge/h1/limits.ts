@@ -1,7 +1,7 @@
 /** Every bound of the HTTP/1.1 engine, by the class of the listener it serves. */
 
-/** `public`: anybody; `api`: the node's own endpoints; `runtime`: functions that wait for work, so no idle timeout. */
-export type ListenerClass = "public" | "api" | "runtime";
+/** `public`: anybody; `api`: the node's own endpoints; `runtime`: functions that wait for work, so no idle timeout; `egress`: callers on their way out. */
+export type ListenerClass = "public" | "api" | "runtime" | "egress";
 
 export interface H1Limits {
   /** The request line, its end not counted. Longer: 414. */
@@ -69,6 +69,8 @@ const byClass: Record<ListenerClass, Partial<H1Limits>> = {
   public: { fieldsTooLargeStatus: 400, bytesPerSecondMin: 240 },
   // An API call may take long to answer (a long poll, an invocation): its own deadline ends it, not silence.
   api: { idleTimeoutMs: 0 },
+  // How long an answer may take is the way out's to say.
+  egress: { idleTimeoutMs: 0, keepAliveTimeoutMs: 3_600_000 },
   runtime: { idleTimeoutMs: 0, headTimeoutMs: 60_000, keepAliveTimeoutMs: 3_600_000 },
 };
 

@@ -46,7 +46,7 @@ export interface SessionOwner {
   /** The answer to a request that is not acted on; one that is malformed does not get it. */
   refusal(session: ClientSession, refusal: HeadRefusal): Reply;
   /** A request and its answer took so many bytes. */
-  moved(receivedBytes: number, sentBytes: number): void;
+  moved?(receivedBytes: number, sentBytes: number): void;
   closed(session: ClientSession): void;
 }
 

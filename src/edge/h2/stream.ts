@@ -168,7 +168,7 @@ export class RequestStream implements ClientStream {
   /** Bytes are counted as the fields and bodies have them: what compression and framing make of them is shared. */
   #tell(): void {
     const received = this.head.text.length + this.#receivedBytes;
-    this.#session.owner.moved(received, this.#sentBytes);
+    this.#session.owner.moved?.(received, this.#sentBytes);
     this.report?.over(received, this.#sentBytes);
     this.report = undefined;
   }

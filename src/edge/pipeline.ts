@@ -18,6 +18,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Shed } from "./clients/sheds.ts";
 import type { CompiledListener } from "./compile.ts";
 import type { ClientStream, Exchange } from "./exchange.ts";
+import { incompatible, mismatches } from "./h2/versions.ts";
 import type { Upstream } from "./pool.ts";
 import { ProxyExchange } from "./proxy.ts";
 import { RequestRecord } from "./record.ts";
@@ -88,6 +89,7 @@ function forward(deps: PipelineDeps, request: RequestRecord, cluster: Cluster): 
 
 function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Exchange {
   const { listener, head } = request;
+  if (mismatches(cluster.config.protocol, request.client)) return request.answer(incompatible, "protocol-mismatch");
   const text = listener.rewriter.head(head, request.client);
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   if (request.log !== undefined) request.log.outgoing = text;

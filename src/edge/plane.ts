@@ -9,11 +9,12 @@ import { Door, type DoorDeps } from "./door.ts";
 import { limitsOf } from "./h1/limits.ts";
 import { ScannerPool } from "./h1/scan.ts";
 import { createDateText } from "./h1/status.ts";
+import { Http2Upstream } from "./h2/pool.ts";
 import type { PrepareMessage } from "./messages.ts";
 import type { OutcomesParts } from "./outcomes.ts";
 import { handle, type PipelineDeps } from "./pipeline.ts";
-import { Upstream } from "./pool.ts";
-import type { ClusterConfig, ClusterTls } from "./ports.ts";
+import { Http1Upstream, type Upstream } from "./pool.ts";
+import type { ClusterConfig } from "./ports.ts";
 import { ContextStore } from "./tls/contexts.ts";
 import { targetTls } from "./tls/dial.ts";
 import type { ReplayMemory } from "./resilience/replay.ts";
@@ -118,8 +119,8 @@ export class DataPlane {
     const drainMs = new Map<string, number>();
     const contexts = new ContextStore(this.#contexts);
     const upstream = (cluster: ClusterConfig, { id, host, port }: AddressEndpoint) => {
-      const key = JSON.stringify([cluster.id, id, host, port, cluster.tls]);
-      const found = this.#upstreams.get(key) ?? this.#newUpstream(host, port, cluster.tls, contexts);
+      const key = JSON.stringify([cluster.id, id, host, port, cluster.tls, cluster.protocol]);
+      const found = this.#upstreams.get(key) ?? this.#newUpstream(host, port, cluster, contexts);
       upstreams.set(key, found);
       drainMs.set(key, cluster.drainMs);
       return found;
@@ -215,15 +216,12 @@ export class DataPlane {
     return bytes;
   }
 
-  #newUpstream(host: string, port: number, tls: ClusterTls | undefined, contexts: ContextStore): Upstream {
+  #newUpstream(host: string, port: number, { tls, protocol }: ClusterConfig, contexts: ContextStore): Upstream {
     const { wheel, scanners } = this;
-    const target = tls && targetTls(tls, ["http/1.1"], contexts);
-    return new Upstream(host, port, target, {
-      clock: this.options.clock,
-      wheel,
-      scanners,
-      readBuffer: this.#readBuffer,
-    });
+    const http2 = protocol === "http2" || protocol === "grpc";
+    const target = tls && targetTls(tls, [http2 ? "h2" : "http/1.1"], contexts);
+    const deps = { clock: this.options.clock, wheel, scanners, readBuffer: this.#readBuffer };
+    return http2 ? new Http2Upstream(host, port, target, deps) : new Http1Upstream(host, port, target, deps);
   }
 
   #swapUpstreams(next: Prepared): void {

@@ -1,4 +1,5 @@
 /** An endpoint with an address, and the connections of this thread to it: in use, or at rest for the next request. */
+import type { UpstreamStream } from "./exchange.ts";
 import type { ScannerPool } from "./h1/scan.ts";
 import type { TargetTls } from "./tls/dial.ts";
 import { UpstreamConnection } from "./upstream.ts";
@@ -20,7 +21,24 @@ export interface UpstreamDeps {
   readBuffer: Buffer;
 }
 
-export class Upstream {
+/** The connections of this thread to one endpoint, whatever protocol they speak. */
+export interface Upstream {
+  readonly host: string;
+  readonly port: number;
+  /** Bytes that the endpoint has not taken yet. */
+  readonly heldBytes: number;
+  /** No connection is left. */
+  readonly empty: boolean;
+  /** The way for one request: begun at once, it goes out on a connection that is there, or on a new one. */
+  take(connectTimeoutMs: number): UpstreamStream;
+  /** Likewise, but always on a new one. */
+  open(connectTimeoutMs: number): UpstreamStream;
+  /** No new requests come: what rests is closed at once, what is under way may go on for `drainMs`. */
+  retire(drainMs: number): void;
+  close(): void;
+}
+
+export class Http1Upstream implements Upstream {
   readonly host: string;
   readonly port: number;
   /** Undefined in clear text. */

@@ -33,6 +33,8 @@ export const edgeErrorReasons = [
   "breaker-connections",
   "breaker-pending",
   "tls-failed",
+  /** An HTTP/2 endpoint said that it did not look at the request. */
+  "refused-stream",
 ] as const;
 
 export type EdgeErrorReason = (typeof edgeErrorReasons)[number];

@@ -10,7 +10,7 @@ import type { Headers } from "../base/http.ts";
 import type { OutgoingHead, UpstreamSink, UpstreamStream } from "./exchange.ts";
 import { interimMax, responseHeadBytesMax } from "./h1/limits.ts";
 import { trailerText } from "./h1/write.ts";
-import type { Upstream } from "./pool.ts";
+import type { Http1Upstream } from "./pool.ts";
 import type { EdgeErrorReason } from "./stats.ts";
 import { dial, targetHandshakeMsMax } from "./tls/dial.ts";
 import { WheelEntry } from "./wheel.ts";
@@ -35,7 +35,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   /** Timer: of the connecting, then of the rest in the pool. */
   readonly timer: WheelEntry;
 
-  readonly #upstream: Upstream;
+  readonly #upstream: Http1Upstream;
   readonly #head: ResponseHead = emptyResponseHead();
   readonly #body = new BodyReader();
   #scanner: HeadScanner | undefined;
@@ -53,7 +53,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   #connected = false;
   #failure: EdgeErrorReason | undefined;
 
-  constructor(upstream: Upstream, readBuffer: Buffer) {
+  constructor(upstream: Http1Upstream, readBuffer: Buffer) {
     this.#upstream = upstream;
     const { host, port, tls } = upstream;
     // One buffer for all: what a read brings is used up, or copied, before the next read.

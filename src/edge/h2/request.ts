@@ -30,7 +30,7 @@ interface Seen {
 }
 
 /** Fields that belong to an HTTP/1.1 connection; HTTP/2 has none (RFC 9113 section 8.2.2). */
-const forbidden: ReadonlySet<string> = new Set([
+export const connectionFields: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -38,10 +38,10 @@ const forbidden: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-const namePattern = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+export const namePattern = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** No control character but HTAB, nothing beyond Latin-1, no white space around. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-const valuePattern = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
+export const valuePattern = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
 /** As `isTarget` of HTTP/1.1's scanner has it. */
 const pathPattern = /^(?:\/[!"$-~]*|\*)$/;
 
@@ -85,7 +85,7 @@ function gather(raw: readonly string[], seen: Seen, limits: H1Limits): Why | und
       continue;
     }
     if (!namePattern.test(name)) return malformed("bad-field-name");
-    if (forbidden.has(name)) return malformed("connection-field");
+    if (connectionFields.has(name)) return malformed("connection-field");
     const size = name.length + value.length + 4;
     if (size > limits.fieldLineBytesMax) return refused(limits.fieldsTooLargeStatus, "fields-too-large");
     seen.bytes += size;

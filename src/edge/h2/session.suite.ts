@@ -38,6 +38,7 @@ export async function serveSessions(
       return dispatch(client);
     },
     refusal: (_: ClientSession, { status, method }: HeadRefusal) => answerer.reply(pageOf(status), method),
+    moved() {},
     closed: (session: ClientSession) => void sessions.delete(session),
   };
   const server = createServer((socket) => sessions.add(new ClientSession(socket, owner, undefined)));

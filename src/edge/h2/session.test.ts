@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect as connectH2, constants, type ClientHttp2Session } from "node:http2";
+import { addAbortSignal } from "node:stream";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeClock } from "../../base/clock.ts";
 import { eventually, Stage } from "../edge.suite.ts";
@@ -205,7 +206,7 @@ describe("a session", () => {
     gone.on("error", () => {});
     gone.write("begun");
     await once(gone, "response");
-    client.destroy();
+    addAbortSignal(AbortSignal.abort(), gone);
     await eventually(() => echoes[1]?.gone !== undefined);
     expect(echoes.map(({ gone }) => gone)).toEqual([undefined, "client-reset"]);
   });

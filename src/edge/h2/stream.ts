@@ -34,6 +34,7 @@ export class RequestStream implements ClientStream {
   #sentAtCheck = -1;
   #receivedBytes = 0;
   #sentBytes = 0;
+  #told = false;
   /** It was reset from here. */
   #cut = false;
 
@@ -167,10 +168,11 @@ export class RequestStream implements ClientStream {
 
   /** Bytes are counted as the fields and bodies have them: what compression and framing make of them is shared. */
   #tell(): void {
+    if (this.#told) return;
+    this.#told = true;
     const received = this.head.text.length + this.#receivedBytes;
     this.#session.owner.moved?.(received, this.#sentBytes);
     this.report?.over(received, this.#sentBytes);
-    this.report = undefined;
   }
 
   /** With INTERNAL_ERROR. `close` would end the stream properly first, and a part be taken for the whole. */

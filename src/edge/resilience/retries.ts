@@ -24,6 +24,7 @@ const unsent: ReadonlySet<string> = new Set([
   "connect-failed",
   "connect-timeout",
   "tls-failed",
+  "refused-stream",
   "tls-timeout",
   "function-busy",
   "breaker-connections",

@@ -1,0 +1,205 @@
+/** An HTTP/2 connection to an endpoint: dialled, asked for signs of life while requests wait, and left when it rests. */
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import { errorCode } from "../../base/errors.ts";
+import { responseHeadBytesMax } from "../h1/limits.ts";
+import type { EdgeErrorReason } from "../stats.ts";
+import { dial, targetHandshakeMsMax } from "../tls/dial.ts";
+import { WheelEntry } from "../wheel.ts";
+import type { EndpointStream } from "./endpoint-stream.ts";
+import { headerPairsMax, pingAfterMs, pingMsMax, sessionRestMs, streamsUnsaid, streamWindowBytes } from "./limits.ts";
+import type { Http2Upstream } from "./pool.ts";
+
+const { NGHTTP2_CANCEL } = constants;
+
+export class EndpointSession {
+  readonly pool: Http2Upstream;
+  readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
+  readonly #timer: WheelEntry;
+  readonly #streams = new Set<EndpointStream>();
+  /** Requests that it has carried. */
+  #requests = 0;
+  #streamsMax: number;
+  #state: "connecting" | "handshake" | "standing" | "pinged" | "closed" = "connecting";
+  #failure: EdgeErrorReason | undefined;
+  #leaving = false;
+  /** The endpoint did not look at streams above this one. */
+  #lastStreamId = Infinity;
+  #readAtCheck = 0;
+
+  constructor(pool: Http2Upstream, connectTimeoutMs: number) {
+    const { host, port, tls } = pool;
+    this.pool = pool;
+    this.#streamsMax = pool.streamsMax;
+    this.#timer = new WheelEntry(() => this.#onTimer());
+    this.#socket = dial({ host, port, tls });
+    // Before node:http2 listens: why a session ends is known when its streams do.
+    this.#socket.on("error", (error) => {
+      this.#failure ??= this.#failureOf(error);
+    });
+    if (tls !== undefined) this.#socket.on("connect", () => this.#onHandshake());
+    this.#session = connect(
+      `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+      {
+        createConnection: () => this.#socket,
+        settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: responseHeadBytesMax },
+        maxHeaderListPairs: headerPairsMax,
+        peerMaxConcurrentStreams: Math.min(this.#streamsMax, streamsUnsaid),
+      },
+    );
+    const session = this.#session;
+    session.on("connect", () => this.#onConnect());
+    session.on("remoteSettings", ({ maxConcurrentStreams }) => {
+      this.#streamsMax = maxConcurrentStreams ?? Infinity;
+      pool.streamsMax = this.#streamsMax;
+    });
+    session.on("goaway", (_code, lastStreamId) => {
+      this.#leaving = true;
+      this.#lastStreamId = lastStreamId;
+    });
+    session.on("error", (error) => {
+      this.#failure ??= this.#failureOf(error);
+    });
+    session.on("close", () => this.#onClose());
+    this.#set(connectTimeoutMs);
+  }
+
+  get usable(): boolean {
+    return !this.#leaving && !this.#session.closed && !this.#session.destroyed;
+  }
+
+  /** Requests that it takes more; negative when some wait for their turn. */
+  get room(): number {
+    return this.#streamsMax - this.#streams.size;
+  }
+
+  get requests(): number {
+    return this.#requests;
+  }
+
+  get heldBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Why its streams have no proper end. */
+  get failure(): EdgeErrorReason {
+    return this.#failure ?? "reset";
+  }
+
+  /** The endpoint said that it did not, and will not, look at this stream. */
+  unprocessed(stream: ClientHttp2Stream): boolean {
+    return stream.id !== undefined && stream.id > this.#lastStreamId;
+  }
+
+  /** Begins a request. Throws where the session has ended in between. */
+  request(stream: EndpointStream, fields: readonly string[], bare: boolean, trailers: boolean): ClientHttp2Stream {
+    const begun = this.#session.request(fields, { endStream: bare, waitForTrailers: trailers });
+    this.#streams.add(stream);
+    this.#requests += 1;
+    if (this.#state === "standing" && this.#streams.size === 1) this.#watch();
+    return begun;
+  }
+
+  /** A request is over. */
+  done(stream: EndpointStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    if (this.#leaving) this.#close();
+    else if (this.#state === "standing" || this.#state === "pinged") this.#rest();
+  }
+
+  /** Takes no more requests; what is under way goes on. */
+  end(): void {
+    this.#leaving = true;
+    if (this.#streams.size === 0) this.#close();
+  }
+
+  /** Takes one request and no more. */
+  endWhenIdle(): void {
+    this.#leaving = true;
+  }
+
+  /** Ends the session, and every request on it, as failed. */
+  fail(reason: EdgeErrorReason): void {
+    this.#failure ??= reason;
+    this.#session.destroy(new Error(reason), NGHTTP2_CANCEL);
+  }
+
+  #onHandshake(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "handshake";
+    this.#set(targetHandshakeMsMax);
+  }
+
+  #onConnect(): void {
+    if (this.pool.tls !== undefined && this.#session.alpnProtocol !== "h2") {
+      this.fail("tls-failed");
+      return;
+    }
+    this.#state = "standing";
+    if (this.#streams.size > 0) this.#watch();
+    else this.#rest();
+  }
+
+  #watch(): void {
+    this.#readAtCheck = this.#socket.bytesRead;
+    this.#set(pingAfterMs);
+  }
+
+  #rest(): void {
+    this.#state = "standing";
+    this.#set(sessionRestMs);
+  }
+
+  #onTimer(): void {
+    switch (this.#state) {
+      case "connecting":
+        this.fail("connect-timeout");
+        break;
+      case "handshake":
+        this.fail("tls-failed");
+        break;
+      case "pinged":
+        this.fail("reset");
+        break;
+      case "standing":
+        if (this.#streams.size === 0) this.#close();
+        else if (this.#socket.bytesRead !== this.#readAtCheck) this.#watch();
+        else this.#ping();
+        break;
+      default:
+    }
+  }
+
+  #ping(): void {
+    this.#state = "pinged";
+    this.#set(pingMsMax);
+    this.#session.ping((error) => {
+      if (error !== null || this.#state !== "pinged") return;
+      this.#state = "standing";
+      this.#watch();
+    });
+  }
+
+  #close(): void {
+    this.#leaving = true;
+    this.#session.close();
+  }
+
+  #set(delayMs: number): void {
+    this.pool.wheel.set(this.#timer, this.pool.deps.clock.monotonicMs(), delayMs);
+  }
+
+  #failureOf(error: Error): EdgeErrorReason {
+    if (this.#state === "handshake") return "tls-failed";
+    if (this.#state !== "connecting") return "reset";
+    return errorCode(error) === "ECONNREFUSED" ? "connect-refused" : "connect-failed";
+  }
+
+  #onClose(): void {
+    this.#state = "closed";
+    this.pool.wheel.remove(this.#timer);
+    this.pool.gone(this);
+  }
+}

@@ -1,0 +1,98 @@
+/** An endpoint that speaks HTTP/2, and the sessions of this thread with it: many requests on each, more when those are full. */
+import type { Timer } from "../../base/clock.ts";
+import type { Upstream, UpstreamDeps } from "../pool.ts";
+import type { TargetTls } from "../tls/dial.ts";
+import type { Wheel } from "../wheel.ts";
+import { EndpointStream } from "./endpoint-stream.ts";
+import { EndpointSession } from "./endpoint-session.ts";
+import { sessionsMax, streamsUnsaid } from "./limits.ts";
+
+export class Http2Upstream implements Upstream {
+  readonly host: string;
+  readonly port: number;
+  /** Undefined in clear text, where HTTP/2 is known beforehand (RFC 9113 section 3.3). */
+  readonly tls: TargetTls | undefined;
+  readonly deps: UpstreamDeps;
+  /** Requests at once that the endpoint took on its last session. */
+  streamsMax = streamsUnsaid;
+  /** Those that end, and take no more, are among them. */
+  readonly #sessions = new Set<EndpointSession>();
+  #retired = false;
+  #drain: Timer | undefined;
+
+  constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps) {
+    this.host = host;
+    this.port = port;
+    this.tls = tls;
+    this.deps = deps;
+  }
+
+  get wheel(): Wheel {
+    return this.deps.wheel;
+  }
+
+  take(connectTimeoutMs: number): EndpointStream {
+    return this.takeAgain(connectTimeoutMs, 0);
+  }
+
+  /** For a request that went out `moves` times before. */
+  takeAgain(connectTimeoutMs: number, moves: number): EndpointStream {
+    let least: EndpointSession | undefined;
+    for (const session of this.#sessions) {
+      if (!session.usable) continue;
+      if (session.room > 0) return this.#stream(session, connectTimeoutMs, moves);
+      if (least === undefined || session.room > least.room) least = session;
+    }
+    const full = least !== undefined && this.#sessions.size >= sessionsMax;
+    return this.#stream(
+      full && least !== undefined ? least : this.#newSession(connectTimeoutMs),
+      connectTimeoutMs,
+      moves,
+    );
+  }
+
+  open(connectTimeoutMs: number): EndpointStream {
+    return this.#stream(this.#newSession(connectTimeoutMs), connectTimeoutMs, 0);
+  }
+
+  /** A session is closed. */
+  gone(session: EndpointSession): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#drain?.cancel();
+  }
+
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const session of this.#sessions) bytes += session.heldBytes;
+    return bytes;
+  }
+
+  get empty(): boolean {
+    return this.#sessions.size === 0;
+  }
+
+  retire(drainMs: number): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    for (const session of this.#sessions) session.end();
+    if (this.#sessions.size === 0) return;
+    this.#drain = this.deps.clock.after(drainMs, () => this.close());
+  }
+
+  close(): void {
+    this.#drain?.cancel();
+    for (const session of this.#sessions) session.fail("drained");
+  }
+
+  #stream(session: EndpointSession, connectTimeoutMs: number, moves: number): EndpointStream {
+    return new EndpointStream(session, { connectTimeoutMs, moves });
+  }
+
+  #newSession(connectTimeoutMs: number): EndpointSession {
+    const session = new EndpointSession(this, connectTimeoutMs);
+    this.#sessions.add(session);
+    // A request that began before the endpoint was taken out: the session goes with it.
+    if (this.#retired) session.endWhenIdle();
+    return session;
+  }
+}

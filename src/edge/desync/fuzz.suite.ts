@@ -184,14 +184,16 @@ export class Llhttp {
     this.#server.on("clientError", (_, socket) => socket.destroy());
   }
 
-  async read(bytes: Buffer): Promise<OracleRequest[]> {
+  /** @param trickled a byte at a time: what is whole before an error is then seen for sure */
+  async read(bytes: Buffer, trickled = false): Promise<OracleRequest[]> {
     this.#seen = [];
     const [near, far] = duplexPair();
     const closed = new Promise<void>((resolve) => far.once("close", resolve));
     near.on("error", () => {});
     near.resume();
     this.#server.emit("connection", far);
-    near.end(bytes);
+    if (trickled) for (const byte of bytes) near.write(Buffer.of(byte));
+    near.end(trickled ? undefined : bytes);
     await closed;
     return this.#seen;
   }

@@ -1,6 +1,6 @@
 /** A cluster as one worker runs it at one epoch: its endpoints, those among them that may have requests, and whose turn it is. */
 import type { Clock } from "../base/clock.ts";
-import { createPicker, type Picker } from "./balance/pickers.ts";
+import { createPicker, type Outstanding, type Picker } from "./balance/pickers.ts";
 import type { Stickiness } from "./balance/stickiness.ts";
 import { atEjected, atVerdict, healthChanges, healthGood } from "./board.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -27,6 +27,7 @@ export interface ClusterParts {
   /** See `board.ts`. */
   board: Int32Array;
   clock: Clock;
+  outstanding: Outstanding;
   /** From 0 to less than 1. */
   random(): number;
   stats: StatsWriter;

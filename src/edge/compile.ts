@@ -6,6 +6,7 @@ import type { Batches } from "./access-log/batches.ts";
 import { AccessLog } from "./access-log/recorder.ts";
 import { compileAnswer, createAnswerer, type Answerer, type OwnAnswer } from "./answers.ts";
 import { compileChoice, type Choice, type ChoiceDeps } from "./balance/choice.ts";
+import type { Outstanding } from "./balance/pickers.ts";
 import { sealOnce, type Seal } from "./balance/seal.ts";
 import { compileStickiness } from "./balance/stickiness.ts";
 import { compileTurns } from "./balance/turns.ts";
@@ -120,6 +121,7 @@ export interface CompileDeps extends PlaneDeps {
   /** Tells main of an endpoint whose requests fail. */
   onOutlier: OutcomesParts["report"];
   counts: Readonly<Record<string, SharedArrayBuffer>>;
+  outstanding: Outstanding;
   /** See `balance/turns.ts`. */
   turns: SharedArrayBuffer;
   /** The number of this worker. */
@@ -164,6 +166,7 @@ function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDep
     endpoints,
     board: deps.health,
     clock: deps.clock,
+    outstanding: deps.outstanding,
     random: Math.random,
     stats: new StatsWriter(must(deps.stats[config.id], `the counts of cluster ${config.id}`)),
     stickiness: compileStickiness(config, seal),

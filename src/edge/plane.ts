@@ -4,6 +4,7 @@ import type { Batches } from "./access-log/batches.ts";
 import type { CallLink } from "./call.ts";
 import { Pressure } from "./clients/pressure.ts";
 import type { Shed } from "./clients/sheds.ts";
+import { Outstanding } from "./balance/pickers.ts";
 import { compileConfig, Epoch, type AddressEndpoint, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
 import { limitsOf } from "./h1/limits.ts";
@@ -76,6 +77,7 @@ export class DataPlane {
   #upstreams = new Map<string, Upstream>();
   readonly #retiring = new Set<Upstream>();
   #drainMs = new Map<string, number>();
+  readonly #outstanding = new Outstanding();
   #contexts: ContextStore | undefined;
   #epoch: Epoch | undefined;
   #prepared: Prepared | undefined;
@@ -130,6 +132,7 @@ export class DataPlane {
       wheel: this.wheel,
       replays: this.#replays,
       health,
+      outstanding: this.#outstanding,
       onOutlier,
       worker,
       accessLogs,

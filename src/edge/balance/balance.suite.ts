@@ -11,6 +11,7 @@ import type { ClusterConfig } from "../ports.ts";
 import { listener } from "../edge.suite.ts";
 import { RequestRecord } from "../record.ts";
 import { StatsWriter, statsBlock } from "../stats.ts";
+import { Outstanding } from "./pickers.ts";
 import { createSeal } from "./seal.ts";
 import { compileStickiness } from "./stickiness.ts";
 
@@ -58,6 +59,7 @@ export function clusterOf(
     random = (): number => 0,
     board = new Int32Array(boardMemory(64)),
     firstSlot = 0,
+    outstanding = new Outstanding(),
   } = {},
 ) {
   const endpoints = Array.from({ length: count }, (_, i): Endpoint => ({
@@ -67,7 +69,7 @@ export function clusterOf(
     slot: slotOf(firstSlot + i),
   }));
   const config = { id, endpoints: [], connectTimeoutMs: 1_000, drainMs: 0, ...changes } satisfies ClusterConfig;
-  const parts = { config, endpoints, board, clock, random, stats: new StatsWriter(statsBlock()) };
+  const parts = { config, endpoints, board, clock, outstanding, random, stats: new StatsWriter(statsBlock()) };
   const cluster = new Cluster({ ...parts, stickiness: compileStickiness(config, () => createSeal(secret)) });
   /** Writes a cell of the `index`th endpoint, its verdict unless another is named. */
   const judge = (index: number, value: number, cell = atVerdict) =>

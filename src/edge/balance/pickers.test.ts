@@ -3,6 +3,7 @@ import { FakeClock } from "../../base/clock.ts";
 import { atCut, atEjected, atSlowSince, healthBad, healthGood } from "../board.ts";
 import type { ClusterConfig } from "../ports.ts";
 import { asked, clusterOf } from "./balance.suite.ts";
+import { Outstanding } from "./pickers.ts";
 
 type Made = ReturnType<typeof clusterOf>;
 
@@ -105,6 +106,24 @@ describe("least outstanding requests", () => {
     for (const { request } of of("e1")) request.end();
     const next = [1, 2].map(() => cluster.pick(asked(clock))?.id);
     expect(next).toEqual(["e1", "e1"]);
+  });
+
+  it("are known over a change of configuration", () => {
+    const clock = new FakeClock();
+    const outstanding = new Outstanding();
+    const before = clusterOf(2, least, { outstanding }).cluster;
+    const slow = asked(clock);
+    const busy = before.pick(slow)?.id;
+    const after = clusterOf(2, least, { outstanding }).cluster;
+    const other = busy === "e0" ? "e1" : "e0";
+    for (let i = 0; i < 3; i += 1) {
+      const request = asked(clock);
+      expect(after.pick(request)?.id).toBe(other);
+      request.end();
+    }
+    slow.end();
+    const ids = [1, 2].map(() => after.pick(asked(clock))?.id);
+    expect(new Set(ids).size).toBe(2);
   });
 
   it("are even when all end at once", () => {

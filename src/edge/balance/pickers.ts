@@ -16,6 +16,7 @@ export interface Picker {
 
 export interface PickerDeps {
   board: Int32Array;
+  outstanding: Outstanding;
   clock: Clock;
   /** From 0 to less than 1. */
   random(): number;
@@ -110,17 +111,38 @@ export function slowShare(sinceS: number, nowMs: number, slowStartMs: number): n
   return sinceS === 0 ? 1 : Math.max(0, nowMs - (sinceS >>> 0) * 1000) / slowStartMs;
 }
 
+/** A worker's requests under way, by the slot of their endpoint: over the epochs, and whichever route they came by. */
+export class Outstanding {
+  readonly #bySlot = new Map<number, { count: number; release: () => void }>();
+
+  of({ slot }: Endpoint): number {
+    return this.#bySlot.get(slot)?.count ?? 0;
+  }
+
+  /** One more, until `request` ends. */
+  add({ slot }: Endpoint, request: RequestRecord): void {
+    let open = this.#bySlot.get(slot);
+    if (open === undefined) {
+      const fresh = { count: 0, release: () => void (fresh.count -= 1) };
+      this.#bySlot.set(slot, (open = fresh));
+    }
+    open.count += 1;
+    request.onEnd(open.release);
+  }
+}
+
 /**
  * The endpoint with the fewest requests under way, and one after the other among equals. A worker counts its own: each
  * spreads what it has, and so do all together; a count of all would have them all choose the same one at once.
  */
 class LeastOutstanding implements Picker {
-  readonly #open = new Map<Endpoint, { count: number; release: () => void }>();
+  readonly #outstanding: Outstanding;
   readonly #random: () => number;
   #endpoints: readonly Endpoint[] = [];
   #at = 0;
 
-  constructor({ random }: PickerDeps) {
+  constructor({ outstanding, random }: PickerDeps) {
+    this.#outstanding = outstanding;
     this.#random = random;
   }
 
@@ -136,7 +158,7 @@ class LeastOutstanding implements Picker {
     for (let i = 1; i <= endpoints.length; i += 1) {
       const at = (this.#at + i) % endpoints.length;
       const endpoint = endpoints[at] as Endpoint;
-      const count = endpoint === avoid ? Number.MAX_SAFE_INTEGER : (this.#open.get(endpoint)?.count ?? 0);
+      const count = endpoint === avoid ? Number.MAX_SAFE_INTEGER : this.#outstanding.of(endpoint);
       if (count >= least) continue;
       least = count;
       best = at;
@@ -146,13 +168,7 @@ class LeastOutstanding implements Picker {
   }
 
   taken(endpoint: Endpoint, request: RequestRecord): void {
-    let open = this.#open.get(endpoint);
-    if (open === undefined) {
-      const fresh = { count: 0, release: () => void (fresh.count -= 1) };
-      this.#open.set(endpoint, (open = fresh));
-    }
-    open.count += 1;
-    request.onEnd(open.release);
+    this.#outstanding.add(endpoint, request);
   }
 }
 

@@ -6,7 +6,7 @@ export interface Peers {
   acm: PeerOf<typeof import("@aws-sdk/client-acm")> & CertificateKeeper;
   cloudformation: PeerOf<typeof import("@aws-sdk/client-cloudformation")>;
   elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")> & CertificateUser;
-  iam: PeerOf<typeof import("@aws-sdk/client-iam")>;
+  iam: PeerOf<typeof import("@aws-sdk/client-iam")> & CertificateKeeper;
   kms: PeerOf<typeof import("@aws-sdk/client-kms")>;
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;
   logs: PeerOf<typeof import("@aws-sdk/client-cloudwatch-logs")>;

@@ -1,5 +1,6 @@
 /** HTTPS listeners through the official clients, and real handshakes with them. */
 import { execFile } from "node:child_process";
+import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
@@ -30,7 +31,15 @@ import {
   type Action,
   type CreateListenerCommandInput,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
+import {
+  DeleteServerCertificateCommand,
+  GetServerCertificateCommand,
+  IAMClient,
+  ListServerCertificatesCommand,
+  UploadServerCertificateCommand,
+} from "@aws-sdk/client-iam";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { issueCertificate } from "../../base/x509.ts";
 import { startMikan, type Mikan } from "../../mikan.ts";
 import { silentLog } from "../../telemetry/log.ts";
 import { edgePolicy, tlsPolicies } from "./tls-policies.ts";
@@ -222,6 +231,60 @@ describe("an HTTPS listener", () => {
   ];
   it.each(refused)("is refused with %s", async (_, input, name, message) => {
     await expect(listen(input())).rejects.toMatchObject({ name, message: expect.stringMatching(message) as string });
+  });
+});
+
+describe("server certificates of IAM", () => {
+  it("are shown by listeners, and not deleted then", async () => {
+    const iam = new IAMClient({
+      endpoint: mikan.url,
+      region: "us-east-1",
+      credentials: { accessKeyId: account, secretAccessKey: "test" },
+    });
+    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const subject = { commonName: "old.example.com" };
+    const body = issueCertificate(
+      {
+        subject,
+        names: ["old.example.com"],
+        publicKey: pair.publicKey,
+        notBefore: Date.now() - 60_000,
+        notAfter: Date.now() + 60 * 60_000,
+        serial: randomBytes(16),
+      },
+      { subject, ...pair },
+    );
+    const key = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const uploading = (PrivateKey: string, CertificateBody = body) =>
+      iam.send(
+        new UploadServerCertificateCommand({
+          ServerCertificateName: "old",
+          Path: "/web/",
+          CertificateBody,
+          PrivateKey,
+        }),
+      );
+    await expect(uploading("garbage")).rejects.toMatchObject({ name: "MalformedCertificateException" });
+    await expect(uploading(key, "garbage")).rejects.toMatchObject({ name: "MalformedCertificateException" });
+    const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+    const otherKey = other.export({ type: "pkcs8", format: "pem" }).toString();
+    await expect(uploading(otherKey)).rejects.toMatchObject({ name: "KeyPairMismatchException" });
+    const { ServerCertificateMetadata } = await uploading(key);
+    const arn = ServerCertificateMetadata?.Arn ?? "";
+    expect(arn).toBe(`arn:aws:iam::${account}:server-certificate/web/old`);
+    await expect(uploading(key)).rejects.toMatchObject({ name: "EntityAlreadyExistsException" });
+    const listed = await iam.send(new ListServerCertificatesCommand({ PathPrefix: "/web/" }));
+    expect(listed.ServerCertificateMetadataList?.map(({ Arn }) => Arn)).toEqual([arn]);
+    const got = await iam.send(new GetServerCertificateCommand({ ServerCertificateName: "old" }));
+    expect(got.ServerCertificate?.CertificateBody).toBe(body);
+
+    const listener = await listen({ Certificates: [{ CertificateArn: arn }] });
+    expect(await shown(listener.port, "old.example.com")).toBe(new X509Certificate(body).serialNumber);
+    const deletion = new DeleteServerCertificateCommand({ ServerCertificateName: "old" });
+    await expect(iam.send(deletion)).rejects.toMatchObject({ name: "DeleteConflictException" });
+    await elb.send(new DeleteListenerCommand({ ListenerArn: listener.arn }));
+    await iam.send(deletion);
+    iam.destroy();
   });
 });
 

@@ -31,6 +31,7 @@ async function readMaterial(peers: Peers, arn: string, call: Call): Promise<Cert
   if (parsed?.service === "acm" && isOurs && parsed.region === call.region) {
     return (await peers.acm.ReadCertificate({ Arn: arn }, call)).material;
   }
+  if (parsed?.service === "iam" && isOurs) return (await peers.iam.ReadCertificate({ Arn: arn }, call)).material;
   return undefined;
 }
 
@@ -164,10 +165,10 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
 
 /** For those who keep certificates. */
 export function certificateUses({ store, routing }: { store: Store; routing: Routing }) {
-  const usersOf = (arn: string, { account, region }: Call) =>
+  const usersOf = (arn: string, { account }: Call) =>
     store.read(async (tx) => {
       const rows = await tx.all<Listener>(sql`select ${listeners.columns} from ${listeners.name}
-        where account = ${account} and region = ${region} and security is not null`);
+        where account = ${account} and security is not null`);
       const users = rows.filter((row) => securityOf(row)?.certificates.includes(arn)).map(ownerArn);
       return [...new Set(users)];
     });

@@ -5,6 +5,7 @@ export const groupsMax = 300;
 export const rolesMax = 1_000;
 export const policiesMax = 1_500;
 export const instanceProfilesMax = 1_000;
+export const serverCertificatesMax = 20;
 export const versionsPerPolicyMax = 5;
 export const groupsPerUserMax = 10;
 export const accessKeysPerUserMax = 2;

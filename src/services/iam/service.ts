@@ -10,6 +10,7 @@ import { policyOperations } from "./policies.ts";
 import { policyVersionOperations } from "./policy-versions.ts";
 import { resourcesOf } from "./resources.ts";
 import { roleOperations } from "./roles.ts";
+import { serverCertificateKeeping, serverCertificateOperations } from "./server-certificates.ts";
 import { migrations } from "./tables.ts";
 import { userOperations } from "./users.ts";
 
@@ -27,8 +28,10 @@ export const iam = defineService({
       ...instanceProfileOperations(deps),
       ...accessKeyOperations(deps),
       ...accountOperations(deps),
+      ...serverCertificateOperations(deps),
       ...authorizationDetailsOperations(deps),
     },
+    internal: serverCertificateKeeping(deps),
     resources: resourcesOf(deps),
     keyOf: accessKeySource(deps),
   }),

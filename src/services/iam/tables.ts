@@ -133,9 +133,31 @@ export const accessKeys = table(
 );
 export type AccessKey = Row<typeof accessKeys>;
 
+export const serverCertificates = table(
+  "iam_server_certificates",
+  {
+    account: c.id,
+    region: c.id,
+    name: c.id,
+    id: c.id,
+    path: c.id,
+    created_ms: c.time,
+    expires_ms: c.time,
+    /** PEM. */
+    certificate: c.text,
+    chain: c.nullable(c.text),
+    /** PKCS #8 in PEM, sealed. */
+    private_key: c.bytes,
+    tags: c.json<Tag[]>(),
+  },
+  nameKey,
+);
+export type ServerCertificate = Row<typeof serverCertificates>;
+
 export const migrations: readonly Migration[] = [
   { version: 1, create: [roles] },
   { version: 2, create: [users, groups, memberships, policies, policyVersions, instanceProfiles, accessKeys] },
+  { version: 3, create: [serverCertificates] },
 ];
 
 /** A table whose rows have a name in an account, and lie under a path. */

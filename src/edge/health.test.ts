@@ -328,4 +328,22 @@ describe("checks over the network", () => {
     await eventually(() => states() === "healthy,unhealthy");
     expect(await from()).toEqual(["one"]);
   });
+
+  it("of functions call them, and the answer counts", async () => {
+    const [front, edge] = [await freePort(), stage.edge()];
+    const seen: unknown[] = [];
+    const answer = { status: 503 };
+    edge.register("f", ({ method, target, headers }) => {
+      seen.push([method, target, headers]);
+      return Promise.resolve({ status: answer.status, headers: [], body: undefined });
+    });
+    const endpoint = { kind: "function", id: "f", requestBytesMax: 1 } as const;
+    const clusters = [cluster("c", [endpoint], { health: { ...quick, healthyCount: 1, unhealthyCount: 1 } })];
+    await edge.apply({ epoch: 1, listeners: [listener(front, [all("c")])], clusters });
+    await eventually(() => edge.health("c")[0]?.state === "unhealthy");
+    expect(edge.health("c")[0]).toMatchObject({ reason: "status-mismatch", status: 503 });
+    expect(seen[0]).toEqual(["GET", "/healthy", ["user-agent", "edge-health/1"]]);
+    answer.status = 200;
+    await eventually(() => edge.health("c")[0]?.state === "healthy");
+  });
 });

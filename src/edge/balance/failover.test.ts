@@ -1,8 +1,12 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { boardMemory, healthBad, healthGood } from "../board.ts";
 import { FakeClock } from "../../base/clock.ts";
+import { address, all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
 import { asked, clusterOf } from "./balance.suite.ts";
 import { compileFailover, levelLoads, type Level } from "./failover.ts";
+
+const stage = new Stage();
+afterEach(() => stage.strike());
 
 const envoy = { clusterIds: [], overprovisioning: 140, panicPercent: 50 };
 const levels = (...healthy: number[]): Level[] => healthy.map((percent) => ({ healthy: percent, total: 100 }));
@@ -209,5 +213,47 @@ describe("failover between clusters", () => {
     const ids = (from: typeof cluster | undefined) => new Set([1, 2, 3, 4].map(() => from?.pick(asked(clock))?.id));
     expect(ids(choose()).size).toBe(4);
     expect(ids(cluster)).toEqual(new Set(["e3"]));
+  });
+});
+
+describe("failover through an edge", () => {
+  it("moves a route's requests as checks fail and pass again", async () => {
+    const well = { near: true };
+    const named = (name: string) =>
+      stage.http((request, response) => {
+        const ok = name === "far" || request.url !== "/well" || well.near;
+        response.writeHead(ok ? 200 : 503).end(name);
+      });
+    const [near, far, front] = [await named("near"), await named("far"), await freePort()];
+    const health = {
+      protocol: "http" as const,
+      path: "/well",
+      intervalMs: 20,
+      timeoutMs: 5_000,
+      healthyCount: 1,
+      unhealthyCount: 1,
+      matcher: "200",
+      userAgent: "checker/1",
+    };
+    const edge = stage.edge();
+    const policy = { failover: { ...envoy, clusterIds: ["near", "far"] } };
+    await edge.apply({
+      epoch: 1,
+      listeners: [listener(front, [{ ...all("near"), policy }])],
+      clusters: [cluster("near", [address(near)], { health }), cluster("far", [address(far)], { health })],
+    });
+    const state = (id: string) => edge.health(id)[0]?.state;
+    const from = async () => {
+      const request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+      return (await stage.client(front).send(request).response()).body.toString();
+    };
+    await eventually(() => state("near") === "healthy" && state("far") === "healthy");
+    expect(await from()).toBe("near");
+    well.near = false;
+    await eventually(() => state("near") === "unhealthy");
+    expect(await from()).toBe("far");
+    well.near = true;
+    await eventually(() => state("near") === "healthy");
+    expect(await from()).toBe("near");
   });
 });

@@ -1,5 +1,5 @@
 /** What DescribeTargetHealth says of a target: the edge's verdict in AWS's states, reasons and sentences. Pure. */
-import type { TargetHealth } from "@aws-sdk/client-elastic-load-balancing-v2";
+import type { AnomalyDetection, TargetHealth } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { EndpointHealth } from "../../edge/ports.ts";
 
 /** What is known of one target of a group. */
@@ -75,4 +75,13 @@ export function targetHealth({ registration, checked, inUse, endpoint }: TargetS
     default:
       return initial;
   }
+}
+
+/** What is known of a target's failures beside those of the others of its group; nothing where nobody looks. */
+export function anomalyOf(endpoint: EndpointHealth | undefined): { AnomalyDetection?: AnomalyDetection } {
+  if (endpoint?.anomaly === undefined) return {};
+  const { anomalous, mitigated } = endpoint.anomaly;
+  return {
+    AnomalyDetection: { Result: anomalous ? "anomalous" : "normal", MitigationInEffect: mitigated ? "yes" : "no" },
+  };
 }

@@ -1,7 +1,10 @@
 /** Quotas, and what AWS checks of names and tags. Source: Application Load Balancers guide, "Quotas"; API reference. */
 import { fault, invalid } from "./refusals.ts";
 
-/** Defaults of a new account. Names are those that DescribeAccountLimits answers. */
+/**
+ * Defaults of a new account. Names are those that DescribeAccountLimits answers.
+ * Sources: ALB user guide and NLB user guide, "Quotas".
+ */
 export const quotas = {
   "application-load-balancers": 50,
   "listeners-per-application-load-balancer": 50,
@@ -14,6 +17,11 @@ export const quotas = {
   "targets-per-application-load-balancer": 1000,
   "target-id-registrations-per-application-load-balancer": 1000,
   "certificates-per-application-load-balancer": 25,
+  "network-load-balancers": 50,
+  "listeners-per-network-load-balancer": 50,
+  "target-groups-per-action-on-network-load-balancer": 5,
+  "targets-per-network-load-balancer": 3000,
+  "certificates-per-network-load-balancer": 25,
 } as const;
 
 /** Targets of one group. */

@@ -30,6 +30,7 @@ import {
   type Rule,
 } from "./tables.ts";
 
+import { checkTargetCounts } from "./target-counts.ts";
 import { describedTransform, storedTransforms, transformsOf, transformsText } from "./transforms.ts";
 
 export const isDefault = ({ priority }: Pick<Rule, "priority">) => priority === defaultPriority;
@@ -147,6 +148,7 @@ export async function setRulePolicies(tx: Tx, call: Call, rule: Rule, document: 
   const policy = routePolicy(document, { ...rule, arn: ruleArn(rule) });
   const groupIds = await forwardedGroups(tx, call, rule, rule.action, policyGroupArns(policy), rule.id);
   await writeUses(tx, rule, groupIds);
+  await checkTargetCounts(tx, rule);
   await writePolicy(tx, "rule", rule, document);
 }
 

@@ -2,6 +2,7 @@
 import { defineService, type Deps } from "../../kit/service.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";
+import { capacityOperations } from "./capacity.ts";
 import { certificateOperations, certificateUses, listenerTlsReader } from "./certificates.ts";
 import { createFunctions } from "./functions.ts";
 import { createKeySets } from "./key-sets.ts";
@@ -58,6 +59,7 @@ function createElasticLoadBalancing(deps: Deps) {
       ...targetOperations(own),
       ...attributeOperations(own),
       ...tagOperations(own),
+      ...capacityOperations(own),
     },
     internal: { ...policyOperations(own), ...certificateUses(own) },
     resources: loadBalancerResources(own),

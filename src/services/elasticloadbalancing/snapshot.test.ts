@@ -42,7 +42,11 @@ describe("attributes of a target group", () => {
   it.each<[Record<string, string>, Partial<ClusterConfig>]>([
     [{ "deregistration_delay.timeout_seconds": "7" }, { drainMs: 7_000 }],
     [{ "load_balancing.algorithm.type": "least_outstanding_requests" }, { balance: "least-outstanding" }],
-    [{ "load_balancing.algorithm.type": "weighted_random" }, { balance: "weighted-random" }],
+    [
+      { "load_balancing.algorithm.type": "weighted_random", "load_balancing.algorithm.anomaly_mitigation": "on" },
+      { balance: "weighted-random", mitigate: true },
+    ],
+    [{ "load_balancing.algorithm.anomaly_mitigation": "off" }, { balance: "weighted-random" }],
     [{ "load_balancing.algorithm.type": "round_robin", "slow_start.duration_seconds": "30" }, { slowStartMs: 30_000 }],
     [
       { "stickiness.enabled": "true", "stickiness.lb_cookie.duration_seconds": "60" },

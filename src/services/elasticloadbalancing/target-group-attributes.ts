@@ -50,7 +50,7 @@ const applicationRules: Rules = {
     default: "round_robin",
     refuse: oneOf("round_robin", "least_outstanding_requests", "weighted_random"),
   },
-  "load_balancing.algorithm.anomaly_mitigation": { default: "off", refuse: only(oneOf("on", "off"), "off") },
+  "load_balancing.algorithm.anomaly_mitigation": { default: "off", refuse: oneOf("on", "off") },
   "load_balancing.cross_zone.enabled": crossZone,
 };
 

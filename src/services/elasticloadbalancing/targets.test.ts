@@ -84,6 +84,26 @@ describe("targets with an address", () => {
     ]);
   });
 
+  it("are told of with their anomalies where those are asked for and looked for", async () => {
+    const { elb, call, edge } = bench;
+    const { TargetGroupArn } = await createFront(bench);
+    await elb.RegisterTargets({ TargetGroupArn, Targets: [{ Id: "10.0.0.1" }, { Id: "10.0.0.2" }] }, call);
+    const verdict = { clusterId: TargetGroupArn, state: "healthy" as const };
+    edge.verdicts.set(TargetGroupArn, [
+      { ...verdict, endpointId: "10.0.0.1:3000", anomaly: { anomalous: true, mitigated: true } },
+      { ...verdict, endpointId: "10.0.0.2:3000" },
+    ]);
+    const { TargetHealthDescriptions } = await elb.DescribeTargetHealth(
+      { TargetGroupArn, Include: ["AnomalyDetection"] },
+      call,
+    );
+    expect(TargetHealthDescriptions?.map(({ AnomalyDetection }) => AnomalyDetection)).toEqual([
+      { Result: "anomalous", MitigationInEffect: "yes" },
+      undefined,
+    ]);
+    expect((await healthOf(TargetGroupArn))?.[0]).not.toHaveProperty("AnomalyDetection");
+  });
+
   it("are unused while no rule forwards to them, and not probed", async () => {
     const { elb, call, edge } = bench;
     const { TargetGroups } = await elb.CreateTargetGroup(
@@ -294,6 +314,18 @@ describe("a function as target", () => {
     const { Payload } = must(invocations[0]).input as { Payload: Uint8Array };
     expect(JSON.parse(Buffer.from(Payload).toString())).toHaveProperty("multiValueHeaders");
     expect(edge.handlers.has(before)).toBe(true);
+  });
+
+  it("is as healthy as the edge finds it, once it is checked", async () => {
+    const { elb, call, edge } = bench;
+    const { TargetGroupArn, register } = await createMap();
+    await register();
+    expect((await healthOf(TargetGroupArn))?.[0]?.TargetHealth?.Reason).toBe("Target.HealthCheckDisabled");
+    await elb.ModifyTargetGroup({ TargetGroupArn, HealthCheckEnabled: true }, call);
+    const { id: endpointId } = must(endpoints()[0]);
+    const verdict = { clusterId: TargetGroupArn, endpointId, state: "unhealthy" as const };
+    edge.verdicts.set(TargetGroupArn, [{ ...verdict, reason: "function-failed" }]);
+    expect((await healthOf(TargetGroupArn))?.[0]?.TargetHealth?.Reason).toBe("Target.FailedHealthChecks");
   });
 
   it("stays callable for 15 minutes after it was taken out, and not longer", async () => {

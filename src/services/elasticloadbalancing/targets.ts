@@ -9,11 +9,12 @@ import { upsert } from "../../store/tables.ts";
 import { targetGroupArn } from "./arns.ts";
 import { attributeOf } from "./attributes.ts";
 import { endpointOf } from "./cluster-config.ts";
-import { targetHealth } from "./health.ts";
+import { anomalyOf, targetHealth } from "./health.ts";
 import { checkInvokable } from "./invoke-permission.ts";
 import { targetsPerGroupMax } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { fault, invalid, type Elb } from "./refusals.ts";
+import { checkTargetCountsOf } from "./target-counts.ts";
 import { groupAttributes } from "./target-group-attributes.ts";
 import { existingTargetGroup } from "./target-groups.ts";
 import { targets, targetsOf, usesOfGroup, type Target, type TargetGroup } from "./tables.ts";
@@ -66,6 +67,7 @@ async function register(tx: Tx, group: TargetGroup, added: readonly Target[]): P
     );
   }
   for (const target of added) await tx.run(upsert(targets, target));
+  await checkTargetCountsOf(tx, group);
 }
 
 const withKey = ({ account, region, target_group_id, id, port }: Target) =>
@@ -136,11 +138,13 @@ export function targetOperations(deps: ElbDeps) {
   const { store, edge, clock, routing } = deps;
   const registerTargets = targetRegistration(deps);
 
-  const healthOf = ({ group, rows, inUse }: Sight, asked: Target, now: number): TargetHealthDescription => {
+  const healthOf = (sight: Sight, asked: Target, now: number, withAnomalies: boolean): TargetHealthDescription => {
+    const { group, rows, inUse } = sight;
     const row = rows.find((target) => keyOf(target) === keyOf(asked));
     const gone = row === undefined || (row.drained_ms !== null && row.drained_ms <= now);
     const registered = row?.drained_ms === null ? "registered" : "draining";
-    const endpoints = edge.health(targetGroupArn(group));
+    const endpointIs = endpointOf(group, asked).id;
+    const endpoint = edge.health(targetGroupArn(group)).find(({ endpointId }) => endpointId === endpointIs);
     const zone = row?.availability_zone ?? null;
     return {
       Target: {
@@ -153,8 +157,9 @@ export function targetOperations(deps: ElbDeps) {
         checked: group.settings.health.enabled,
         registration: gone ? "none" : registered,
         inUse,
-        endpoint: endpoints.find(({ endpointId }) => endpointId === endpointOf(group, asked).id),
+        endpoint,
       }),
+      ...(withAnomalies ? anomalyOf(endpoint) : {}),
     };
   };
 
@@ -180,7 +185,8 @@ export function targetOperations(deps: ElbDeps) {
       const asked = (input.Targets ?? []).map((target) => targetOf(sight.group, target));
       const shown =
         asked.length > 0 ? asked : sight.rows.filter((row) => row.drained_ms === null || row.drained_ms > now);
-      return { TargetHealthDescriptions: shown.map((target) => healthOf(sight, target, now)) };
+      const withAnomalies = (input.Include ?? []).length > 0;
+      return { TargetHealthDescriptions: shown.map((target) => healthOf(sight, target, now, withAnomalies)) };
     },
   } satisfies Handlers<Elb>;
 }

@@ -321,7 +321,7 @@ describe("attributes", () => {
     ],
     [
       { "load_balancing.algorithm.anomaly_mitigation": "on" },
-      "Mikan does not run the attribute 'load_balancing.algorithm.anomaly_mitigation' set to 'on' yet.",
+      "Anomaly mitigation is only available with the load balancing algorithm 'weighted_random'",
     ],
     [
       { "stickiness.enabled": "true", "stickiness.type": "app_cookie" },

@@ -3,7 +3,7 @@ import { permitOwnersMax } from "./permits.ts";
 import type { MirrorStats } from "./ports.ts";
 
 /** Why a request of a route with a mirror was not mirrored. */
-export const notMirroredReasons = ["method", "sampled-out", "body-too-large", "busy", "incomplete"] as const;
+export const notMirroredReasons = ["method", "upgrade", "sampled-out", "body-too-large", "busy", "incomplete"] as const;
 export type NotMirrored = (typeof notMirroredReasons)[number];
 
 const atMirrored = 0;

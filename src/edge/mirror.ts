@@ -21,6 +21,8 @@ export type Forward = (request: RequestRecord, cluster: Cluster) => Exchange;
 export interface Tap {
   /** A request begins. `head` outlives it; undefined when the rest of it does not matter. */
   begin(request: RequestRecord, head: RequestHead, forward: Forward): TapSession | undefined;
+  /** A request of the route that is none of its business. */
+  passed(reason: "upgrade"): void;
 }
 
 /** Sees one request. */
@@ -71,8 +73,12 @@ export function compileMirror(policy: MirrorPolicy, cluster: Cluster, deps: Mirr
         return undefined;
       }
       taken.shadows += 1;
-      return new Mirrored({ request, head, forward, cluster, counts, taken, bodyBytesMax, deps });
+      const mirrored = new Mirrored({ request, head, forward, cluster, counts, taken, bodyBytesMax, deps });
+      if (head.framing !== "none") return mirrored;
+      mirrored.requestEnd([]);
+      return undefined;
     },
+    passed: (reason) => counts.notMirrored(reason),
   };
 }
 

@@ -22,7 +22,7 @@ import { incompatible, mismatches } from "./h2/versions.ts";
 import type { Upstream } from "./pool.ts";
 import { ProxyExchange } from "./proxy.ts";
 import { RequestRecord } from "./record.ts";
-import { SupervisedExchange } from "./resilience/supervisor.ts";
+import { supervise } from "./resilience/supervisor.ts";
 import { tooManyForwarded } from "./rewrite.ts";
 import { protocolsWanted, TunnelExchange, wantsWebSocket } from "./tunnel.ts";
 
@@ -65,7 +65,7 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   const { resilience } = route;
   return resilience === undefined || request.head.upgrade !== undefined
     ? forward(deps, request, cluster)
-    : new SupervisedExchange(request, cluster, resilience, (attempt, of) => forward(deps, attempt, of));
+    : supervise(request, cluster, resilience, (attempt, of) => forward(deps, attempt, of));
 }
 
 function forward(deps: PipelineDeps, request: RequestRecord, cluster: Cluster): Exchange {

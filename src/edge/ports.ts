@@ -300,7 +300,7 @@ export interface MirrorStats {
   /** Of those, the ones that an endpoint answered, and the ones that none did. */
   answered: number;
   failed: number;
-  /** By reason: `method`, `sampled-out`, `body-too-large`, `busy`, `incomplete`. */
+  /** By reason: `method`, `upgrade`, `sampled-out`, `body-too-large`, `busy`, `incomplete`. */
   notMirrored: Readonly<Record<string, number>>;
 }
 

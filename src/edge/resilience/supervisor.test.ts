@@ -19,6 +19,9 @@ const retry = (changes: Partial<RetryPolicy> = {}): RetryPolicy => ({
   ...changes,
 });
 
+/** One request at a time, so that a test sees when one has ended. */
+const cap: RoutePolicy["cap"] = { id: "one", max: 1, answer: "native", retryAfterSeconds: 1 };
+
 function config(
   port: number,
   policy: RoutePolicy,
@@ -246,6 +249,13 @@ describe("a mirror", () => {
     expect(await counts(edge, 2)).toEqual({ mirrored: 2, answered: 1, failed: 1, notMirrored: {} });
   });
 
+  it("mirrors what the primary cannot answer, too", async () => {
+    const shadow = await answering();
+    const { ask, edge } = await front({ mirror }, [], [cluster("shadow", [shadow.endpoint])]);
+    expect((await ask()).status).toBe(503);
+    expect(await counts(edge, 1)).toMatchObject({ mirrored: 1, answered: 1, notMirrored: {} });
+  });
+
   it("counts what it does not send, by reason", async () => {
     const primary = await answering();
     const shadow = await answering();
@@ -269,6 +279,23 @@ describe("a mirror", () => {
     expect((await ask()).status).toBe(200);
     expect((await none.ask()).status).toBe(200);
     expect(await counts(none.edge, 1)).toMatchObject({ mirrored: 1, failed: 1 });
+  });
+});
+
+describe("a client", () => {
+  it("that goes while its request waits to be tried again is not waited for", async () => {
+    const upstream = await answering(503, 200);
+    const slow = { kind: "exponential", baseMs: 600_000, maxMs: 600_000 } as const;
+    const { edge, port } = await front({ retry: retry({ backoff: slow }), cap }, [upstream.endpoint]);
+    const client = stage.client(port);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    await expect.poll(() => upstream.seen.length, patience).toBe(1);
+    client.destroy();
+    const again = stage.client(port);
+    await expect
+      .poll(async () => (await again.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").response()).status, patience)
+      .toBe(200);
+    expect(edge.stats()[0]?.active).toBe(0);
   });
 });
 

@@ -12,13 +12,23 @@ import type { ResponseHead } from "../h1/response.ts";
 import type { Forward, TapSession } from "../mirror.ts";
 import type { RequestRecord } from "../record.ts";
 import type { EdgeErrorReason } from "../stats.ts";
+import { protocolsWanted } from "../tunnel.ts";
 import { WheelEntry } from "../wheel.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { Resilience } from "./policy.ts";
 import { Replay } from "./replay.ts";
 import { backoffMs, isRepeatable, keptHead, retryAfterOf, wantsRetry, type Outcome } from "./retries.ts";
 
-export class SupervisedExchange implements Exchange, AttemptOwner {
+/** Gives a request to `cluster` under the policies of its route. A tunnel has no second try, and no end to wait for. */
+export function supervise(request: RequestRecord, cluster: Cluster, policy: Resilience, forward: Forward): Exchange {
+  if (request.head.upgrade === undefined || protocolsWanted(request.head).length === 0) {
+    return new SupervisedExchange(request, cluster, policy, forward);
+  }
+  policy.tap?.passed("upgrade");
+  return forward(request, cluster);
+}
+
+class SupervisedExchange implements Exchange, AttemptOwner {
   readonly #request: RequestRecord;
   readonly #policy: Resilience;
   readonly #forward: Forward;
@@ -84,6 +94,7 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     if (this.#over) return;
     this.#request.reason = refusal === undefined ? "client-closed" : "bad-body";
     const attempt = this.#attempt;
+    this.#leave();
     this.#finish();
     attempt?.giveUp(reason, refusal);
   }
@@ -134,6 +145,7 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     const { perTryTimeoutMs } = this.#policy;
     const attempt = new Attempt(this.#request, this.#head, this);
     this.#attempt = attempt;
+    this.moved();
     if (this.#perTry !== undefined && perTryTimeoutMs !== undefined) this.#wait(this.#perTry, perTryTimeoutMs);
     // It may end at once, and the next one be under way, or all be over, before this returns.
     attempt.exchange = this.#forward(attempt.record, this.#cluster);
@@ -168,7 +180,8 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     }
     this.#retries += 1;
     this.#leave();
-    this.#request.client.holdRequest(true);
+    // Who has sent all is still listened to: it may go.
+    if (!this.#replay.complete) this.#request.client.holdRequest(true);
     this.#backoff = clock.after(delayMs, () => this.#resend());
     return true;
   }
@@ -189,12 +202,11 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     return true;
   }
 
-  /** The try under way is over, and another one comes. */
+  /** The try under way is the request's no more. */
   #leave(): void {
-    const { record } = this.#attempt ?? {};
+    const attempt = this.#attempt;
     this.#attempt = undefined;
-    this.#request.cluster = record?.cluster ?? this.#request.cluster;
-    this.#request.endpoint = record?.endpoint ?? this.#request.endpoint;
+    if (attempt !== undefined) this.#note(attempt.record);
     if (this.#perTry !== undefined) this.#policy.wheel.remove(this.#perTry);
   }
 
@@ -203,14 +215,16 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
     const attempt = this.#attempt;
     if (this.#over || this.#begun || attempt === undefined) return;
     attempt.giveUp(reason);
-    if (!this.#again({ status: 504, reason })) this.#answer(reason);
+    if (this.#again({ status: 504, reason })) return;
+    this.#leave();
+    this.#answer(reason);
   }
 
   /** The request has had its time. */
   #late(): void {
     if (this.#over) return;
     const attempt = this.#attempt;
-    this.#attempt = undefined;
+    this.#leave();
     if (attempt === undefined) this.#cluster.stats.failed("request-timeout");
     attempt?.giveUp("request-timeout");
     this.#answer("request-timeout");
@@ -239,14 +253,20 @@ export class SupervisedExchange implements Exchange, AttemptOwner {
   /** The answer of `attempt` is the client's. */
   #accept({ record }: Attempt, status: number): void {
     const request = this.#request;
+    this.#note(record);
     request.status = status;
-    request.sentMs = record.sentMs;
     request.answeredMs = record.answeredMs;
     request.endpointStatus = record.endpointStatus;
     request.reason = record.reason ?? request.reason;
-    request.cluster = record.cluster ?? request.cluster;
-    request.endpoint = record.endpoint ?? request.endpoint;
     if (this.#perTry !== undefined) this.#policy.wheel.remove(this.#perTry);
+  }
+
+  /** Whom the request was given to, and when. */
+  #note({ cluster, endpoint, sentMs }: RequestRecord): void {
+    const request = this.#request;
+    request.cluster = cluster ?? request.cluster;
+    request.endpoint = endpoint ?? request.endpoint;
+    request.sentMs = sentMs;
   }
 
   #finish(): void {

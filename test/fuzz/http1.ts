@@ -3,6 +3,7 @@
  * Ends with status 1 and the smallest failing attempt; the same seed tries the same.
  */
 import * as fc from "fast-check";
+import { answerAttempts, answerHolds } from "../../src/edge/desync/fuzz-response.suite.ts";
 import { agrees, attempts, holds, Llhttp } from "../../src/edge/desync/fuzz.suite.ts";
 
 const seconds = Number(process.argv[2] ?? 60);
@@ -11,9 +12,10 @@ const llhttp = new Llhttp();
 const until = performance.now() + seconds * 1000;
 let tried = 0;
 let accepted = 0;
+let answered = 0;
 
 for (let round = 0; performance.now() < until; round += 1) {
-  const result = await fc.check(
+  const requests = await fc.check(
     fc.asyncProperty(attempts, async (attempt) => {
       const reading = holds(attempt);
       tried += 1;
@@ -24,9 +26,12 @@ for (let round = 0; performance.now() < until; round += 1) {
     }),
     { numRuns: 2_000, seed: seed + round },
   );
-  if (result.failed) {
-    process.stderr.write(`${fc.defaultReportMessage(result)}\n`);
+  const answers = await fc.check(fc.asyncProperty(answerAttempts, answerHolds), { numRuns: 500, seed: seed + round });
+  answered += answers.numRuns;
+  for (const report of [fc.defaultReportMessage(requests), fc.defaultReportMessage(answers)]) {
+    if (report === undefined) continue;
+    process.stderr.write(`${report}\n`);
     process.exit(1);
   }
 }
-process.stdout.write(`seed ${seed}: ${tried} requests tried, ${accepted} of them accepted\n`);
+process.stdout.write(`seed ${seed}: ${tried} requests tried, ${accepted} of them accepted; ${answered} answers\n`);

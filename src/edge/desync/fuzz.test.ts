@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { agrees, attempts, holds, Llhttp, read } from "./fuzz.suite.ts";
+import { answerAttempts, answerHolds, readAnswer } from "./fuzz-response.suite.ts";
 import { guardianHeads } from "./wire.suite.ts";
 
 describe("whatever a client sends", () => {
@@ -19,6 +20,18 @@ describe("whatever a client sends", () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe("whatever an endpoint answers", () => {
+  it("is read the same however it is cut, and goes on as one answer that Node's client reads as it was meant", async () => {
+    await fc.assert(fc.asyncProperty(answerAttempts, answerHolds), { numRuns: 3_000 });
+  });
+
+  it("is often an answer", () => {
+    const answers = fc.sample(answerAttempts, 500).map(({ bytes, method }) => readAnswer(bytes, [], method));
+    expect(answers.filter((answer) => "sent" in answer).length).toBeGreaterThan(50);
+    expect(answers.filter((answer) => "refused" in answer).length).toBeGreaterThan(50);
   });
 });
 

@@ -104,10 +104,11 @@ export class Cluster {
   }
 
   #stick(request: RequestRecord, stickiness: Stickiness, tried: Endpoint | undefined): Endpoint {
-    const wanted = tried === undefined ? stickiness.wanted(request) : undefined;
+    const { endpointId, others } = stickiness.claim(request);
+    const wanted = tried === undefined ? endpointId : undefined;
     const found = wanted === undefined ? undefined : this.#eligible.find(({ id }) => id === wanted);
     const endpoint = found ?? this.#picker.next(tried);
-    stickiness.keep(request, endpoint.id);
+    stickiness.keep(request, endpoint.id, others);
     return endpoint;
   }
 

@@ -6,13 +6,21 @@
 import type { ClusterConfig } from "../ports.ts";
 import type { RequestRecord } from "../record.ts";
 import { cookieValues, setCookie, setWithTwin } from "./cookies.ts";
-import type { Seal, Sealed } from "./seal.ts";
+import { clusterKey, placesIn, placesText, type Place } from "./places.ts";
+import type { Seal } from "./seal.ts";
+
+/** What a request's cookie says. */
+export interface Claim {
+  /** The endpoint that the client had. */
+  endpointId: string | undefined;
+  /** What it has in other clusters. */
+  others: readonly Place[];
+}
 
 export interface Stickiness {
-  /** The id of the endpoint that the request's cookie names. */
-  wanted(request: RequestRecord): string | undefined;
+  claim(request: RequestRecord): Claim;
   /** The request goes to this endpoint: the answer will say so to the client. */
-  keep(request: RequestRecord, endpointId: string): void;
+  keep(request: RequestRecord, endpointId: string, others: readonly Place[]): void;
 }
 
 export function compileStickiness(
@@ -21,42 +29,39 @@ export function compileStickiness(
 ): Stickiness | undefined {
   if (stickiness === undefined) return undefined;
   const { durationMs } = stickiness;
+  const cluster = clusterKey(id);
   return stickiness.kind === "lb-cookie"
-    ? byOwnCookie(id, durationMs, seal())
-    : byApplicationCookie(id, stickiness.name, durationMs, seal());
+    ? byOwnCookie(cluster, durationMs, seal())
+    : byApplicationCookie(cluster, stickiness.name, durationMs, seal());
 }
 
 const ownCookie = "AWSALB";
 const ownCookieLines = /Set-Cookie: AWSALB(?:CORS)?=[^\r]*\r\n/g;
 
-function byOwnCookie(clusterId: string, durationMs: number, seal: Seal): Stickiness {
+function byOwnCookie(cluster: string, durationMs: number, seal: Seal): Stickiness {
   // A value says nothing of its client, so one is good for everybody who goes to the endpoint in the same second.
   const lately = new Map<string, { second: number; value: string }>();
-  const valueFor = (endpointId: string, nowMs: number) => {
+  const valueFor = (endpointId: string, others: readonly Place[], nowMs: number) => {
     const second = Math.floor(nowMs / 1000);
     const last = lately.get(endpointId);
-    if (last?.second === second) return last.value;
-    const value = seal.close(ownCookie, place(clusterId, endpointId, (second + 1) * 1000 + durationMs));
-    lately.set(endpointId, { second, value });
+    if (others.length === 0 && last?.second === second) return last.value;
+    const place = { cluster, endpointId, expiresMs: (second + 1) * 1000 + durationMs };
+    const value = seal.close(ownCookie, { text: placesText(place, others), expiresMs: place.expiresMs });
+    if (others.length === 0) lately.set(endpointId, { second, value });
     return value;
   };
   return {
-    wanted({ head, listener }) {
-      const nowMs = listener.plane.clock.now();
-      for (const name of [ownCookie, `${ownCookie}CORS`]) {
-        for (const value of cookieValues(head, name)) {
-          const found = endpointIn(seal.open(ownCookie, value), clusterId, nowMs);
-          if (found !== undefined) return found;
-        }
-      }
-      return undefined;
+    claim({ head, listener }) {
+      const values = [...cookieValues(head, ownCookie), ...cookieValues(head, `${ownCookie}CORS`)];
+      return claimOf(cluster, ownCookie, values, seal, listener.plane.clock.now());
     },
-    keep(request, endpointId) {
+    keep(request, endpointId, others) {
       const { config, plane } = request.listener;
       const nowMs = plane.clock.now();
       // Of a try before this one.
       if (request.endpoint !== undefined) request.responseLines = request.responseLines.replace(ownCookieLines, "");
-      request.responseLines += setWithTwin(ownCookie, valueFor(endpointId, nowMs), nowMs, config.tls !== undefined);
+      const value = valueFor(endpointId, others, nowMs);
+      request.responseLines += setWithTwin(ownCookie, value, nowMs, config.tls !== undefined);
     },
   };
 }
@@ -71,33 +76,37 @@ const empty = "_remove_";
  * The endpoint begins it, by setting the cookie `name`; from then on the client shows both, and the edge renews its own
  * with each answer.
  */
-function byApplicationCookie(clusterId: string, name: string, durationMs: number, seal: Seal): Stickiness {
+function byApplicationCookie(cluster: string, name: string, durationMs: number, seal: Seal): Stickiness {
   return {
-    wanted({ head, listener }) {
-      if (cookieValues(head, name).length === 0) return undefined;
+    claim({ head, listener }) {
       const value = shards.map((shard) => cookieValues(head, shard)[0] ?? "").filter((part) => part !== empty);
-      return endpointIn(seal.open(applicationPurpose, value.join("")), clusterId, listener.plane.clock.now());
+      const claim = claimOf(cluster, applicationPurpose, [value.join("")], seal, listener.plane.clock.now());
+      return cookieValues(head, name).length === 0 ? { ...claim, endpointId: undefined } : claim;
     },
-    keep(request, endpointId) {
+    keep(request, endpointId, others) {
       const { head, listener } = request;
       const shown =
         cookieValues(head, name).length > 0 && cookieValues(head, shards[0]).some((value) => value !== empty);
       request.answering = (setsCookie) => {
         const nowMs = listener.plane.clock.now();
-        const held = shown || setsCookie(name);
-        const value = held ? seal.close(applicationPurpose, place(clusterId, endpointId, nowMs + durationMs)) : empty;
-        for (const shard of shards)
+        const place = { cluster, endpointId, expiresMs: nowMs + durationMs };
+        const [first, ...rest] = shown || setsCookie(name) ? [place, ...others] : others;
+        const value =
+          first === undefined
+            ? empty
+            : seal.close(applicationPurpose, { text: placesText(first, rest), expiresMs: first.expiresMs });
+        for (const shard of shards) {
           request.responseLines += setCookie(shard, shard === shards[0] ? value : empty, nowMs);
+        }
       };
     },
   };
 }
 
-function place(clusterId: string, endpointId: string, expiresMs: number): Sealed {
-  return { text: `${clusterId}\n${endpointId}`, expiresMs };
-}
-
-function endpointIn(sealed: Sealed | undefined, clusterId: string, nowMs: number): string | undefined {
-  if (sealed === undefined || sealed.expiresMs <= nowMs || !sealed.text.startsWith(`${clusterId}\n`)) return undefined;
-  return sealed.text.slice(clusterId.length + 1);
+function claimOf(cluster: string, purpose: string, values: readonly string[], seal: Seal, nowMs: number): Claim {
+  const texts = values.map((value) => seal.open(purpose, value)?.text).filter((text) => text !== undefined);
+  const places = placesIn(texts, nowMs);
+  const own = places.get(cluster);
+  places.delete(cluster);
+  return { endpointId: own?.endpointId, others: [...places.values()] };
 }

@@ -14,9 +14,19 @@ import {
   DeleteCertificateCommand,
   DescribeCertificateCommand,
   GetCertificateCommand,
+  ListCertificatesCommand,
   RenewCertificateCommand,
   RequestCertificateCommand,
 } from "@aws-sdk/client-acm";
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DeleteStackCommand,
+  UpdateStackCommand,
+  waitUntilStackCreateComplete,
+  waitUntilStackDeleteComplete,
+  waitUntilStackUpdateComplete,
+} from "@aws-sdk/client-cloudformation";
 import {
   AddListenerCertificatesCommand,
   CreateListenerCommand,
@@ -286,6 +296,72 @@ describe("server certificates of IAM", () => {
     await iam.send(deletion);
     iam.destroy();
   });
+});
+
+describe("a stack", () => {
+  const template = (port: number, extra: readonly string[]) =>
+    JSON.stringify({
+      Resources: {
+        Usual: { Type: "AWS::CertificateManager::Certificate", Properties: { DomainName: "usual.example.com" } },
+        Further: {
+          Type: "AWS::CertificateManager::Certificate",
+          Properties: {
+            DomainName: "further.example.com",
+            KeyAlgorithm: "EC_prime256v1",
+            ValidationMethod: "DNS",
+            Tags: [{ Key: "a", Value: "b" }],
+          },
+        },
+        Balancer: {
+          Type: "AWS::ElasticLoadBalancingV2::LoadBalancer",
+          Properties: { Subnets: ["subnet-a", "subnet-b"] },
+        },
+        Listener: {
+          Type: "AWS::ElasticLoadBalancingV2::Listener",
+          Properties: {
+            LoadBalancerArn: { Ref: "Balancer" },
+            Port: port,
+            Protocol: "HTTPS",
+            SslPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06",
+            Certificates: [{ CertificateArn: { Ref: "Usual" } }],
+            DefaultActions: hello,
+          },
+        },
+        More: {
+          Type: "AWS::ElasticLoadBalancingV2::ListenerCertificate",
+          Properties: {
+            ListenerArn: { Ref: "Listener" },
+            Certificates: [
+              { CertificateArn: { Ref: "Further" } },
+              ...extra.map((CertificateArn) => ({ CertificateArn })),
+            ],
+          },
+        },
+      },
+    });
+
+  it("has certificates, listeners with them, and further ones; it changes them, and takes them along", async () => {
+    const cloudformation = new CloudFormationClient({
+      endpoint: mikan.url,
+      region: "us-east-1",
+      credentials: { accessKeyId: account, secretAccessKey: "test" },
+    });
+    const wait = { client: cloudformation, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+    const StackName = "secure";
+    const port = await freePort();
+    await cloudformation.send(new CreateStackCommand({ StackName, TemplateBody: template(port, []) }));
+    await waitUntilStackCreateComplete(wait, { StackName });
+    expect(await get(port, "usual.example.com")).toBe("hi");
+    expect(await get(port, "further.example.com")).toBe("hi");
+    await cloudformation.send(new UpdateStackCommand({ StackName, TemplateBody: template(port, [second]) }));
+    await waitUntilStackUpdateComplete(wait, { StackName });
+    expect(await get(port, "second.example.com")).toBe("hi");
+    await cloudformation.send(new DeleteStackCommand({ StackName }));
+    await waitUntilStackDeleteComplete(wait, { StackName });
+    const { CertificateSummaryList } = await acm.send(new ListCertificatesCommand());
+    expect(CertificateSummaryList?.map(({ DomainName }) => DomainName)).not.toContain("usual.example.com");
+    cloudformation.destroy();
+  }, 120_000);
 });
 
 describe("SSL policies", () => {

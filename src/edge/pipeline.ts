@@ -6,10 +6,12 @@
  * 2. Refused at once where the worker already holds all that it may for slow clients.
  * 3. The route: the first whose conditions all hold; and its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
- * 5. The cluster by weight, and host and URL as its endpoints are to see them.
+ * 5. The cluster by weight, by what its client had before, or by priority (`balance/`); and host and URL as its
+ *    endpoints are to see them.
  * 6. On a route with policies (timeouts, retries, fallback, mirror) what follows is done for each try of the request
  *    (`resilience/supervisor.ts`).
- * 7. The endpoint: healthy, and whose turn it is; unless the cluster has as much under way as it may.
+ * 7. The endpoint: the one that its client keeps, or whose turn it is among the healthy (`cluster.ts`); unless the
+ *    cluster has as much under way as it may.
  * 8. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
  *    WebSocket does), a function is called on the main thread (`call.ts`).
  */

@@ -14,6 +14,7 @@ import {
 import { attributeOperations } from "./attribute-operations.ts";
 import type { Catalogue } from "./attributes.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
+import { listenerCertificateResource } from "./listener-certificate.ts";
 import { listenerCreation, listenerModification, listenerOperations } from "./listeners.ts";
 import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } from "./live.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
@@ -349,5 +350,11 @@ function targetGroupResource(deps: ElbDeps): Resource {
 }
 
 export function loadBalancerResources(deps: ElbDeps & Pick<Deps, "store">): readonly Resource[] {
-  return [loadBalancerResource(deps), listenerResource(deps), ruleResource(deps), targetGroupResource(deps)];
+  return [
+    loadBalancerResource(deps),
+    listenerResource(deps),
+    listenerCertificateResource(deps),
+    ruleResource(deps),
+    targetGroupResource(deps),
+  ];
 }

@@ -3,7 +3,6 @@ import { defineService, type Deps } from "../../kit/service.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";
 import { capacityOperations } from "./capacity.ts";
-import { listenerCertificateResource } from "./certificate-resources.ts";
 import { certificateOperations, certificateUses, listenerTlsReader } from "./certificates.ts";
 import { createFunctions } from "./functions.ts";
 import { createKeySets } from "./key-sets.ts";
@@ -63,7 +62,7 @@ function createElasticLoadBalancing(deps: Deps) {
       ...capacityOperations(own),
     },
     internal: { ...policyOperations(own), ...certificateUses(own) },
-    resources: [...loadBalancerResources(own), listenerCertificateResource(own)],
+    resources: loadBalancerResources(own),
     workers: [
       publisher.job,
       keySets.job,

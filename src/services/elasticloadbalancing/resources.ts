@@ -15,7 +15,6 @@ import { attributeOperations } from "./attribute-operations.ts";
 import type { Catalogue } from "./attributes.ts";
 import { listenerAttributes } from "./listener-attributes.ts";
 import { listenerCertificateResource } from "./listener-certificate.ts";
-import { listenerCertificateResource } from "./listener-certificate.ts";
 import { listenerCreation, listenerModification, listenerOperations } from "./listeners.ts";
 import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } from "./live.ts";
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";

@@ -134,7 +134,9 @@ export class EndpointWatch {
   ): Promise<void> {
     const { clock, probe, random } = this.#deps;
     const startedMs = clock.monotonicMs();
-    const result = await probe({ ...target, endpoint: this.endpoint }, signal);
+    const result = await probe({ ...target, endpoint: this.endpoint }, signal).catch((error: unknown) =>
+      this.#unmade(error),
+    );
     if (signal.aborted) return;
     this.#judge(check, result);
     // The first check is at once, so that an endpoint serves soon; from the second on they are spread over the interval,
@@ -142,6 +144,13 @@ export class EndpointWatch {
     const intervalMs = first ? check.intervalMs * (1 - random() / 2) : check.intervalMs;
     const leftMs = Math.max(0, startedMs + intervalMs - clock.monotonicMs());
     this.#timer = clock.after(leftMs, () => void this.#check(check, target, signal, false));
+  }
+
+  /** Nothing is found by a check that breaks: the endpoint is not known to be well, and the next check comes. */
+  #unmade(error: unknown): ProbeResult {
+    const { clusterId, endpoint, slot } = this;
+    this.#deps.log.error("a health check could not be made", { clusterId, endpointId: endpoint.id, slot, error });
+    return { ok: false, reason: "connection-failed" };
   }
 
   #judge(check: HealthCheck, result: ProbeResult): void {

@@ -149,6 +149,24 @@ describe("verdicts", () => {
     expect(asked).toEqual(["127.0.0.1:80"]);
   });
 
+  it("that break are failures, and the next one comes", async () => {
+    const clock = new FakeClock();
+    const results: (() => Promise<ProbeResult>)[] = [
+      () => Promise.reject(new Error("broken")),
+      () => Promise.reject(new Error("broken")),
+      () => Promise.resolve({ ok: true }),
+    ];
+    const probe = () => (results.shift() ?? (() => Promise.resolve({ ok: true } as const)))();
+    const made = createProber({ clock, log: silentLog, random: () => 0, probe });
+    stage.later(() => made.close());
+    made.watch(config([cluster("c", [address(80)], { health: { ...check, healthyCount: 1 } })]));
+    await settled();
+    await clock.advance(30_000);
+    expect(made.health("c")[0]).toMatchObject({ state: "unhealthy", reason: "connection-failed" });
+    await clock.advance(30_000);
+    expect(made.health("c")[0]?.state).toBe("healthy");
+  });
+
   it("of an endpoint that comes back while it drains begin anew", async () => {
     const { say, prober: probes } = prober();
     const c = cluster("c", [address(80)], { health: check });

@@ -138,6 +138,12 @@ describe.each([
     expect(await call("/silent", "0-99")).toEqual({ ok: false, reason: "malformed-response" });
   });
 
+  it("fail with a path that no field can carry", async () => {
+    const port = await serving((stream) => stream.respond({ ":status": 200 }, { endStream: true }));
+    const changes = { protocol: secure ? "https" : "http", path: "/\u0000" } as const;
+    expect(await ask(port, changes, { protocol: "http2", tls: tls() })).toMatchObject({ ok: false });
+  });
+
   it("fail where nobody speaks it", async () => {
     const port = await stage.tcp((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
     const result = await ask(port, {}, { protocol: "http2", tls: tls() });

@@ -4,7 +4,7 @@
  */
 import { connect as connectHttp2, constants, type ClientHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { errorCode } from "../../base/errors.ts";
+import { asError, errorCode } from "../../base/errors.ts";
 import { HeadScanner, needMore } from "../h1/scan.ts";
 import { dial } from "../tls/dial.ts";
 import { responseScan } from "../upstream.ts";
@@ -115,7 +115,12 @@ function inSession(target: DialTarget, run: ProbeRun, begin: (session: ClientHtt
     });
     run.cleanup(() => session.destroy());
     session.on("error", (error) => run.end(failed(error)));
-    begin(session);
+    try {
+      begin(session);
+    } catch (error) {
+      // A path or a user agent that no field can carry.
+      run.end(failed(asError(error)));
+    }
   });
 }
 

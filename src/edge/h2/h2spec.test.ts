@@ -28,7 +28,17 @@ async function runH2spec(port: number): Promise<{ cases: string[]; failed: strin
   const directory = await mkdtemp(join(tmpdir(), "h2spec-"));
   stage.later(() => rm(directory, { recursive: true }));
   const report = join(directory, "report.xml");
-  const options = ["--tls", "--insecure", "--strict", "--timeout", "2", "--port", String(port), "--junit-report", report];
+  const options = [
+    "--tls",
+    "--insecure",
+    "--strict",
+    "--timeout",
+    "2",
+    "--port",
+    String(port),
+    "--junit-report",
+    report,
+  ];
   // It ends with 1 when a case fails; the report says which.
   await new Promise<void>((resolve) => {
     execFile("h2spec", [...options, "--host", "127.0.0.1"], { maxBuffer: 16 * 1024 * 1024 }, () => resolve());
@@ -36,7 +46,9 @@ async function runH2spec(port: number): Promise<{ cases: string[]; failed: strin
   const cases: string[] = [];
   const failed: string[] = [];
   const xml = await readFile(report, "utf8");
-  for (const match of xml.matchAll(/<testcase package="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)) {
+  for (const match of xml.matchAll(
+    /<testcase package="([^"]*)" classname="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g,
+  )) {
     const name = `${match[1]}: ${unescaped(match[2] ?? "")}`;
     cases.push(name);
     if (/<(?:failure|error)/.test(match[3] ?? "")) failed.push(name);

@@ -65,7 +65,7 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   if (route.rewrite?.(request) === false) return request.refuse(500, "transform-failed");
 
   const { resilience } = route;
-  return resilience === undefined || request.head.upgrade !== undefined
+  return resilience === undefined
     ? forward(deps, request, cluster)
     : supervise(request, cluster, resilience, (attempt, of) => forward(deps, attempt, of));
 }
@@ -79,7 +79,7 @@ function forward(deps: PipelineDeps, request: RequestRecord, cluster: Cluster): 
   request.cluster = cluster;
   request.endpoint = endpoint;
 
-  const full = cluster.guard?.enter(request);
+  const full = cluster.guard?.enter(request, endpoint);
   if (full !== undefined) {
     cluster.stats.refused(full);
     return request.refuse(503, full);

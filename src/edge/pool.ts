@@ -21,6 +21,14 @@ export interface UpstreamDeps {
   readBuffer: Buffer;
 }
 
+/** What a connection was let in by; told of its life. */
+export interface Admission {
+  /** It is there to be opened. */
+  used: boolean;
+  stands(): void;
+  gone(): void;
+}
+
 /** The connections of this thread to one endpoint, whatever protocol they speak. */
 export interface Upstream {
   readonly host: string;
@@ -33,6 +41,10 @@ export interface Upstream {
   take(connectTimeoutMs: number): UpstreamStream;
   /** Likewise, but always on a new one. */
   open(connectTimeoutMs: number): UpstreamStream;
+  /** The next connection that is opened was counted. Absent where a connection carries many requests at once. */
+  admit?(admission: Admission): void;
+  /** A connection is at rest, that {@link take} would give. */
+  readonly rested?: boolean;
   /** No new requests come: what rests is closed at once, what is under way may go on for `drainMs`. */
   retire(drainMs: number): void;
   close(): void;
@@ -50,6 +62,8 @@ export class Http1Upstream implements Upstream {
   readonly #resting: UpstreamConnection[] = [];
   /** Those that do not stand yet, oldest first. */
   readonly #connecting = new Set<UpstreamConnection>();
+  readonly #admissions = new WeakMap<UpstreamConnection, Admission>();
+  #admitted: Admission | undefined;
   #retired = false;
   #drain: Timer | undefined;
 
@@ -76,8 +90,26 @@ export class Http1Upstream implements Upstream {
     const connection = new UpstreamConnection(this, this.#deps.readBuffer);
     this.#all.add(connection);
     this.#connecting.add(connection);
+    if (this.#admitted !== undefined) {
+      this.#admitted.used = true;
+      this.#admissions.set(connection, this.#admitted);
+      this.#admitted = undefined;
+    }
     this.wheel.set(connection.timer, this.#deps.clock.monotonicMs(), connectTimeoutMs);
     return connection;
+  }
+
+  admit(admission: Admission): void {
+    this.#admitted = admission;
+  }
+
+  get rested(): boolean {
+    let last = this.#resting.at(-1);
+    while (last !== undefined && !last.usable) {
+      this.#resting.pop();
+      last = this.#resting.at(-1);
+    }
+    return last !== undefined;
   }
 
   /** Puts a connection to rest. `keepAliveSeconds` is what the endpoint said of its own patience; 0: nothing. */
@@ -102,6 +134,7 @@ export class Http1Upstream implements Upstream {
   /** A connection stands. */
   stands(connection: UpstreamConnection): void {
     this.#connecting.delete(connection);
+    this.#admissions.get(connection)?.stands();
   }
 
   /**
@@ -118,6 +151,7 @@ export class Http1Upstream implements Upstream {
   /** A connection is closed. */
   gone(connection: UpstreamConnection): void {
     this.#connecting.delete(connection);
+    this.#admissions.get(connection)?.gone();
     this.#all.delete(connection);
     const at = this.#resting.indexOf(connection);
     if (at >= 0) this.#resting.splice(at, 1);

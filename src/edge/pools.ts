@@ -26,7 +26,8 @@ export interface Pools {
 /** The pool of a cap. */
 export const capPool = (id: string) => `cap:${id}`;
 /** The pool of a circuit breaker's limit. */
-export const breakerPool = (of: "requests" | "retries", clusterId: string) => `breaker-${of}:${clusterId}`;
+export const breakerPool = (of: "connections" | "pending" | "requests" | "retries", clusterId: string) =>
+  `breaker-${of}:${clusterId}`;
 /** The count of what a cluster has under way, or under way as retries. */
 export const countPool = (of: "active" | "retrying", clusterId: string) => `${of}:${clusterId}`;
 /** The buckets of a rate limit: one, or one for each key. */
@@ -118,6 +119,8 @@ function wantedBy(config: EdgeConfig): Map<string, Wanted> {
   for (const { id, breaker } of config.clusters) {
     if (breaker === undefined) continue;
     guarded(id);
+    permits(breakerPool("connections", id), breaker.connectionsMax);
+    permits(breakerPool("pending", id), breaker.pendingMax);
     permits(breakerPool("requests", id), breaker.requestsMax);
     permits(breakerPool("retries", id), breaker.retriesMax);
   }

@@ -112,8 +112,10 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     if (this.#mayRetry && reason === "reset" && stream.uses > 0 && !stream.answering) {
       // A connection that had rested was closed as we wrote: the request may be sent again, once, on a new one.
       this.#mayRetry = false;
-      this.moved(this.#upstream.open(this.#cluster.config.connectTimeoutMs));
-      return;
+      if (this.#cluster.guard?.connect(this.#request, this.#upstream) === undefined) {
+        this.moved(this.#upstream.open(this.#cluster.config.connectTimeoutMs));
+        return;
+      }
     }
     this.#fail(reason);
   }

@@ -3,7 +3,9 @@
  * Clusters without either have no guard, and pay nothing.
  */
 import { must } from "../../base/errors.ts";
+import type { Endpoint } from "../cluster.ts";
 import { Permits } from "../permits.ts";
+import type { Admission, Upstream } from "../pool.ts";
 import { breakerPool, countPool } from "../pools.ts";
 import type { ClusterConfig } from "../ports.ts";
 import type { RequestRecord } from "../record.ts";
@@ -15,7 +17,9 @@ export const budgetDefault = { percent: 20, min: 3 } as const;
 
 export interface ClusterGuard {
   /** Lets a try in; the reason when the cluster has as many as it may. What it takes comes back when the try ends. */
-  enter(attempt: RequestRecord): EdgeErrorReason | undefined;
+  enter(attempt: RequestRecord, endpoint: Endpoint): EdgeErrorReason | undefined;
+  /** Lets the try open a connection; the reason when there are as many as there may be, or as many that do not stand. */
+  connect(attempt: RequestRecord, upstream: Upstream): EdgeErrorReason | undefined;
   /** Lets a retry begin: the one to call when it is over; undefined when there are as many as there may be. */
   retry(): (() => void) | undefined;
 }
@@ -33,13 +37,42 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
   if (memory === undefined) return undefined;
   const active = new SharedCount(memory, worker);
   const retrying = new SharedCount(must(permits[countPool("retrying", id)], `the retries of cluster ${id}`), worker);
-  const pool = (of: "requests" | "retries", max: number) =>
-    new Permits(must(permits[breakerPool(of, id)], `the permits of cluster ${id}`), worker, max);
-  const requests = breaker === undefined ? undefined : pool("requests", breaker.requestsMax);
-  const retries = breaker === undefined ? undefined : pool("retries", breaker.retriesMax);
+  const pool = (of: Parameters<typeof breakerPool>[0], max: number | undefined) =>
+    max === undefined
+      ? undefined
+      : new Permits(must(permits[breakerPool(of, id)], `the permits of cluster ${id}`), worker, max);
+  const requests = pool("requests", breaker?.requestsMax);
+  const retries = pool("retries", breaker?.retriesMax);
+  const connections = pool("connections", breaker?.connectionsMax);
+  const pending = pool("pending", breaker?.pendingMax);
+
+  const connect: ClusterGuard["connect"] = (attempt, upstream) => {
+    if (connections === undefined || pending === undefined || upstream.admit === undefined) return undefined;
+    const connection = connections.take();
+    if (connection < 0) return "breaker-connections";
+    const waiting = pending.take();
+    if (waiting < 0) {
+      connections.give(connection);
+      return "breaker-pending";
+    }
+    const admission = admissionOf(
+      () => pending.give(waiting),
+      () => connections.give(connection),
+    );
+    upstream.admit(admission);
+    attempt.onEnd(() => {
+      if (!admission.used) admission.gone();
+    });
+    return undefined;
+  };
 
   return {
-    enter(attempt) {
+    connect,
+    enter(attempt, endpoint) {
+      if (endpoint.kind === "address" && (endpoint.upstream.rested !== true || attempt.head.upgrade !== undefined)) {
+        const full = connect(attempt, endpoint.upstream);
+        if (full !== undefined) return full;
+      }
       if (requests !== undefined) {
         const permit = requests.take();
         if (permit < 0) return "breaker-requests";
@@ -62,6 +95,25 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
         retrying.add(-1);
         retries?.give(permit);
       };
+    },
+  };
+}
+
+/** An admission whose two permits each come back once: of the wait when the connection stands, of both when it is gone. */
+function admissionOf(endWait: () => void, end: () => void): Admission {
+  let waits = true;
+  let counts = true;
+  const stands = () => {
+    if (waits) endWait();
+    waits = false;
+  };
+  return {
+    used: false,
+    stands,
+    gone() {
+      stands();
+      if (counts) end();
+      counts = false;
     },
   };
 }

@@ -104,7 +104,8 @@ describe("retries", () => {
   it("go to another endpoint, a POST too where the first refuses connections", async () => {
     const upstream = await answering();
     const closed = await freePort();
-    const { ask } = await front({ retry: retry({ retriesMax: 1 }) }, [address(closed), upstream.endpoint]);
+    const budget = { retryBudget: { percent: 100, min: 6 } };
+    const { ask } = await front({ retry: retry({ retriesMax: 1 }) }, [address(closed), upstream.endpoint], [], budget);
     const answers = await Promise.all(Array.from({ length: 6 }, () => ask({ method: "POST", body: "x" })));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
   });
@@ -311,6 +312,46 @@ describe("a circuit breaker", () => {
     expect(errors()).toEqual({ "breaker-requests": 1 });
     held.splice(0).forEach((release) => release());
     expect((await Promise.all(under)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+});
+
+describe("a circuit breaker of connections", () => {
+  const breaker = { connectionsMax: 2, pendingMax: 100, requestsMax: 100, retriesMax: 100 };
+
+  it("counts those over all workers that are open, at rest too, and takes a rest where there is one", async () => {
+    const held: (() => void)[] = [];
+    const sockets = new Set<Socket>();
+    const upstream = await stage.http(({ socket }, response) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+      held.push(() => response.end("done"));
+    });
+    const port = await freePort();
+    const edge = stage.edge({ workers: 2 });
+    await edge.apply(config(port, {}, [address(upstream)], [], { breaker }));
+    const ask = async () => (await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: "close" } })).status;
+    const under = [ask(), ask()];
+    await expect.poll(() => held.length, patience).toBe(2);
+    expect([await ask(), await ask()]).toEqual([503, 503]);
+    held.splice(0).forEach((release) => release());
+    expect(await Promise.all(under)).toEqual([200, 200]);
+    expect(edge.stats()[0]?.edgeErrors).toEqual({ "breaker-connections": 2 });
+    expect(sockets.size).toBe(2);
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => sockets.size, patience).toBe(0);
+    const again = [ask(), ask()];
+    await expect.poll(() => held.length, patience).toBe(2);
+    held.splice(0).forEach((release) => release());
+    expect(await Promise.all(again)).toEqual([200, 200]);
+  });
+
+  it("counts the requests that wait for one to stand", async () => {
+    const upstream = await answering();
+    const { ask, errors } = await front({}, [upstream.endpoint], [], {
+      breaker: { ...breaker, connectionsMax: 100, pendingMax: 0 },
+    });
+    expect((await ask()).status).toBe(503);
+    expect(errors()).toEqual({ "breaker-pending": 1 });
   });
 });
 

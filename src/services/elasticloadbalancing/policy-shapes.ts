@@ -173,10 +173,10 @@ export const failover: Reader<FailoverPolicy> = (json, path) => {
 
 /** What is not said has no limit but the edge's own. */
 export const breaker: Reader<BreakerPolicy> = (json, path) => {
-  const read = members({ Requests: permits, Retries: permits })(json, path);
+  const read = members({ Connections: permits, Pending: permits, Requests: permits, Retries: permits })(json, path);
   return {
-    connectionsMax: permitsMax,
-    pendingMax: permitsMax,
+    connectionsMax: read.Connections ?? permitsMax,
+    pendingMax: read.Pending ?? permitsMax,
     requestsMax: read.Requests ?? permitsMax,
     retriesMax: read.Retries ?? permitsMax,
   };

@@ -5,6 +5,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { connect } from "node:http2";
 import { request as requestTls } from "node:https";
 import { text } from "node:stream/consumers";
 import {
@@ -168,6 +169,19 @@ function ask(path: string, headers: Record<string, string> = {}): Promise<Incomi
   });
 }
 
+/** Over HTTP/2, as a browser would. */
+function askH2(path: string): Promise<{ status: unknown; body: string }> {
+  const session = connect(`https://127.0.0.1:${port}`, { servername: "shop.example.com", rejectUnauthorized: false });
+  return new Promise<{ status: unknown; body: string }>((resolve, reject) => {
+    session.on("error", reject);
+    const stream = session.request({ ":path": path, ":authority": "shop.example.com" });
+    stream.on("error", reject);
+    stream.on("response", (headers) => {
+      text(stream).then((body) => resolve({ status: headers[":status"], body }), reject);
+    });
+  }).finally(() => session.close());
+}
+
 function token(): string {
   const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const claims = { iss: "https://idp", exp: Math.floor(Date.now() / 1000) + 600 };
@@ -199,6 +213,7 @@ it("stands as its template says, changes with it, and goes with it", { timeout: 
   expect((await ask("/api/v2/orders")).statusCode).toBe(401);
   const api = await ask("/api/v2/orders?x=1", { authorization: `Bearer ${token()}` });
   expect(JSON.parse(String(api.headers["x-seen"]))).toEqual(["/orders?x=1", expect.stringMatching(/^in\./), "TLSv1.3"]);
+  expect(await askH2("/")).toEqual({ status: 200, body: "app" });
   // Acceptable at most, which the strictest mode does not pass.
   expect((await ask("/", { "content-length": "0" })).statusCode).toBe(400);
 

@@ -149,6 +149,16 @@ describe("verdicts", () => {
     expect(asked).toEqual(["127.0.0.1:80"]);
   });
 
+  it("are made of what connections are passed on to", async () => {
+    const { asked, prober: probes } = prober();
+    const targets = [{ clusterId: "c", weight: 1 }];
+    const stream = { id: "s", address: "127.0.0.1", port: 1, loadBalancerId: "n", targets, idleTimeoutMs: 350_000 };
+    const clusters = [cluster("c", [address(80)], { health: { ...check, protocol: "tcp" } })];
+    probes.watch({ epoch: 1, listeners: [], streamListeners: [stream], clusters });
+    await settled();
+    expect([asked, probes.health("c")[0]?.state]).toEqual([["127.0.0.1:80"], "healthy"]);
+  });
+
   it("that break are failures, and the next one comes", async () => {
     const clock = new FakeClock();
     const results: (() => Promise<ProbeResult>)[] = [

@@ -112,9 +112,10 @@ function probeTarget(
   return { check, protocol, tls: secured ? targetTls(tls ?? { verify: false }, alpn, contexts) : undefined };
 }
 
-/** Clusters that may get a request, at whatever weight. */
-function usedClusters({ listeners }: EdgeConfig): Set<string> {
-  return new Set(listeners.flatMap(({ routes }) => routes.flatMap(clustersOf)));
+/** Clusters that may get a request or a connection, at whatever weight. */
+function usedClusters({ listeners, streamListeners = [] }: EdgeConfig): Set<string> {
+  const streams = streamListeners.flatMap(({ targets }) => targets.map(({ clusterId }) => clusterId));
+  return new Set([...listeners.flatMap(({ routes }) => routes.flatMap(clustersOf)), ...streams]);
 }
 
 function clustersOf({ action, policy }: RouteConfig): string[] {

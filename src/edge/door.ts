@@ -55,8 +55,6 @@ export class Door implements ConnectionOwner, SessionOwner {
   ending = false;
   listener: CompiledListener | undefined;
   whenEmpty: () => void = () => {};
-  /** Since the door opened. */
-  handshakesFailed = 0;
   readonly #dispatch: Dispatch;
   readonly #pressure: DoorDeps["pressure"];
   readonly #shed: Shed;
@@ -70,7 +68,6 @@ export class Door implements ConnectionOwner, SessionOwner {
     },
     failed: (handshake, error) => {
       this.#handshakes.delete(handshake);
-      this.handshakesFailed += 1;
       this.listener?.counts.add("handshakesFailed", 1);
       this.listener?.plane.log("debug", "a TLS handshake failed", { listener: this.listener.config.id, error });
     },

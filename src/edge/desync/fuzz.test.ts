@@ -1,7 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { classify } from "./classify.ts";
 import { agrees, attempts, holds, Llhttp, read } from "./fuzz.suite.ts";
 import { answerAttempts, answerHolds, readAnswer } from "./fuzz-response.suite.ts";
+import { readRawHead } from "./raw-head.ts";
+import { repair } from "./repair.ts";
 import { guardianHeads } from "./wire.suite.ts";
 
 describe("whatever a client sends", () => {
@@ -33,6 +36,25 @@ describe("whatever an endpoint answers", () => {
     expect(answers.filter((answer) => "sent" in answer).length).toBeGreaterThan(50);
     expect(answers.filter((answer) => "refused" in answer).length).toBeGreaterThan(50);
   });
+});
+
+it.each([
+  ["white space within a name", `Transfer${" ".repeat(60_000)}x: 1`],
+  ["controls within a name", `Content${"\x01 ".repeat(30_000)}x: 1`],
+  ["hyphens within a name", `Transfer${"-_".repeat(30_000)}x: 1`],
+  ["white space within a value", `X: a${" ".repeat(60_000)}b`],
+  ["white space within a coding", `Transfer-Encoding: chunked${"\t".repeat(60_000)}x`],
+  ["commas", `Transfer-Encoding: ${",".repeat(60_000)}`],
+  ["digits", `Content-Length: ${"9".repeat(60_000)}`],
+  ["folds", `X: a\r\n${" \r\n".repeat(20_000)}Y: b`],
+  ["lines that are no fields", "x\n".repeat(30_000)],
+])("a head that is full of %s is judged in passing", (_, line) => {
+  const text = `POST / HTTP/1.1\nHost: a\n${line}\r\n\r\n`;
+  for (let i = 0; i < 20; i += 1) {
+    const raw = readRawHead(text);
+    classify(raw);
+    expect(repair(raw)).toBeDefined();
+  }
 });
 
 it("the attempts reach what they are for", () => {

@@ -29,7 +29,9 @@ const patterns: readonly (readonly [FramingName, RegExp])[] = [
 /** The framing field that `name` is, or looks like; a character per byte. */
 export function framingNameOf(name: string): FramingName | undefined {
   if (name.length < lookalikeBytesMin) return undefined;
-  return patterns.find(([framing, pattern]) => name.length >= framing.length && pattern.test(name))?.[0];
+  // White space of any length is one: the patterns have several ways to match each of its characters.
+  const text = name.replace(/[\0-\x20]+/g, " ");
+  return patterns.find(([framing, pattern]) => name.length >= framing.length && pattern.test(text))?.[0];
 }
 
 /** Letters that such a name can begin and end with, or a character that is no letter or digit. */

@@ -68,7 +68,7 @@ function readRequestLine(line: string, faults: VerdictReason[]): Pick<RawHead, "
   // What follows the version and can be no part of one is counted to it.
   let last = rest.length - 1;
   while (last >= 0 && ((flags[rest.charCodeAt(last)] as number) & isToken) === 0) last -= 1;
-  const space = last < 0 ? -1 : rest.lastIndexOf(" ", last);
+  const space = rest.lastIndexOf(" ", Math.max(last, 0));
   const version = rest.slice(space + 1);
   if (rest === "" || (space < 0 && version.startsWith("HTTP/1."))) {
     faults.push("MissingUri");

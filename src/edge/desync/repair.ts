@@ -13,7 +13,7 @@
 import { flags, isTarget, isValue, tokenText } from "../h1/chars.ts";
 import { field, fieldIdOf } from "../h1/fields.ts";
 import type { Refusal } from "../h1/scan.ts";
-import { codingsOf, knownCodings, trimmed } from "./classify.ts";
+import { codingsOf, knownCodings, trimmed, withoutZeros } from "./classify.ts";
 import { framingNameOf } from "./lookalike.ts";
 import type { RawField, RawHead } from "./raw-head.ts";
 
@@ -115,6 +115,6 @@ function framingLine(
   const [length] = lengths;
   if (length === undefined) return { line: "", chunked: false };
   if (lengths.some((other) => !/^[0-9]+$/.test(other))) return refusals.length;
-  if (lengths.some((other) => BigInt(other) !== BigInt(length))) return refusals.repeatedLength;
+  if (lengths.some((other) => withoutZeros(other) !== withoutZeros(length))) return refusals.repeatedLength;
   return { line: `Content-Length: ${length}\r\n`, chunked: false };
 }

@@ -124,8 +124,8 @@ it("an endpoint sees no request that it would not have seen in the client's byte
     fc.asyncProperty(base, fc.array(edit, { maxLength: 3 }), async (text, edits) => {
       runs += 1;
       const bytes = edited(text, edits).replaceAll("/RUN/", `/run${runs}/`);
-      // AWS takes parameters of codings, and bytes beyond ASCII in a target; llhttp does not.
-      fc.pre(!/chunked[^\r\n]*;|\xff[^\r\n]*HTTP/i.test(bytes) && (await knownMethods(bytes)));
+      // AWS takes parameters of codings, tabs behind them, and bytes beyond ASCII in a target; llhttp does not.
+      fc.pre(!/chunked[^\r\n]*[;\t]|\xff[^\r\n]*HTTP/i.test(bytes) && (await knownMethods(bytes)));
       const [through, plain] = [await ask(port, bytes), await ask(direct, bytes)];
       // Fields that Connection names end at the edge: their absence is no other meaning.
       const meaning = ({ method, target, body }: Seen) => ({ method, target, body });

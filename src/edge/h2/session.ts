@@ -57,7 +57,7 @@ export class ClientSession {
   readonly #socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #timer: WheelEntry;
-  #open = 0;
+  readonly #streams = new Set<RequestStream>();
   #requests = 0;
   #greeted = false;
   #leaving = false;
@@ -103,6 +103,13 @@ export class ClientSession {
     return this.#socket.bytesWritten;
   }
 
+  /** Bytes that the client has not taken yet. */
+  get heldBytes(): number {
+    let bytes = this.#socket.writableLength;
+    for (const { heldBytes } of this.#streams) bytes += heldBytes;
+    return bytes;
+  }
+
   /** The listener ends: what has begun goes on, and the client is told to begin nothing more. */
   end(): void {
     if (this.#leaving) return;
@@ -124,17 +131,17 @@ export class ClientSession {
   }
 
   /** A stream is closed; `takenBack` when by its client. */
-  streamClosed(takenBack: boolean): void {
-    this.#open -= 1;
+  streamClosed(stream: RequestStream, takenBack: boolean): void {
+    this.#streams.delete(stream);
     if (takenBack) this.#countFlood();
-    if (this.#open === 0) this.#rest();
+    if (this.#streams.size === 0) this.#rest();
   }
 
   #onSettings(): void {
     this.#countFlood();
     if (this.#greeted) return;
     this.#greeted = true;
-    if (this.#open === 0) this.#rest();
+    if (this.#streams.size === 0) this.#rest();
   }
 
   #onStream(stream: ServerHttp2Stream, flags: number, raw: string[]): void {
@@ -157,21 +164,20 @@ export class ClientSession {
       this.#countFlood();
       return;
     }
-    this.#open += 1;
     owner.wheel.set(this.#timer, 0, 0);
     this.#begin(stream, bare, read);
   }
 
   #begin(stream: ServerHttp2Stream, bare: boolean, read: ReadHead): void {
     const { owner } = this;
-    if ("refusal" in read) {
-      const request = new RequestStream(this, stream, emptyHead, bare);
-      request.touch();
-      request.reply(owner.refusal(this, read.refusal));
+    const request = new RequestStream(this, stream, "head" in read ? read.head : emptyHead, bare);
+    this.#streams.add(request);
+    if ("head" in read) {
+      request.run(owner.dispatch(request));
       return;
     }
-    const request = new RequestStream(this, stream, read.head, bare);
-    request.run(owner.dispatch(request));
+    request.touch();
+    request.reply(owner.refusal(this, read.refusal));
   }
 
   /** Nothing is under way: until the greeting, then until the next request. PINGs do not count (ALB). */

@@ -59,6 +59,11 @@ export class RequestStream implements ClientStream {
     return this.#session.tls;
   }
 
+  /** Bytes of the answer that the client has not taken yet, and of the request that nobody has. */
+  get heldBytes(): number {
+    return this.#stream.writableLength + this.#stream.readableLength;
+  }
+
   get requestDone(): boolean {
     return this.#requestDone;
   }
@@ -246,6 +251,6 @@ export class RequestStream implements ClientStream {
     this.#onGone("client-reset");
     this.#tell();
     this.#session.owner.wheel.remove(this.#timer);
-    this.#session.streamClosed(!this.#cut && this.#stream.rstCode !== NGHTTP2_NO_ERROR);
+    this.#session.streamClosed(this, !this.#cut && this.#stream.rstCode !== NGHTTP2_NO_ERROR);
   }
 }

@@ -3,6 +3,7 @@ import { asError } from "../base/errors.ts";
 import { jsonResponse, type HttpHandler, type HttpResponse } from "../base/http.ts";
 import type { Compute } from "../compute/ports.ts";
 import type { Edge } from "../edge/ports.ts";
+import { serviceCall } from "../kit/call.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { prometheusText } from "../telemetry/prometheus.ts";
@@ -41,6 +42,14 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
       deps.egress === undefined
         ? jsonResponse(404, { message: "This node has no way out; start it with --egress PORT." })
         : jsonResponse(200, { destinations: deps.egress.report() }),
+    /** The certificate of the authority that issues ACM's certificates, for clients that are to trust it. */
+    "GET /_mikan/ca": async () => {
+      const principal = { kind: "service", service: "mikan.localhost" } as const;
+      return jsonResponse(
+        200,
+        await deps.dispatcher.inside("acm", "ReadAuthority", {}, serviceCall(deps, "", "", principal)),
+      );
+    },
     "GET /_mikan/coverage": async () =>
       jsonResponse(200, {
         operations: Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)])),

@@ -113,6 +113,8 @@ describe("requested certificates", () => {
     expect(detail?.Serial?.replaceAll(":", "").toUpperCase()).toBe(leaf.serialNumber);
     const other = await get(await request({ DomainName: "other.example.com" }));
     expect(other.CertificateChain).toBe(CertificateChain);
+    const told = (await (await fetch(`${mikan.url}/_mikan/ca`)).json()) as { certificate: string };
+    expect(told.certificate).toBe(CertificateChain);
   });
 
   it.each([

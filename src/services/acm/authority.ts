@@ -26,6 +26,8 @@ export interface Issued {
 }
 
 export interface Authority {
+  /** Its own certificate, as PEM; made when it is first asked for. */
+  certificate(): Promise<string>;
   /** A new key, and a certificate for it. `names` begins with the domain. */
   issue(names: readonly string[], keyAlgorithm: string): Promise<Issued>;
 }
@@ -61,16 +63,20 @@ export function createAuthority({ store, clock, secrets }: Pick<Deps, "store" | 
     });
   };
 
+  const own = async () => (await store.read(findAuthority)) ?? (await make());
+
   return {
+    certificate: async () => (await own()).certificate,
+
     async issue(names, keyAlgorithm) {
-      const row = (await store.read(findAuthority)) ?? (await make());
-      const own = new X509Certificate(row.certificate);
+      const row = await own();
+      const root = new X509Certificate(row.certificate);
       const issuerKey = createPrivateKey(Buffer.from(secrets.open(row.private_key, context)));
       const { privateKey, publicKey } = await newKey(keyAlgorithm);
       const now = clock.now();
       // Seconds count in a certificate.
       const notBefore = Math.floor((now - skewMs) / 1000) * 1000;
-      const notAfter = Math.min(notBefore + skewMs + validityMs, Date.parse(own.validTo));
+      const notAfter = Math.min(notBefore + skewMs + validityMs, Date.parse(root.validTo));
       const certificate = issueCertificate(
         {
           subject: { commonName: names[0] ?? "" },
@@ -80,7 +86,7 @@ export function createAuthority({ store, clock, secrets }: Pick<Deps, "store" | 
           notAfter,
           serial: randomBytes(16),
         },
-        { subject, privateKey: issuerKey, publicKey: own.publicKey },
+        { subject, privateKey: issuerKey, publicKey: root.publicKey },
       );
       return { certificate, chain: row.certificate, privateKey: pemOf(privateKey), notBefore, notAfter };
     },

@@ -18,7 +18,11 @@ export const acm = defineService({
     const { reissue, operations } = issuingOperations(deps);
     return {
       operations: { ...certificateOperations(deps), ...operations, ...tagOperations(deps) },
-      internal: certificateKeeping(deps),
+      internal: {
+        ...certificateKeeping(deps),
+        // For `/_mikan/ca`.
+        ReadAuthority: async () => ({ certificate: await deps.authority.certificate() }),
+      },
       resources: [certificateResource(deps)],
       workers: [
         {

@@ -41,6 +41,14 @@ const edgeFlags = Uint8Array.from({ length: 256 }, (_, byte) => {
   return (neither || char === "t" || char === "c" ? 1 : 0) | (neither || char === "g" || char === "h" ? 2 : 0);
 });
 
+/** Whether `name`, in lower case, looks like one of the two and is neither. Cheap for names that do not. */
+export function isLookalikeName(name: string): boolean {
+  if (name.length < lookalikeBytesMin || name === "content-length" || name === "transfer-encoding") return false;
+  const first = edgeFlags[name.charCodeAt(0)] ?? 3;
+  const last = edgeFlags[name.charCodeAt(name.length - 1)] ?? 3;
+  return (first & 1) !== 0 && (last & 2) !== 0 && framingNameOf(name) !== undefined;
+}
+
 /** Whether the name `bytes[start..end)`, which is neither of the two, looks like one. Cheap for those that do not. */
 export function isLookalike(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < lookalikeBytesMin) return false;

@@ -1,4 +1,5 @@
 /** The head of an HTTP/2 request, checked (RFC 9113 section 8) and written as the scanner of HTTP/1.1 gives one. */
+import { isLookalikeName } from "../desync/lookalike.ts";
 import { verdictOf } from "../desync/verdict.ts";
 import { tokenText } from "../h1/chars.ts";
 import { field, fieldIdOf } from "../h1/fields.ts";
@@ -86,6 +87,8 @@ function gather(raw: readonly string[], seen: Seen, limits: H1Limits): Why | und
     }
     if (!namePattern.test(name)) return malformed("bad-field-name");
     if (connectionFields.has(name)) return malformed("connection-field");
+    // Passed on in HTTP/1.1, the next server might frame the request by it; dropped, as over HTTP/1.1.
+    if (isLookalikeName(name)) continue;
     const size = name.length + value.length + 4;
     if (size > limits.fieldLineBytesMax) return refused(limits.fieldsTooLargeStatus, "fields-too-large");
     seen.bytes += size;

@@ -6,7 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { ListenerConfig, ListenerTls } from "../ports.ts";
 import type { Wheel } from "../wheel.ts";
 import { CertificateBook } from "./book.ts";
-import type { ContextStore } from "./contexts.ts";
+import { ContextStore } from "./contexts.ts";
 import { Handshake, type HandshakeEvents } from "./handshake.ts";
 import { ticketKeys, ticketPeriodOf } from "./tickets.ts";
 
@@ -35,7 +35,7 @@ export class TlsAcceptor {
     this.#tls = tls;
     this.#http2 = listener.http2 === true;
     this.#period = ticketPeriodOf(deps.clock.now());
-    this.#book = this.#newBook();
+    this.#book = this.#newBook(deps.contexts);
   }
 
   /** Begins the handshake on a socket that nobody has read from. Exactly one of `events` follows. */
@@ -48,13 +48,14 @@ export class TlsAcceptor {
     const period = ticketPeriodOf(this.#deps.clock.now());
     if (period !== this.#period) {
       this.#period = period;
-      this.#book = this.#newBook();
+      // Not in the configuration's store, which would gather contexts until the next configuration.
+      this.#book = this.#newBook(new ContextStore());
     }
     return this.#book;
   }
 
-  #newBook(): CertificateBook {
-    const { clock, contexts, ticketSecret } = this.#deps;
+  #newBook(contexts: ContextStore): CertificateBook {
+    const { clock, ticketSecret } = this.#deps;
     const { id } = this.#listener;
     return new CertificateBook({
       tls: this.#tls,

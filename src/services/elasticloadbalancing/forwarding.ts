@@ -5,7 +5,14 @@ import { groupArnsOf, type RuleAction } from "./actions.ts";
 import { readArn, type Membership } from "./arns.ts";
 import { quotas } from "./limits.ts";
 import { fault, invalid } from "./refusals.ts";
-import { findTargetGroup, usesOfGroup, usesOfLoadBalancer, type TargetGroup } from "./tables.ts";
+import {
+  findListener,
+  findTargetGroup,
+  usesOfGroup,
+  usesOfLoadBalancer,
+  type Listener,
+  type TargetGroup,
+} from "./tables.ts";
 
 async function groupOf(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup> {
   const key = readArn("target group", arn);
@@ -13,6 +20,13 @@ async function groupOf(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup
   const row = key.account === call.account && key.region === call.region ? await findTargetGroup(tx, key) : undefined;
   if (row === undefined) throw fault("TargetGroupNotFoundException", `Target group '${arn}' not found`);
   return row;
+}
+
+/** Source: ALB user guide, "Protocol version": HTTPS is the only listener protocol for HTTP/2 and gRPC. */
+function checkVersion(listener: Listener | undefined, { settings }: TargetGroup): void {
+  const version = settings.address?.version ?? "HTTP1";
+  if (version === "HTTP1" || listener?.protocol !== "HTTP") return;
+  throw invalid(`Listener protocol 'HTTP' is not supported with a target group with the protocol-version '${version}'`);
 }
 
 /**
@@ -23,14 +37,16 @@ async function groupOf(tx: ReadTx, call: Call, arn: string): Promise<TargetGroup
 export async function forwardedGroups(
   tx: ReadTx,
   call: Call,
-  owner: Membership,
+  owner: Membership & { listener_id: string },
   action: RuleAction,
   policyArns: readonly string[],
   ruleId?: string,
 ): Promise<string[]> {
   const ids: string[] = [];
+  const listener = await findListener(tx, { ...owner, name: owner.load_balancer_name, id: owner.listener_id });
   for (const arn of new Set([...groupArnsOf(action), ...policyArns])) {
     const group = await groupOf(tx, call, arn);
+    checkVersion(listener, group);
     const users = await usesOfGroup(tx, group);
     if (users.some((use) => use.load_balancer_id !== owner.load_balancer_id)) {
       throw fault(

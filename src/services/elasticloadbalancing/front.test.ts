@@ -5,7 +5,7 @@
 import { generateKeyPairSync, sign } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { connect } from "node:http2";
+import { connect, createServer as createHttp2, type Http2Server } from "node:http2";
 import { request as requestTls } from "node:https";
 import { text } from "node:stream/consumers";
 import {
@@ -34,6 +34,7 @@ let cloudformation: Clients["cloudformation"];
 let elb: Clients["elb"];
 let upstream: Upstream;
 let keys: Server;
+let modern: Http2Server;
 let port: number;
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
@@ -57,12 +58,19 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => {
     keys.listen(0, "127.0.0.1", resolve);
   });
+  modern = createHttp2((incoming, response) => {
+    response.end(`HTTP/${incoming.httpVersion}`);
+  });
+  await new Promise<void>((resolve) => {
+    modern.listen(0, "127.0.0.1", resolve);
+  });
   port = await freePort();
 }, 60_000);
 
 afterAll(async () => {
   clients.destroy();
   keys.close();
+  modern.close();
   await upstream[Symbol.asyncDispose]();
   await mikan.close(0);
 });
@@ -129,6 +137,26 @@ function template(changes: { algorithm: string; others: string[] }): string {
           TargetType: "ip",
           Targets: [{ Id: "127.0.0.1", Port: upstream.port }],
           VpcId: "vpc-1",
+        },
+      },
+      Modern: {
+        Type: "AWS::ElasticLoadBalancingV2::TargetGroup",
+        Properties: {
+          Port: 80,
+          Protocol: "HTTP",
+          ProtocolVersion: "HTTP2",
+          TargetType: "ip",
+          Targets: [{ Id: "127.0.0.1", Port: (modern.address() as AddressInfo).port }],
+          VpcId: "vpc-1",
+        },
+      },
+      ModernRule: {
+        Type: "AWS::ElasticLoadBalancingV2::ListenerRule",
+        Properties: {
+          ListenerArn: { Ref: "ServiceLBPublicListener46709EAA" },
+          Priority: 20,
+          Conditions: [{ Field: "path-pattern", Values: ["/modern"] }],
+          Actions: [{ Type: "forward", TargetGroupArn: { Ref: "Modern" } }],
         },
       },
       Api: {
@@ -214,6 +242,8 @@ it("stands as its template says, changes with it, and goes with it", { timeout: 
   const api = await ask("/api/v2/orders?x=1", { authorization: `Bearer ${token()}` });
   expect(JSON.parse(String(api.headers["x-seen"]))).toEqual(["/orders?x=1", expect.stringMatching(/^in\./), "TLSv1.3"]);
   expect(await askH2("/")).toEqual({ status: 200, body: "app" });
+  expect(await askH2("/modern")).toEqual({ status: 200, body: "HTTP/2.0" });
+  expect((await ask("/modern")).statusCode).toBe(464);
   // Acceptable at most, which the strictest mode does not pass.
   expect((await ask("/", { "content-length": "0" })).statusCode).toBe(400);
 

@@ -1,7 +1,10 @@
 /** What each setting becomes in the configuration of the edge. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClusterConfig, ListenerConfig } from "../../edge/ports.ts";
-import { createBench, createFront, must, type Bench } from "./bench.suite.ts";
+import { keyOf } from "./arns.ts";
+import { createBench, createFront, must, refusal, type Bench } from "./bench.suite.ts";
+import { clusterConfig } from "./cluster-config.ts";
+import { findTargetGroup } from "./tables.ts";
 
 let bench: Bench;
 let front: Awaited<ReturnType<typeof createFront>>;
@@ -134,6 +137,44 @@ describe("a target group", () => {
     );
     expect(bench.edge.config.clusters.find(({ id }) => id === TargetGroupArn)).toMatchObject(expected);
     await bench.elb.DeleteRule({ RuleArn: must(Rules?.[0]?.RuleArn) }, bench.call);
+    await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
+  });
+});
+
+describe("a target group of another version", () => {
+  it.each<[object, Partial<ClusterConfig>, object]>([
+    [
+      { ProtocolVersion: "HTTP2" },
+      { protocol: "http2", health: expect.objectContaining({ protocol: "http" }) },
+      { HttpCode: "200" },
+    ],
+    [
+      { ProtocolVersion: "GRPC", Protocol: "HTTPS", Matcher: { GrpcCode: "0,12" } },
+      {
+        protocol: "grpc",
+        tls: { verify: false },
+        health: expect.objectContaining({ protocol: "grpc", path: "/AWS.ALB/healthcheck", matcher: "0,12" }),
+      },
+      { GrpcCode: "0,12" },
+    ],
+  ])("%j", async (settings, expected, Matcher) => {
+    const input = { Name: "other", Protocol: "HTTP" as const, Port: 1, VpcId: "vpc-1", TargetType: "ip" as const };
+    const { TargetGroups } = await bench.elb.CreateTargetGroup({ ...input, ...settings }, bench.call);
+    expect(TargetGroups?.[0]?.Matcher).toEqual(Matcher);
+    const TargetGroupArn = must(TargetGroups?.[0]?.TargetGroupArn);
+    const row = must(await bench.store.read((tx) => findTargetGroup(tx, keyOf("target group", TargetGroupArn))));
+    expect(clusterConfig(row, [], {})).toMatchObject(expected);
+    const Actions = [{ Type: "forward" as const, TargetGroupArn }];
+    const Conditions = [{ Field: "path-pattern", Values: ["/a"] }];
+    const attempt = bench.elb.CreateRule(
+      { ListenerArn: front.ListenerArn, Priority: 1, Conditions, Actions },
+      bench.call,
+    );
+    expect(await refusal(attempt)).toMatchObject({
+      message: expect.stringMatching(
+        /^Listener protocol 'HTTP' is not supported with a target group with the protocol-version/,
+      ),
+    });
     await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
   });
 });

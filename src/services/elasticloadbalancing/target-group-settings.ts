@@ -36,9 +36,8 @@ function checkLambda(input: Created): void {
 
 /** The edge does not run these yet. */
 function checkRun({ address }: TargetGroupSettings): void {
-  const { protocol, version } = address ?? {};
+  const protocol = address?.protocol;
   if (protocol === "TCP" || protocol === "TLS") throw notRun(`target groups with protocol '${protocol}'`);
-  if (version === "HTTP2" || version === "GRPC") throw notRun(`target groups with protocol version '${version}'`);
 }
 
 /** The settings of a new target group. Throws in AWS's words. */

@@ -110,7 +110,6 @@ describe("CreateTargetGroup", () => {
       "GrpcCode must be like 0 | 0-99 | 0,1 ...",
     ],
     [{ Protocol: "GENEVE" }, nothing, "Mikan does not run target groups with protocol 'GENEVE' yet."],
-    [{ ProtocolVersion: "GRPC" }, nothing, "Mikan does not run target groups with protocol version 'GRPC' yet."],
     [{ ProtocolVersion: "SPDY" }, nothing, "Protocol version 'SPDY' must be one of [HTTP1, HTTP2, GRPC]"],
     [{ TargetType: "alb" }, nothing, "Mikan does not run target groups with target type 'alb' yet."],
     [{ TargetType: "lambda" }, nothing, "Protocol cannot be specified for target groups with target type 'lambda'"],

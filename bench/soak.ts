@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../src/base/clock.ts";
 import { createEdge } from "../src/edge/edge.ts";
@@ -109,19 +109,27 @@ for (let round = 0; round < rounds; round += 1) {
 }
 
 const before = process.memoryUsage().rss;
-const idle: Socket[] = [];
-for (let i = 0; i < connections; i += 1) {
-  // One source address has fewer ports than that.
-  const socket = connect({ host: "127.0.0.1", port, localAddress: `127.0.0.${2 + (i >> 13)}` });
-  await once(socket, "connect");
-  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  await once(socket, "data");
-  idle.push(socket);
-}
+// In a process of their own: each has had an answer, and rests. One source address has fewer ports than that.
+const clients = spawn(process.execPath, [
+  "-e",
+  `const { connect } = require("node:net");
+  let answered = 0;
+  const open = (i) => {
+    if (i === ${connections}) return;
+    const socket = connect({ host: "127.0.0.1", port: ${port}, localAddress: "127.0.0." + (2 + (i >> 13)) });
+    socket.write("GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n");
+    socket.once("data", () => {
+      open(i + 1);
+      if ((answered += 1) === ${connections}) console.log("all");
+    });
+  };
+  open(0);`,
+]);
+await once(clients.stdout, "data");
 await sleep(2_000);
-report(`with ${connections} idle connections (both of their ends in this process)`);
-console.log(`${Math.round((process.memoryUsage().rss - before) / connections / 1024)} KB for each, both ends`);
-for (const socket of idle) socket.destroy();
+report(`with ${connections} idle connections`);
+console.log(`${((process.memoryUsage().rss - before) / connections / 1024).toFixed(1)} KB for each`);
+clients.kill();
 await sleep(2_000);
 report("after them");
 

@@ -4,7 +4,7 @@
  * generates an HTTP error", as read in November 2026). The reason of an access log line is the one of its row.
  */
 import type { VerdictReason } from "./desync/verdict.ts";
-import type { ListenerConfig } from "./ports.ts";
+import type { ClusterConfig, ListenerConfig } from "./ports.ts";
 
 export interface StatusCase {
   status: number;
@@ -22,6 +22,7 @@ export interface StatusCase {
   /** Who answers: an endpoint with an address, unless told otherwise. */
   route?: "function" | "nobody" | "refuser";
   listener?: Partial<ListenerConfig>;
+  cluster?: Partial<ClusterConfig>;
 }
 
 const get = (...fields: string[]) =>
@@ -120,6 +121,13 @@ export const statusCases: readonly StatusCase[] = [
     when: "X-Forwarded-For has more than 30 addresses",
     reason: "too-many-forwarded",
     request: get(`X-Forwarded-For: ${addresses}`),
+  },
+  {
+    status: 464,
+    when: "the request's protocol is not the target group's",
+    reason: "protocol-mismatch",
+    request: get(),
+    cluster: { protocol: "grpc" },
   },
   {
     status: 501,

@@ -53,7 +53,7 @@ beforeAll(async () => {
         ...each.listener,
       }),
     ),
-    clusters: outcomes.map(({ endpoints }, i) => cluster(`c${i}`, endpoints)),
+    clusters: outcomes.map(({ endpoints }, i) => cluster(`c${i}`, endpoints, statusCases[i]?.cluster)),
   });
   await Promise.all(
     statusCases.map(async ({ request }, i) => {

@@ -65,6 +65,7 @@ export class TunnelExchange implements Exchange, UpstreamSink {
       method: head.method,
       text: `${text.slice(0, -2)}${upgradeLines(protocols.join(", "))}\r\n`,
       chunked: head.framing === "chunked",
+      last: head.isolated,
       upgrade: true,
     });
   }

@@ -39,15 +39,16 @@ export class EndpointSession {
       this.#failure ??= this.#failureOf(error);
     });
     if (tls !== undefined) this.#socket.on("connect", () => this.#onHandshake());
-    this.#session = connect(
-      `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
-      {
-        createConnection: () => this.#socket,
-        settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: responseHeadBytesMax },
-        maxHeaderListPairs: headerPairsMax,
-        peerMaxConcurrentStreams: Math.min(this.#streamsMax, streamsUnsaid),
-      },
-    );
+    const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const options = {
+      createConnection: () => this.#socket,
+      settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: responseHeadBytesMax },
+      maxHeaderListPairs: headerPairsMax,
+      peerMaxConcurrentStreams: Math.min(this.#streamsMax, streamsUnsaid),
+      // A client that repeats a field says what it says. (Not among the types of connect, but read there too.)
+      strictSingleValueFields: false,
+    };
+    this.#session = connect(`${tls === undefined ? "http" : "https"}://${authority}`, options);
     const session = this.#session;
     session.on("connect", () => this.#onConnect());
     session.on("remoteSettings", ({ maxConcurrentStreams }) => {

@@ -46,7 +46,14 @@ export class EndpointStream implements UpstreamStream {
     const scheme = session.pool.tls === undefined ? "http" : "https";
     this.#sink = sink;
     this.#method = method;
-    const stream = session.request(this, requestFields(text, method, scheme), sink.movable, chunked);
+    let stream: ClientHttp2Stream;
+    try {
+      stream = session.request(this, requestFields(text, method, scheme), sink.movable, chunked);
+    } catch {
+      // The session ended since it was chosen, or node:http2 refuses a field: nothing was sent, whichever it is.
+      process.nextTick(() => this.#takeSink()?.upstreamFailed("refused-stream"));
+      return;
+    }
     this.#stream = stream;
     stream.on("headers", (_fields, _flags, raw) => this.#onInterim(raw));
     stream.on("response", (_fields, flags, raw) => this.#onResponse(flags, raw));
@@ -135,16 +142,20 @@ export class EndpointStream implements UpstreamStream {
   }
 
   #complete(): void {
+    this.#takeSink()?.responseEnd(this.#trailers);
+  }
+
+  /** The sink, which hears one thing more. */
+  #takeSink(): UpstreamSink | undefined {
     const sink = this.#sink;
     this.#sink = undefined;
-    sink?.responseEnd(this.#trailers);
+    return sink;
   }
 
   #onClose(): void {
     const session = this.#session;
     const stream = this.#stream;
-    const sink = this.#sink;
-    this.#sink = undefined;
+    const sink = this.#takeSink();
     session.done(this);
     if (sink === undefined || stream === undefined) return;
     if (this.#responded) sink.upstreamFailed("truncated");

@@ -4,6 +4,9 @@ import type { ResponseHead } from "../h1/response.ts";
 import { idMask, spanSize } from "../h1/scan.ts";
 import type { Headers } from "../../base/http.ts";
 
+/** Of a change from HTTP/1.1 to HTTP/2 (RFC 7540 section 3.2.1): node:http2 throws where it is sent on. */
+const settingsField = "http2-settings";
+
 /** The fields of an answer's head as it goes to an HTTP/2 client, `:status` first. */
 export function responseFields(head: ResponseHead, extra: string): string[] {
   const { text, spans, count, status, connectionOptions } = head;
@@ -14,7 +17,7 @@ export function responseFields(head: ResponseHead, extra: string): string[] {
     const id = (spans[at] as number) & idMask;
     if (hopByHop.has(id) || (dropLength && id === field.contentLength)) continue;
     const name = text.slice(spans[at + 1], spans[at + 2]).toLowerCase();
-    if (id !== field.contentLength && connectionOptions.includes(name)) continue;
+    if (name === settingsField || (id !== field.contentLength && connectionOptions.includes(name))) continue;
     fields.push(name, text.slice(spans[at + 3], spans[at + 4]));
   }
   addLines(fields, extra);
@@ -27,7 +30,7 @@ export function addLines(fields: string[], lines: string): void {
     const end = lines.indexOf("\r\n", at);
     const colon = lines.indexOf(":", at);
     const name = lines.slice(at, colon).toLowerCase();
-    if (!hopByHop.has(fieldIdOf(name))) fields.push(name, lines.slice(colon + 2, end));
+    if (name !== settingsField && !hopByHop.has(fieldIdOf(name))) fields.push(name, lines.slice(colon + 2, end));
     at = end + 2;
   }
 }
@@ -46,7 +49,7 @@ export function requestFields(text: string, method: string, scheme: "http" | "ht
     const id = fieldIdOf(name);
     if (id === field.host) fields[7] = value;
     else if (id === field.te) fields.push("te", "trailers");
-    else if (!hopByHop.has(id)) fields.push(name, value);
+    else if (name !== settingsField && !hopByHop.has(id)) fields.push(name, value);
     at = end + 2;
   }
   return fields;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { limitsOf } from "../h1/limits.ts";
+import { requestFields } from "./fields.ts";
 import { readRequestHead } from "./request.ts";
 
 const pseudo = [":method", "GET", ":scheme", "https", ":path", "/", ":authority", "a"];
@@ -61,6 +62,18 @@ const refused: [what: string, fields: string[], status: number][] = [
   ["a long path", but(":path", `/${"a".repeat(16 * 1024)}`), 414],
   ["a long field", [...pseudo, "x", "a".repeat(16 * 1024)], 400],
 ];
+
+describe("the head of a request to an HTTP/2 endpoint", () => {
+  it("has the authority first, and nothing of an HTTP/1.1 connection", () => {
+    const lines = ["Host: A:1", "X-B: c: d", "Connection: TE", "TE: trailers", "Transfer-Encoding: chunked"];
+    const text = `POST /p?q HTTP/1.1\r\n${[...lines, "HTTP2-Settings: x", "Upgrade: h2c"].join("\r\n")}\r\n\r\n`;
+    expect(requestFields(text, "POST", "http")).toEqual(
+      [":method POST", ":scheme http", ":path /p?q", ":authority A:1", "x-b c:_d", "te trailers"]
+        .flatMap((field) => field.split(" "))
+        .map((part) => part.replace("_", " ")),
+    );
+  });
+});
 
 describe("the head of an HTTP/2 request", () => {
   it.each(malformed)("is malformed with %s", (_, fields, reason) => {

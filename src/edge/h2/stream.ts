@@ -193,7 +193,12 @@ export class RequestStream implements ClientStream {
   #respond(fields: string[], endStream: boolean): void {
     this.#waiting = undefined;
     for (const part of fields) this.#sentBytes += part.length + 2;
-    this.#stream.respond(fields, { endStream, waitForTrailers: this.#withTrailers && !endStream });
+    try {
+      this.#stream.respond(fields, { endStream, waitForTrailers: this.#withTrailers && !endStream });
+    } catch {
+      // node:http2 refuses a field: no answer is better than another.
+      this.#reset();
+    }
   }
 
   /** The answer is complete. A client that still sends is told that it need not (RFC 9113 section 8.1). */

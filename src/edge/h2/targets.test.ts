@@ -119,6 +119,37 @@ describe("HTTP/2 to endpoints", () => {
     expect(rest).toMatchObject({ status: 200, interims: [103], trailers: { "x-came": "1" } });
   });
 
+  it("outlives fields that node:http2 does not send, on either side", async () => {
+    const { port: upstream } = await target(
+      (stream) => {
+        stream.respond([":status", "200", "content-type", "a/b", "content-type", "c/d"], { waitForTrailers: true });
+        stream.on("wantTrailers", () => stream.sendTrailers(Object.fromEntries([["age", ["1", "2"]]])));
+        stream.end("ok");
+      },
+      createServer({ strictSingleValueFields: false }),
+    );
+    const { port } = await front(upstream);
+    const session = client(port);
+    const stream = session.request(get("/", ["x", "1"], "POST"), { waitForTrailers: true });
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-a": ["1", "2"] }));
+    stream.end("x");
+    expect(await answerOf(stream)).toMatchObject({ status: 200, trailers: { age: "1" } });
+    const options = { ca, servername: "example.com", strictSingleValueFields: false };
+    const loose = connect(`https://127.0.0.1:${port}`, options);
+    stage.later(() => loose.destroy());
+    const repeated = get("/", ["content-type", "a/b", "content-type", "c/d", "__proto__", "1"]);
+    expect(await ask(loose, repeated)).toMatchObject({ status: 200 });
+    const old = await stage.tcp((socket) => {
+      socket.on("data", () => {
+        socket.write(
+          "HTTP/1.1 200 OK\r\nHTTP2-Settings: x\r\nContent-Type: a\r\nContent-Type: b\r\nContent-Length: 0\r\n\r\n",
+        );
+      });
+    });
+    const http1 = await front(old, { protocol: "http1" });
+    expect(await ask(client(http1.port), get())).toMatchObject({ status: 200 });
+  });
+
   it("opens one more session when one is full", async () => {
     const { port: upstream, sessions } = await target(
       (stream) => stream.on("end", () => ok(stream, [])).resume(),

@@ -203,7 +203,7 @@ class MainEdge implements Edge {
     const before = this.#applied;
     // A later change of routing holds every earlier one.
     if (before !== undefined && config.epoch < before.epoch) return;
-    if (config.listeners.length === 0 && before === undefined) {
+    if (config.listeners.length + (config.streamListeners ?? []).length === 0 && before === undefined) {
       this.#adopt(config);
       return;
     }
@@ -247,9 +247,9 @@ class MainEdge implements Edge {
 
   /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
   async #tryPorts(config: EdgeConfig, before: EdgeConfig | undefined): Promise<void> {
-    const bound = new Set(before?.listeners.map(placeOf));
+    const bound = new Set([...(before?.listeners ?? []), ...(before?.streamListeners ?? [])].map(placeOf));
     const wanted = new Set<string>();
-    for (const { address, port, ...listener } of config.listeners) {
+    for (const { address, port, ...listener } of [...config.listeners, ...(config.streamListeners ?? [])]) {
       const place = placeOf({ address, port });
       if (wanted.has(place)) throw new PortInUseError(port, `another listener (${listener.id})`);
       wanted.add(place);

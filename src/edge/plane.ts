@@ -16,6 +16,7 @@ import type { OutcomesParts } from "./outcomes.ts";
 import { handle, type PipelineDeps } from "./pipeline.ts";
 import { Http1Upstream, type Upstream } from "./pool.ts";
 import type { ClusterConfig } from "./ports.ts";
+import { StreamPlane } from "./stream/plane.ts";
 import { ContextStore } from "./tls/contexts.ts";
 import { targetTls } from "./tls/dial.ts";
 import type { ReplayMemory } from "./resilience/replay.ts";
@@ -77,6 +78,7 @@ export class DataPlane {
   #upstreams = new Map<string, Upstream>();
   readonly #retiring = new Set<Upstream>();
   #drainMs = new Map<string, number>();
+  readonly #streams: StreamPlane;
   readonly #outstanding = new Outstanding();
   #contexts: ContextStore | undefined;
   #epoch: Epoch | undefined;
@@ -105,6 +107,14 @@ export class DataPlane {
         return handle(pipeline, listener, client);
       },
     };
+    this.#streams = new StreamPlane({
+      clock,
+      wheel: this.wheel,
+      board: options.health,
+      reusePort: options.reusePort,
+      ticketSecret: options.ticketSecret,
+      onError: (error, place) => log("error", "a listener failed", { place, error }),
+    });
     this.#deps = {
       clock,
       log,
@@ -114,7 +124,8 @@ export class DataPlane {
   }
 
   /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
-  async prepare({ round, config, slots, stats, counts, permits, turns }: PrepareMessage): Promise<void> {
+  async prepare(message: PrepareMessage): Promise<void> {
+    const { round, config, slots, stats, counts, permits, turns } = message;
     this.abandon();
     const epoch = new Epoch(config.epoch, this.options.onRetired);
     const upstreams = new Map<string, Upstream>();
@@ -148,6 +159,7 @@ export class DataPlane {
     const opened = new Map<string, Door>();
     this.#prepared = { round, epoch, listeners, opened, upstreams, drainMs, contexts };
     try {
+      await this.#streams.prepare(message, contexts);
       for (const [place, { config: listener }] of listeners) {
         if (this.#doors.has(place)) continue;
         const door = new Door(this.#doorDeps);
@@ -177,6 +189,7 @@ export class DataPlane {
     }
     for (const [place, door] of this.#doors) if (!doors.has(place)) this.#stop(door);
     this.#doors = doors;
+    this.#streams.commit();
     this.#swapUpstreams(next);
     this.#contexts = next.contexts;
     this.#contexts.settle();
@@ -190,6 +203,7 @@ export class DataPlane {
   abandon(): void {
     const prepared = this.#prepared;
     this.#prepared = undefined;
+    this.#streams.abandon();
     for (const door of prepared?.opened.values() ?? []) door.stop();
   }
 
@@ -202,7 +216,7 @@ export class DataPlane {
     const timer = this.options.clock.after(graceMs, () => {
       for (const door of left) for (const connection of door.connections) connection.destroy();
     });
-    await empty;
+    await Promise.all([empty, this.#streams.close(graceMs)]);
     timer.cancel();
     this.#pressure.close();
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();

@@ -7,7 +7,7 @@ import type { ListenerConfig, ListenerTls } from "../ports.ts";
 import type { Wheel } from "../wheel.ts";
 import { CertificateBook } from "./book.ts";
 import { ContextStore } from "./contexts.ts";
-import { Handshake, type HandshakeEvents } from "./handshake.ts";
+import { Handshake, protocolsOf, type HandshakeEvents } from "./handshake.ts";
 import { ticketKeys, ticketPeriodOf } from "./tickets.ts";
 
 /** A session may be resumed for this long, in seconds. */
@@ -20,27 +20,30 @@ export interface AcceptorDeps {
   ticketSecret: Uint8Array;
 }
 
+/** What of a listener its TLS goes by; `alpn` where it passes on what it does not understand. */
+export type SecuredListener = Pick<ListenerConfig, "id" | "http2"> & { alpn?: readonly string[] };
+
 export class TlsAcceptor {
   readonly #deps: AcceptorDeps;
-  readonly #listener: ListenerConfig;
+  readonly #listener: SecuredListener;
   readonly #tls: ListenerTls;
-  readonly #http2: boolean;
+  readonly #protocols: readonly string[];
   #book: CertificateBook;
   #period: number;
 
   /** Throws what OpenSSL says of a certificate, a key or a cipher list that it cannot use. */
-  constructor(listener: ListenerConfig, tls: ListenerTls, deps: AcceptorDeps) {
+  constructor(listener: SecuredListener, tls: ListenerTls, deps: AcceptorDeps) {
     this.#deps = deps;
     this.#listener = listener;
     this.#tls = tls;
-    this.#http2 = listener.http2 === true;
+    this.#protocols = listener.alpn ?? protocolsOf(listener.http2 === true);
     this.#period = ticketPeriodOf(deps.clock.now());
     this.#book = this.#newBook(deps.contexts);
   }
 
   /** Begins the handshake on a socket that nobody has read from. Exactly one of `events` follows. */
   accept(raw: Socket, wheel: Wheel, events: HandshakeEvents): Handshake {
-    return new Handshake(raw, this.#current(), { wheel, clock: this.#deps.clock, events, http2: this.#http2 });
+    return new Handshake(raw, this.#current(), { wheel, clock: this.#deps.clock, events, protocols: this.#protocols });
   }
 
   /** The book under the ticket keys of this hour. */

@@ -13,6 +13,10 @@ export const handshakeMsMax = 10_000;
 const withHttp1 = ["http/1.1", "http/1.0"];
 const withHttp2 = ["h2", ...withHttp1];
 
+export function protocolsOf(http2: boolean): readonly string[] {
+  return http2 ? withHttp2 : withHttp1;
+}
+
 /** What the handshake of a client's connection settled. */
 export interface TlsFacts {
   /** In OpenSSL's words: `TLSv1.3`. */
@@ -38,8 +42,8 @@ export interface HandshakeDeps {
   clock: Clock;
   wheel: Wheel;
   events: HandshakeEvents;
-  /** HTTP/2 is offered. */
-  http2: boolean;
+  /** What ALPN offers, best first; nothing is said of protocols where it is empty. */
+  protocols: readonly string[];
 }
 
 export class Handshake {
@@ -92,10 +96,11 @@ export class Handshake {
 
   #shake(serverName: string): void {
     const choice = this.#book.of(serverName);
+    const { protocols } = this.#deps;
     const socket = new TLSSocket(this.#raw, {
       isServer: true,
       secureContext: choice.context,
-      ALPNProtocols: this.#deps.http2 ? withHttp2 : withHttp1,
+      ...(protocols.length === 0 ? {} : { ALPNProtocols: [...protocols] }),
     });
     socket.on("error", this.#onError);
     socket.once("secure", () => {

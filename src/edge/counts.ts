@@ -55,6 +55,16 @@ export class Counts {
     this.#add(indexes[name], by);
   }
 
+  /** A request has a route, for which so many rules were looked at. Of every request, so by no name. */
+  routed(rules: number): void {
+    this.#add(indexes.rulesEvaluated, rules);
+  }
+
+  /** A request that had an endpoint is over. */
+  forwarded(): void {
+    this.#add(indexes.requests, 1);
+  }
+
   /** An answer that no endpoint made. */
   answered(status: number): void {
     if (status >= statusFirst && status <= statusLast) this.#add(atStatus + status - statusFirst, 1);

@@ -46,7 +46,7 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   const index = listener.match(request);
   const route = listener.routes[index];
   if (route === undefined) return request.refuse(503, "no-route");
-  listener.counts.add("rulesEvaluated", index);
+  listener.counts.routed(index);
   request.route = route;
 
   for (const gate of route.gates) {

@@ -97,7 +97,7 @@ export class RequestRecord implements Subject {
   #count(): void {
     const { counts } = this.listener;
     if (this.cluster !== undefined) {
-      counts.add("requests", 1);
+      counts.forwarded();
       if (this.cluster.config.protocol === "grpc") counts.add("grpcRequests", 1);
       if (this.address.includes(":")) counts.add("ipv6Requests", 1);
     }

@@ -143,6 +143,8 @@ export class EndpointStream implements UpstreamStream {
 
   #complete(): void {
     this.#takeSink()?.responseEnd(this.#trailers);
+    // An answer that is here before the request is: the rest of that is of no use.
+    if (this.#stream?.writableEnded === false) addAbortSignal(gone, this.#stream);
   }
 
   /** The sink, which hears one thing more. */

@@ -238,6 +238,23 @@ describe("HTTP/2 to endpoints", () => {
     expect(seen).toContain(`close ${constants.NGHTTP2_CANCEL}`);
   });
 
+  it("gives up the rest of a request whose answer is here before it is", async () => {
+    let code: number | undefined;
+    const { port: upstream } = await target((stream) => {
+      stream.on("close", () => {
+        code = stream.rstCode;
+      });
+      ok(stream, []);
+      stream.resume();
+    });
+    const { port } = await front(upstream);
+    const stream = client(port).request(get("/", [], "POST"));
+    stream.write("part");
+    expect(await answerOf(stream)).toMatchObject({ status: 200, body: "ok", code: 0 });
+    await eventually(() => code !== undefined);
+    expect(code).toBe(constants.NGHTTP2_CANCEL);
+  });
+
   it("lets what is under way end when an endpoint is taken out", async () => {
     let finish = () => {};
     const { port: upstream, sessions } = await target((stream) => {

@@ -106,7 +106,7 @@ export interface BreakerPolicy {
   retriesMax: number;
 }
 
-/** Envoy's outlier detection, with its defaults (B5 of the edge research; envoy.config.cluster.v3.OutlierDetection). */
+/** Envoy's outlier detection, with its defaults (envoy.config.cluster.v3.OutlierDetection). */
 export interface OutlierPolicy {
   consecutive5xx: number;
   consecutiveGatewayErrors: number;

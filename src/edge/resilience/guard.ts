@@ -12,7 +12,7 @@ import type { RequestRecord } from "../record.ts";
 import type { EdgeErrorReason } from "../stats.ts";
 import { SharedCount } from "./counts.ts";
 
-/** Envoy's defaults: B5 of the edge research, envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget. */
+/** Envoy's defaults: envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget. */
 export const budgetDefault = { percent: 20, min: 3 } as const;
 
 export interface ClusterGuard {

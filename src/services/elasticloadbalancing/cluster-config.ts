@@ -63,15 +63,18 @@ function readerOf({ settings, attributes }: { settings: TargetGroupSettings; att
 }
 type Reader = ReturnType<typeof readerOf>;
 
-function protocolConfig(settings: TargetGroupSettings): Pick<ClusterConfig, "protocol" | "tls"> {
+function protocolConfig(
+  settings: TargetGroupSettings,
+  tls: ClusterConfig["tls"],
+): Pick<ClusterConfig, "protocol" | "tls"> {
   const protocol = protocolOfGroup(settings);
   const version = settings.address?.version;
   return {
     ...(version === "HTTP2" || version === "GRPC"
       ? { protocol: version === "GRPC" ? ("grpc" as const) : ("http2" as const) }
       : {}),
-    // As ALB: whoever answers is believed to be the target (ALB user guide, "Target groups": certificates are not validated).
-    ...(protocol === "HTTPS" || protocol === "TLS" ? { tls: { verify: false } } : {}),
+    // As ALB, where nothing else is said: whoever answers is believed to be the target (ALB user guide, "Target groups").
+    ...(protocol === "HTTPS" || protocol === "TLS" ? { tls: tls ?? { verify: false } } : {}),
   };
 }
 
@@ -131,15 +134,16 @@ function routingConfig(settings: TargetGroupSettings, reader: Reader): Partial<C
 export function clusterConfig(group: TargetGroup, own: readonly Target[], policies: JsonObject): ClusterConfig {
   const { settings } = group;
   const reader = readerOf(group);
+  const { tls, ...policy } = groupPolicy(policies);
   return {
     id: targetGroupArn(group),
     endpoints: own.map((target) => endpointOf(group, target)),
     ...(settings.health.enabled ? { health: healthCheck(settings) } : {}),
     connectTimeoutMs,
     drainMs: reader.seconds("deregistration_delay.timeout_seconds"),
-    ...protocolConfig(settings),
+    ...protocolConfig(settings, tls),
     ...routingConfig(settings, reader),
     ...healthyMinConfig(reader),
-    ...groupPolicy(policies),
+    ...policy,
   };
 }

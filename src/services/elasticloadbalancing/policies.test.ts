@@ -21,6 +21,7 @@ import {
   refusal,
   type Bench,
 } from "./bench.suite.ts";
+import { groupPolicy } from "./policies.ts";
 import { policyOperations } from "./policy-operations.ts";
 import { createRouting } from "./routing.ts";
 
@@ -179,6 +180,15 @@ describe("policies", () => {
     await elb.DeleteRule({ RuleArn: ruleArn }, call);
     await elb.DeleteListener({ ListenerArn }, call);
     expect(await ListPolicies()).toEqual({ policies: [] });
+  });
+
+  it("say whether targets must prove who they are, and nothing of targets in clear text", () => {
+    expect(groupPolicy({ Tls: {} }).tls).toEqual({ verify: true });
+    expect(groupPolicy({ Tls: { Verify: false, ServerName: "a.test" } }).tls).toEqual({
+      verify: false,
+      serverName: "a.test",
+    });
+    expect(() => groupPolicy({ Tls: { Ca: "none" } })).toThrow('Mikan.Tls.Ca must be a certificate in PEM, not "none"');
   });
 
   it("of rules that share a cap name one pool of the account and region", async () => {

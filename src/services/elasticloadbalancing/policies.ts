@@ -18,6 +18,7 @@ import {
   retry,
   retryBudget,
   ruleTimeouts,
+  targetTls,
   type Shared,
 } from "./policy-shapes.ts";
 import { defaultPriority } from "./tables.ts";
@@ -26,7 +27,9 @@ import { defaultPriority } from "./tables.ts";
 export type PolicyKind = "rule" | "target-group";
 
 /** The part of a cluster that the policies of its target group say. */
-export type GroupPolicy = Partial<Pick<ClusterConfig, "connectTimeoutMs" | "breaker" | "retryBudget" | "outlier">>;
+export type GroupPolicy = Partial<
+  Pick<ClusterConfig, "connectTimeoutMs" | "breaker" | "retryBudget" | "outlier" | "tls">
+>;
 
 const ofRule = {
   Cap: cap,
@@ -46,6 +49,7 @@ const groupPolicies = members({
   Breaker: breaker,
   RetryBudget: retryBudget,
   Outlier: outlier,
+  Tls: targetTls,
 });
 
 /** Whose policies they are: a limit without a name of its own is the rule's alone. */
@@ -90,12 +94,13 @@ export function clientLimits(document: JsonObject): ClientLimits | undefined {
 
 /** The policies of a target group, as members of its cluster. Throws `ValidationError` for what the edge does not run. */
 export function groupPolicy(document: JsonObject): GroupPolicy {
-  const { Timeouts, Breaker, RetryBudget, Outlier } = groupPolicies(document, path);
+  const { Timeouts, Breaker, RetryBudget, Outlier, Tls } = groupPolicies(document, path);
   return defined({
     connectTimeoutMs: Timeouts?.ConnectMs,
     breaker: Breaker,
     retryBudget: RetryBudget,
     outlier: Outlier,
+    tls: Tls,
   });
 }
 

@@ -4,6 +4,7 @@ import type {
   CapPolicy,
   ClientLimits,
   ClusterConfig,
+  ClusterTls,
   FailoverPolicy,
   FallbackPolicy,
   MirrorPolicy,
@@ -182,7 +183,7 @@ export const breaker: Reader<BreakerPolicy> = (json, path) => {
   };
 };
 
-/** Defaults: Envoy's, B5 of the edge research. */
+/** Defaults: Envoy's, `retry_budget`. */
 export const retryBudget: Reader<NonNullable<ClusterConfig["retryBudget"]>> = (json, path) => {
   const read = members({ Percent: percent, Min: permits })(json, path);
   return { percent: read.Percent ?? 20, min: read.Min ?? 3 };
@@ -246,6 +247,23 @@ export const clients: Reader<ClientLimits> = (json, path) => {
     ...(RequestsPerSecond === undefined
       ? {}
       : { requestsPerSecond: RequestsPerSecond, burst: Burst ?? Math.ceil(RequestsPerSecond) }),
+  };
+};
+
+/** A certificate authority in PEM, as long as a chain may be. */
+const pem = textLike(
+  "a certificate in PEM",
+  /^-----BEGIN CERTIFICATE-----[\s\S]{1,32768}-----END CERTIFICATE-----\s*$/,
+);
+const hostName = textLike("a host name", /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/i);
+
+/** Whether whoever answers must prove to be the target; ALB believes everybody, and so does a group without this. */
+export const targetTls: Reader<ClusterTls> = (json, path) => {
+  const read = members({ Verify: flag, ServerName: hostName, Ca: pem })(json, path);
+  return {
+    verify: read.Verify ?? true,
+    ...(read.ServerName === undefined ? {} : { serverName: read.ServerName }),
+    ...(read.Ca === undefined ? {} : { ca: read.Ca }),
   };
 };
 

@@ -129,7 +129,7 @@ async function play({ endpoints = [], group, listener: changes, request = get(),
   await meanwhile?.(edge, port, client);
   await eventually(() => log !== "");
   const fields = [...log.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
-  return { status: Number(fields[8]), reason: fields[24], edge };
+  return { status: Number(fields[8]), reason: fields[33], edge };
 }
 
 describe("answers that no target made", () => {

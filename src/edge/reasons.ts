@@ -1,6 +1,6 @@
 /**
  * Every status that a load balancer answers by itself, and why. Source: Application Load Balancers guide,
- * "Troubleshoot your Application Load Balancers", "HTTP errors". The reason is in the access log's `error_reason`.
+ * "Troubleshoot your Application Load Balancers", "HTTP errors". The reason is in the access log's last field.
  * `reasons.test.ts` makes each row happen.
  */
 

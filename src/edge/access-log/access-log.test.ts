@@ -20,7 +20,7 @@ const names = [
   ..."type time elb client target request_s target_s response_s elb_status target_status received sent".split(" "),
   ..."request user_agent cipher protocol target_group trace domain certificate priority created actions".split(" "),
   ..."redirect error_reason target_list status_list classification classification_reason conn_trace".split(" "),
-  ..."transformed_host transformed_uri transform_status".split(" "),
+  ..."transformed_host transformed_uri transform_status reason".split(" "),
 ];
 
 interface Logged {
@@ -175,7 +175,8 @@ describe("the access log of a listener", () => {
       priority: "0",
       target_group: "group",
       target: "-",
-      error_reason: "no-endpoints",
+      error_reason: "-",
+      reason: "no-endpoints",
     });
     expect((await line(2))["trace"]).toMatch(/^Root=1-/);
   });
@@ -194,7 +195,12 @@ describe("the access log of a listener", () => {
     const dead = await freePort();
     const refused = await logged(forward, dead);
     stage.client(refused.port).send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(await refused.line()).toMatchObject({ elb_status: "502", request_s: "-1", error_reason: "connect-refused" });
+    expect(await refused.line()).toMatchObject({
+      elb_status: "502",
+      request_s: "-1",
+      error_reason: "-",
+      reason: "connect-refused",
+    });
   });
 
   it("has a line for a WebSocket when it closes", async () => {

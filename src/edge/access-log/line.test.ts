@@ -26,7 +26,7 @@ const forwarded: AccessFacts = {
   createdAt: Date.UTC(2026, 6, 2, 22, 22, 48, 364),
   actions: "forward",
   redirectUrl: "",
-  errorReason: "",
+  reason: "",
   classification: "",
   classificationReason: "",
   connectionTrace: "TID_1234abcd5678ef90",
@@ -45,7 +45,7 @@ describe("a line of the access log", () => {
         '"Root=1-58337281-1d84f3d73c47ec4e58577259" "www.example.com" ' +
         '"arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012" ' +
         '1 2026-07-02T22:22:48.364000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-" TID_1234abcd5678ef90 ' +
-        '"-" "-" "-"\n',
+        '"-" "-" "-" "-"\n',
     );
   });
 
@@ -69,14 +69,22 @@ describe("a line of the access log", () => {
       certificate: "",
       priority: undefined,
       actions: "",
+      reason: "desync",
       classification: "Severe",
       classificationReason: "BadHeader",
     });
     expect(line).toBe(
       "http 2026-07-02T22:23:00.186000Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 - " +
         '-1 -1 -1 400 - 0 57 "- http://10.0.0.9:80- -" "-" - - - "-" "-" "-" - 2026-07-02T22:22:48.364000Z ' +
-        '"-" "-" "-" "-" "-" "Severe" "BadHeader" TID_1234abcd5678ef90 "-" "-" "-"\n',
+        '"-" "-" "-" "-" "-" "Severe" "BadHeader" TID_1234abcd5678ef90 "-" "-" "-" "desync"\n',
     );
+  });
+
+  it("has AWS's reason codes in AWS's place, and every reason at its end", () => {
+    const fields = accessLine({ ...forwarded, reason: "LambdaThrottling" })
+      .trimEnd()
+      .split(" ");
+    expect([fields[26], fields.at(-1)]).toEqual(['"LambdaThrottling"', '"LambdaThrottling"']);
   });
 
   it("lets nothing that a client sent end a field or a line", () => {

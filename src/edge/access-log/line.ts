@@ -1,7 +1,8 @@
 /**
  * A line of the access log, field by field, in AWS's format (ALB user guide, "Access logs for your Application Load
- * Balancer", "Access log entries"): 29 fields, and the four that were appended since. AWS appends more with time;
- * whoever reads it takes the fields that it knows.
+ * Balancer", "Access log entries"): 29 fields, and the four that were appended since. AWS appends more with time, so
+ * whoever reads it takes the fields that it knows; the last here is Mikan's own, the reason of every answer that no
+ * target made. Parsers know AWS's reason codes and fail at others, so `error_reason` has none.
  */
 
 /** What is known of one request when it is over. Times are milliseconds. */
@@ -42,7 +43,8 @@ export interface AccessFacts {
   createdAt: number;
   actions: string;
   redirectUrl: string;
-  errorReason: string;
+  /** Why there is no target's answer, in the edge's words or in AWS's. */
+  reason: string;
   classification: string;
   classificationReason: string;
   connectionTrace: string;
@@ -67,10 +69,15 @@ export function accessLine(facts: AccessFacts): string {
     `"${escaped(facts.request)}" ${quoted(facts.userAgent)} ${plain(facts.cipher)} ${plain(facts.tlsProtocol)} ` +
     `${plain(facts.targetGroup)} ${quoted(facts.trace)} ${quoted(facts.domain)} ${quoted(facts.certificate)} ` +
     `${facts.priority ?? "-"} ${timeText(facts.createdAt)} ${quoted(facts.actions)} ${quoted(facts.redirectUrl)} ` +
-    `${quoted(facts.errorReason)} "${target}" "${targetStatus}" ${quoted(facts.classification)} ` +
+    `${quoted(awsReason(facts.reason))} "${target}" "${targetStatus}" ${quoted(facts.classification)} ` +
     `${quoted(facts.classificationReason)} ${plain(facts.connectionTrace)} ${quoted(facts.transformedHost)} ` +
-    `${quoted(facts.transformedUri)} ${quoted(facts.transformStatus)}\n`
+    `${quoted(facts.transformedUri)} ${quoted(facts.transformStatus)} ${quoted(facts.reason)}\n`
   );
+}
+
+/** AWS's codes are written like `LambdaThrottling`; the edge's own words are not. */
+function awsReason(reason: string): string {
+  return /^[A-Z]/.test(reason) ? reason : "";
 }
 
 /** AWS writes microseconds; the clock has milliseconds. */

@@ -69,7 +69,7 @@ export class AccessLog {
       endedAt: now,
       createdAt: now,
       status,
-      errorReason: reason,
+      reason,
       request: unreadable(this.#scheme, this.#config.address, this.#config.port),
       receivedBytes: bytes[0],
       sentBytes: bytes[1],
@@ -99,7 +99,7 @@ export class AccessLog {
       sentBytes,
       request: this.#requestText(request),
       priority: request.route?.config.priority,
-      errorReason: refusal?.reason ?? reason ?? "",
+      reason: refusal?.reason ?? reason ?? "",
     });
   }
 

@@ -3,35 +3,26 @@
  * time. Who answers (a handler in this thread, or an upstream) is the owner's business.
  */
 import type { Socket } from "node:net";
-import type { Clock } from "../../base/clock.ts";
 import type { Headers, Peer } from "../../base/http.ts";
-import { DoubtfulHead } from "../desync/doubt.ts";
 import type { ClientStream, Exchange, Reply, RequestReport } from "../exchange.ts";
 import { peerOf } from "../peer.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
-import type { DesyncMode } from "../ports.ts";
-import { WheelEntry, type Wheel } from "../wheel.ts";
 import { BodyReader } from "./body.ts";
 import type { BodySink } from "./chunked.ts";
+import { HeadReader, type HeadRules } from "./head-reader.ts";
 import type { H1Limits } from "./limits.ts";
 import { Output } from "./output.ts";
-import { emptyRequestHead, readRequest, type RequestHead } from "./request.ts";
+import { Progress, type ProgressRules } from "./progress.ts";
+import type { RequestHead } from "./request.ts";
 import type { ResponseHead } from "./response.ts";
-import { clientFraming, responseLines, type ClientFraming } from "./response-lines.ts";
-import { needMore, type HeadScanner, type Refusal, type ScannerPool } from "./scan.ts";
-import { reasonOf } from "./status.ts";
-import { trailerText } from "./write.ts";
+import { ResponseWriter } from "./response-writer.ts";
+import { needMore, type Refusal } from "./scan.ts";
 
 /** What connections of one listener share. */
-export interface ConnectionOwner {
+export interface ConnectionOwner extends HeadRules, ProgressRules {
   readonly limits: H1Limits;
-  readonly clock: Clock;
-  readonly wheel: Wheel;
-  readonly scanners: ScannerPool;
   /** Set when the listener takes no more requests: connections end after the one under way. */
   readonly ending: boolean;
-  /** How requests are taken that are not compliant; where it is undefined they are refused. */
-  readonly desync?: DesyncMode;
   dispatch(connection: ClientConnection, head: RequestHead): Exchange;
   /** A complete response, with `Connection: close`, for what is no request. */
   refuse(connection: ClientConnection, refusal: Refusal): string;
@@ -46,15 +37,11 @@ type Mode = "resting" | "head" | "active" | "tunnel" | "draining" | "lingering" 
 /** Where no idle timeout is set, a client that neither sends its body nor reads its answer is still given up. */
 const stallMs = 60_000;
 
-function connectionLine(keepAlive: boolean): string {
-  return keepAlive ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
-}
-
 export class ClientConnection implements BodySink, ClientStream {
   readonly socket: Socket;
   readonly tls: TlsFacts | undefined;
   readonly out: Output;
-  readonly head: RequestHead = emptyRequestHead();
+  readonly head: RequestHead;
   /** True once any byte of a final response to the request under way was sent. */
   responseBegun = false;
   report: RequestReport | undefined;
@@ -62,11 +49,11 @@ export class ClientConnection implements BodySink, ClientStream {
   receivedBytes = 0;
 
   readonly #owner: ConnectionOwner;
+  readonly #heads: HeadReader;
   readonly #body = new BodyReader();
-  readonly #timer: WheelEntry;
+  readonly #response: ResponseWriter;
+  readonly #progress: Progress;
   #mode: Mode = "resting";
-  #scanner: HeadScanner | undefined;
-  #doubt: DoubtfulHead | undefined;
   #exchange: Exchange | undefined;
   #requestDone = true;
   #responseDone = true;
@@ -77,14 +64,6 @@ export class ClientConnection implements BodySink, ClientStream {
   /** Of the request under way, or its tunnel. */
   #bodyBytes = 0;
   #sentBefore = 0;
-  #sentAtCheck = 0;
-  #armedMs = 0;
-  /** Looks at the progress of a body that does not come at once. */
-  #bodyTimer: WheelEntry | undefined;
-  #bodyAtCheck = 0;
-  /** Of the answer that {@link respond} began. */
-  #framing: ClientFraming = "none";
-  #goesOn = false;
   #client: Peer | undefined;
   /** Bytes of the next request that came while this one was under way. */
   #held: Buffer | undefined;
@@ -93,15 +72,19 @@ export class ClientConnection implements BodySink, ClientStream {
     this.socket = socket;
     this.tls = tls;
     this.#owner = owner;
+    this.#heads = new HeadReader(owner);
+    this.head = this.#heads.head;
     this.out = new Output(socket);
-    this.#timer = new WheelEntry(() => this.#onTimer());
+    this.#response = new ResponseWriter(this.out);
+    const onBodyDue = () => this.#onBodyDue();
+    this.#progress = new Progress(socket, owner, () => this.#onDue(), onBodyDue);
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("drain", () => this.#exchange?.clientDrained());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => this.#onGone("client-reset"));
     socket.on("close", () => this.#onClose());
-    this.#arm(owner.limits.headTimeoutMs);
+    this.#progress.arm(owner.limits.headTimeoutMs);
   }
 
   get client(): Peer {
@@ -128,7 +111,7 @@ export class ClientConnection implements BodySink, ClientStream {
 
   /** Bytes that lie here: of a head that is not complete, of the next request, and what the client has not taken yet. */
   get heldBytes(): number {
-    return this.socket.writableLength + (this.#held?.length ?? 0) + (this.#scanner?.heldBytes ?? 0);
+    return this.socket.writableLength + (this.#held?.length ?? 0) + this.#heads.heldBytes;
   }
 
   /** No request is under way, and none has begun to come. */
@@ -136,19 +119,15 @@ export class ClientConnection implements BodySink, ClientStream {
     return this.#mode === "resting";
   }
 
-  reply({ status, reason, lines, body }: Reply): void {
-    const { out } = this;
+  reply(reply: Reply): void {
     const keepAlive = this.persistent;
     this.responseBegun = true;
-    out.text(`HTTP/1.1 ${status} ${reason ?? reasonOf(status)}\r\n${lines}${connectionLine(keepAlive)}\r\n`);
-    if (typeof body === "string") out.text(body);
-    else if (body.length > 0) out.bytes(body, 0, body.length, true);
-    out.flush();
+    this.#response.reply(reply, keepAlive);
     this.finish(keepAlive);
   }
 
   interim(head: ResponseHead): void {
-    if (this.head.minor > 0) this.out.text(`${responseLines(head, "none")}\r\n`);
+    if (this.head.minor > 0) this.#response.interim(head);
   }
 
   respond(head: ResponseHead, extra: string): void {
@@ -156,29 +135,19 @@ export class ClientConnection implements BodySink, ClientStream {
       this.#openTunnel(head, extra);
       return;
     }
-    this.#framing = clientFraming(head, this.head.minor);
-    // An answer that is here before the request is: the rest of the request goes on to the endpoint, but no next one.
-    this.#goesOn = this.persistent && this.#requestDone && this.#framing !== "eof";
     this.responseBegun = true;
-    this.out.text(`${responseLines(head, this.#framing)}${extra}${connectionLine(this.#goesOn)}\r\n`);
+    // An answer that is here before the request is: the rest of the request goes on to the endpoint, but no next one.
+    this.#response.begin(head, extra, this.head.minor, this.persistent && this.#requestDone);
   }
 
   responseData(bytes: Buffer, start: number, end: number): void {
-    const { out } = this;
-    if (this.#framing === "chunked") out.text(`${(end - start).toString(16)}\r\n`);
-    out.bytes(bytes, start, end, false);
-    if (this.#framing === "chunked") out.text("\r\n");
+    this.#response.data(bytes, start, end);
   }
 
   responseEnd(trailers: Headers): void {
-    if (this.#mode === "tunnel") {
-      this.out.flush();
-      this.socket.end();
-      return;
-    }
-    if (this.#framing === "chunked") this.out.text(`0\r\n${trailerText(trailers)}\r\n`);
-    this.out.flush();
-    this.finish(this.#goesOn);
+    this.#response.end(trailers);
+    if (this.#mode === "tunnel") this.socket.end();
+    else this.finish(this.#response.keepAlive);
   }
 
   flush(): boolean {
@@ -203,7 +172,7 @@ export class ClientConnection implements BodySink, ClientStream {
 
   /** A byte moved on the other side of the exchange. */
   touch(): void {
-    if (this.#mode === "active" || this.#mode === "tunnel") this.#arm(this.#activeMs());
+    if (this.#mode === "active" || this.#mode === "tunnel") this.#progress.arm(this.#activeMs());
   }
 
   /** The answer is complete. The connection goes on unless `keepAlive` is false. */
@@ -264,19 +233,14 @@ export class ClientConnection implements BodySink, ClientStream {
   }
 
   #watchBody(): void {
-    const { limits, wheel, clock } = this.#owner;
-    if (limits.bytesPerSecondMin === 0 || this.#body.framing !== "length") return;
-    this.#bodyTimer ??= new WheelEntry(() => this.#onBodyDue());
-    if (this.#bodyTimer.dueMs === 0) wheel.set(this.#bodyTimer, clock.monotonicMs(), limits.progressMs);
+    if (this.#body.framing === "length") this.#progress.watchBody();
   }
 
   #onBodyDue(): void {
     if (this.#mode !== "active" || this.#requestDone || this.#exchange === undefined) return;
-    const { limits } = this.#owner;
-    const came = this.#bodyBytes - this.#bodyAtCheck;
-    this.#bodyAtCheck = this.#bodyBytes;
+    const keepsPace = this.#progress.bodyKeepsPace(this.#bodyBytes);
     // Held back, it is not the client that is slow.
-    if (this.#backpressed || came >= (limits.bytesPerSecondMin * limits.progressMs) / 1000) this.#watchBody();
+    if (this.#backpressed || keepsPace) this.#watchBody();
     else this.#exchange.idle();
   }
 
@@ -304,15 +268,12 @@ export class ClientConnection implements BodySink, ClientStream {
   }
 
   #readHead(chunk: Buffer, pos: number, end: number): number {
-    const owner = this.#owner;
-    this.#scanner ??= owner.scanners.take("request", owner.limits);
-    const scanner = this.#scanner;
-    const after = this.#scanHead(scanner, chunk, pos, end);
+    const after = this.#heads.push(chunk, pos, end);
     if (after === needMore) {
       // From here on the clock runs, and more bytes do not stop it.
-      if (this.#mode === "resting" && (scanner.begun || this.#doubt !== undefined)) {
+      if (this.#mode === "resting" && this.#heads.begun) {
         this.#mode = "head";
-        this.#arm(owner.limits.headTimeoutMs);
+        this.#progress.arm(this.#owner.limits.headTimeoutMs);
       }
       return end;
     }
@@ -321,23 +282,8 @@ export class ClientConnection implements BodySink, ClientStream {
       return end;
     }
     this.#begin();
-    owner.scanners.give(scanner);
-    this.#scanner = undefined;
-    this.#doubt = undefined;
+    this.#heads.release();
     return after;
-  }
-
-  /** Reads on in the head: the position after it, {@link needMore}, or why it is refused. */
-  #scanHead(scanner: HeadScanner, chunk: Buffer, pos: number, end: number): number | Refusal {
-    if (this.#doubt !== undefined) return this.#doubt.push(chunk, pos, end);
-    const after = scanner.push(chunk, pos, end);
-    if (after === needMore) return after;
-    const refusal = after < 0 ? scanner.refusal : readRequest(scanner, this.head);
-    if (refusal === undefined && this.head.verdict === undefined) return after;
-    const { desync, limits } = this.#owner;
-    if (desync === undefined) return refusal ?? after;
-    this.#doubt = new DoubtfulHead(desync, limits, scanner, this.head);
-    return this.#doubt.open(refusal, pos, after);
   }
 
   #begin(): void {
@@ -348,8 +294,7 @@ export class ClientConnection implements BodySink, ClientStream {
     this.responseBegun = false;
     this.#drainedBytes = 0;
     this.#bodyBytes = 0;
-    this.#bodyAtCheck = 0;
-    if (this.#bodyTimer !== undefined) owner.wheel.set(this.#bodyTimer, 0, 0);
+    this.#progress.restart();
     this.#sentBefore = this.out.sent;
     this.#body.begin(head.framing, head.contentLength, owner.scanners, owner.limits);
     this.#requestDone = this.#body.done;
@@ -381,12 +326,10 @@ export class ClientConnection implements BodySink, ClientStream {
   /** From here on bytes are bytes: those that already came with the request, too. */
   #openTunnel(head: ResponseHead, lines: string): void {
     this.#mode = "tunnel";
-    this.#framing = "none";
     this.responseBegun = true;
     // Either side may end while the other goes on.
     this.socket.allowHalfOpen = true;
-    this.out.text(`${responseLines(head, "none")}${lines}\r\n`);
-    this.out.flush();
+    this.#response.openTunnel(head, lines);
     this.touch();
     const held = this.#held;
     this.#held = undefined;
@@ -438,12 +381,12 @@ export class ClientConnection implements BodySink, ClientStream {
     }
     if (!this.#requestDone) {
       this.#mode = "draining";
-      this.#arm(stallMs);
+      this.#progress.arm(stallMs);
       this.holdRequest(false);
       return;
     }
     this.#mode = "resting";
-    this.#arm(this.#owner.limits.keepAliveTimeoutMs);
+    this.#progress.arm(this.#owner.limits.keepAliveTimeoutMs);
     this.#backpressed = false;
     if (this.#consuming) return;
     const held = this.#held;
@@ -457,9 +400,9 @@ export class ClientConnection implements BodySink, ClientStream {
     if (this.#mode === "lingering" || this.#mode === "closed") return;
     this.#mode = "lingering";
     this.#held = undefined;
-    this.#sentAtCheck = -1;
-    this.socket.end(() => this.#arm(this.#owner.limits.lingerMs));
-    this.#arm(stallMs);
+    this.#progress.lastAnswer();
+    this.socket.end(() => this.#progress.arm(this.#owner.limits.lingerMs));
+    this.#progress.arm(stallMs);
     this.socket.resume();
   }
 
@@ -468,25 +411,8 @@ export class ClientConnection implements BodySink, ClientStream {
     return idleTimeoutMs === 0 ? stallMs : idleTimeoutMs;
   }
 
-  #arm(delayMs: number): void {
-    this.#armedMs = delayMs;
-    this.#owner.wheel.set(this.#timer, this.#owner.clock.monotonicMs(), delayMs);
-  }
-
-  /** What was sent since the last look is enough. */
-  #takesAnswer(): boolean {
-    const sent = this.socket.bytesWritten - this.socket.writableLength;
-    const taken = sent - this.#sentAtCheck;
-    this.#sentAtCheck = sent;
-    return taken >= Math.max(1, (this.#owner.limits.bytesPerSecondMin * this.#armedMs) / 1000);
-  }
-
-  #onTimer(): void {
-    // Bytes that go out are progress too, and the socket alone knows of them.
-    if (this.socket.writableLength > 0 && this.#takesAnswer()) {
-      this.#arm(this.#armedMs);
-      return;
-    }
+  /** What the connection is doing took too long. */
+  #onDue(): void {
     if (this.#mode === "head") {
       this.#refuse({ status: 408, reason: "head-timeout" });
     } else if (
@@ -494,7 +420,7 @@ export class ClientConnection implements BodySink, ClientStream {
       this.socket.writableLength === 0 &&
       this.#exchange !== undefined
     ) {
-      this.#arm(this.#activeMs());
+      this.#progress.arm(this.#activeMs());
       // Where there is no idle timeout an exchange may wait as long as it likes, unless it waits for the client.
       if (this.#owner.limits.idleTimeoutMs > 0 || this.waitsForRequest) this.#exchange.idle();
     } else if (this.#mode !== "closed") {
@@ -523,10 +449,8 @@ export class ClientConnection implements BodySink, ClientStream {
     if (!this.#responseDone) this.#tell();
     this.#held = undefined;
     this.#body.release();
-    if (this.#scanner !== undefined) this.#owner.scanners.give(this.#scanner);
-    this.#scanner = undefined;
-    this.#owner.wheel.remove(this.#timer);
-    if (this.#bodyTimer !== undefined) this.#owner.wheel.remove(this.#bodyTimer);
+    this.#heads.release();
+    this.#progress.close();
     this.#owner.closed(this);
   }
 }

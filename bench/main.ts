@@ -34,6 +34,7 @@ const packages: Readonly<Record<string, string>> = {
 
 const benches: readonly Bench[] = [
   { name: "edge", needs: ["nginx", "haproxy", "caddy", "wrk", "h2load"], run: edge },
+  { name: "egress", needs: [], run: egress },
   { name: "invocations", needs: ["wrk"], run: invocations },
   { name: "start", needs: [], run: start },
   { name: "embedded", needs: [], run: embedded },
@@ -54,6 +55,11 @@ async function edge(): Promise<Outcome> {
   const report = await bench.run();
   const { peak, latency, skipped, ...others } = report;
   return { ...unpromised([...peak, ...latency, others]), promises: bench.promises(report), skipped };
+}
+
+async function egress(): Promise<Outcome> {
+  const { figures, ...saved } = await (await import("./egress.ts")).run();
+  return unpromised([...figures, saved]);
 }
 
 async function invocations(): Promise<Outcome> {

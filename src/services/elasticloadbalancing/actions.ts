@@ -79,13 +79,15 @@ function stickinessOf(given: Given): GroupStickiness {
   };
 }
 
+function checkGroupCount({ length }: readonly unknown[], max: number): void {
+  if (length > max)
+    throw fault("TooManyTargetGroupsException", `A forward action can only have '${max}' target groups`);
+}
+
 function forwardOf(given: Given): RuleAction {
   const groups = groupsOf(given);
   if (groups.length === 0) throw invalid("A target group ARN must be specified");
-  const groupsMax = quotas["target-groups-per-action-on-application-load-balancer"];
-  if (groups.length > groupsMax) {
-    throw fault("TooManyTargetGroupsException", `A forward action can only have '${groupsMax}' target groups`);
-  }
+  checkGroupCount(groups, quotas["target-groups-per-action-on-application-load-balancer"]);
   if (new Set(groups.map(({ arn }) => arn)).size < groups.length) {
     throw invalidAction("A target group can only be specified once in a forward action");
   }
@@ -193,6 +195,22 @@ export function routingAction(given: readonly Given[]): RuleAction {
   if (checks.length > 1) throw invalidAction("The actions list can only have one action of type 'jwt-validation'");
   const [check] = checks;
   return check === undefined ? action : { ...action, jwt: jwtActionOf(check) };
+}
+
+/**
+ * Throws, in AWS's words, unless a load balancer of `type` can do what `action` says: one that passes connections on can
+ * do nothing else with them.
+ */
+export function checkActionOf(type: string, action: RuleAction): void {
+  if (type !== "network") return;
+  const other = action.jwt === undefined ? action.type : "jwt-validation";
+  if (action.type !== "forward" || other !== "forward") {
+    throw invalidAction(`Actions of type '${other}' are not supported for load balancers of type 'network'`);
+  }
+  if (action.sticky === true) {
+    throw invalidAction("Target group stickiness is not supported for load balancers of type 'network'");
+  }
+  checkGroupCount(action.groups, quotas["target-groups-per-action-on-network-load-balancer"]);
 }
 
 /** ARNs of the target groups that an action forwards to. */

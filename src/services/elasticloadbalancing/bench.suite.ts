@@ -45,7 +45,8 @@ export class RecordingEdge implements Edge {
     this.attempts += 1;
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
-    const taken = config.listeners.find(({ port }) => this.taken.has(port));
+    const bound = [...config.listeners, ...(config.streamListeners ?? [])];
+    const taken = bound.find(({ port }) => this.taken.has(port));
     if (taken !== undefined) throw portInUse(taken.port, this.taken.get(taken.port));
     this.applied.push(config);
   }

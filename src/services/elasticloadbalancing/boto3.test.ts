@@ -56,7 +56,7 @@ failures = []
 for call in (lambda: elb.modify_target_group_attributes(TargetGroupArn=groups[0], Attributes=pairs({"slow_start.duration_seconds": "7"})),
              lambda: elb.create_rule(ListenerArn=arn, Priority=6, Actions=[forward],
                  Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"RegexValues": ["(?=a)"]}}]),
-             lambda: elb.create_load_balancer(Name="net", Type="network", Subnets=["subnet-a"]),
+             lambda: elb.create_load_balancer(Name="gwy", Type="gateway", Subnets=["subnet-a"]),
              lambda: elb.describe_trust_stores(Names=["none"]),
              lambda: elb.create_trust_store(Name="t", CaCertificatesBundleS3Bucket="b", CaCertificatesBundleS3Key="k")):
     try: call(); failures.append(None)

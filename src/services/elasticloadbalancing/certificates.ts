@@ -113,7 +113,8 @@ export function certificateOperations(deps: Pick<ElbDeps, "store" | "routing" | 
         const listener = await existingListener(tx, call, input.ListenerArn);
         const security = secured(listener);
         const certificates = [...new Set([...security.certificates, ...given])];
-        const max = quotas["certificates-per-application-load-balancer"];
+        const type = listener.load_balancer_type === "network" ? "network" : "application";
+        const max = quotas[`certificates-per-${type}-load-balancer`];
         const more = certificates.length - security.certificates.length;
         if ((await countOn(tx, listener)) + more > max) {
           throw fault(

@@ -21,6 +21,10 @@ const loadBalancer: LoadBalancerStats = {
   resetsByEndpoint: 15,
   resetsByEdge: 16,
   connectionsUnrouted: 17,
+  cacheHits: 0,
+  cacheStale: 0,
+  cacheMisses: 0,
+  cacheRevalidated: 0,
   ownAnswers: { 301: 1, 400: 2, 460: 3, 502: 4, 503: 5, 504: 6, 561: 7 },
 };
 const group: ClusterStats = {

@@ -5,6 +5,7 @@ import { groupArnsOf, type RuleAction } from "./actions.ts";
 import { readArn, type Membership } from "./arns.ts";
 import { quotas } from "./limits.ts";
 import { fault, invalid } from "./refusals.ts";
+import { protocolOfGroup, type GroupProtocol } from "./target-address.ts";
 import {
   findListener,
   findTargetGroup,
@@ -29,6 +30,25 @@ function checkVersion(listener: Listener | undefined, { settings }: TargetGroup)
   throw invalid(`Listener protocol 'HTTP' is not supported with a target group with the protocol-version '${version}'`);
 }
 
+/** What a group may speak behind a listener. Source: the guides, "Listeners", "Target groups"; functions speak nothing. */
+const spokenBehind: Readonly<Record<string, readonly (GroupProtocol | undefined)[]>> = {
+  HTTP: ["HTTP", "HTTPS", undefined],
+  HTTPS: ["HTTP", "HTTPS", undefined],
+  TCP: ["TCP"],
+  TLS: ["TCP", "TLS"],
+};
+
+function checkProtocol(listener: Listener | undefined, { settings }: TargetGroup): void {
+  if (listener === undefined) return;
+  const protocol = protocolOfGroup(settings);
+  if (spokenBehind[listener.protocol]?.includes(protocol) === true) return;
+  const what = protocol === undefined ? `target type '${settings.targetType}'` : `protocol '${protocol}'`;
+  throw fault(
+    "IncompatibleProtocolsException",
+    `Listener protocol '${listener.protocol}' is not supported with a target group with ${what}`,
+  );
+}
+
 /**
  * The ids of the groups that `action` forwards to. Throws when one does not exist or serves another load balancer, or
  * when the load balancer would have too many. `policyArns` are groups that the rule's policies name. `ruleId` is the
@@ -46,6 +66,7 @@ export async function forwardedGroups(
   const listener = await findListener(tx, { ...owner, name: owner.load_balancer_name, id: owner.listener_id });
   for (const arn of new Set([...groupArnsOf(action), ...policyArns])) {
     const group = await groupOf(tx, call, arn);
+    checkProtocol(listener, group);
     checkVersion(listener, group);
     const users = await usesOfGroup(tx, group);
     if (users.some((use) => use.load_balancer_id !== owner.load_balancer_id)) {
@@ -56,6 +77,8 @@ export async function forwardedGroups(
     }
     ids.push(group.id);
   }
+  // Network load balancers have no such quota.
+  if (owner.load_balancer_type === "network") return ids;
   const present = await usesOfLoadBalancer(tx, { ...owner, id: owner.load_balancer_id });
   const others = present.filter((use) => use.rule_id !== ruleId).map((use) => use.target_group_id);
   const max = quotas["target-groups-per-application-load-balancer"];

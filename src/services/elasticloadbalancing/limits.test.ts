@@ -75,6 +75,24 @@ async function frontArn(): Promise<string> {
   return must(LoadBalancers?.[0]?.LoadBalancerArn);
 }
 
+async function createNetwork(Name = "net"): Promise<string> {
+  const input = { Name, Type: "network" as const, Subnets: ["subnet-a"] };
+  const { LoadBalancers } = await bench.elb.CreateLoadBalancer(input, bench.call);
+  return must(LoadBalancers?.[0]?.LoadBalancerArn);
+}
+
+async function createTcpGroup(Name: string): Promise<string> {
+  const input = { Name, Protocol: "TCP" as const, Port: 3000, VpcId: "vpc-1", TargetType: "ip" as const };
+  const { TargetGroups } = await bench.elb.CreateTargetGroup(input, bench.call);
+  return must(TargetGroups?.[0]?.TargetGroupArn);
+}
+
+function passOn(LoadBalancerArn: string, Port: number, groups: readonly string[]) {
+  const TargetGroups = groups.map((TargetGroupArn) => ({ TargetGroupArn }));
+  const DefaultActions = [{ Type: "forward" as const, ForwardConfig: { TargetGroups } }];
+  return bench.elb.CreateListener({ LoadBalancerArn, Protocol: "TCP", Port, DefaultActions }, bench.call);
+}
+
 /** Goes to the quota, then one over it: gives that attempt. */
 const rows: Record<Quota, { over: (max: number) => Promise<Promise<unknown>[]>; code: string } | "nothing of it"> = {
   "application-load-balancers": {
@@ -199,11 +217,47 @@ const rows: Record<Quota, { over: (max: number) => Promise<Promise<unknown>[]>; 
   // Those are tried with certificates: certificates.test.ts.
   "certificates-per-application-load-balancer": "nothing of it",
   "certificates-per-network-load-balancer": "nothing of it",
-  // Network load balancers are not run yet.
-  "network-load-balancers": "nothing of it",
-  "listeners-per-network-load-balancer": "nothing of it",
-  "target-groups-per-action-on-network-load-balancer": "nothing of it",
-  "targets-per-network-load-balancer": "nothing of it",
+  "network-load-balancers": {
+    code: "TooManyLoadBalancersException",
+    async over(max) {
+      // Those of the other type do not count.
+      await createFront(bench);
+      await fillLoadBalancers("network", max - 1);
+      await createNetwork();
+      return [createNetwork("more")];
+    },
+  },
+  "listeners-per-network-load-balancer": {
+    code: "TooManyListenersException",
+    async over(max) {
+      const owner = await createNetwork();
+      const group = await createTcpGroup("tcp");
+      for (const i of numbers(max)) await passOn(owner, 9000 + i, [group]);
+      return [passOn(owner, 10_000, [group])];
+    },
+  },
+  "target-groups-per-action-on-network-load-balancer": {
+    code: "TooManyTargetGroupsException",
+    async over(max) {
+      const owner = await createNetwork();
+      const arns: string[] = [];
+      for (const i of numbers(max + 1)) arns.push(await createTcpGroup(`g${i}`));
+      await passOn(owner, 9000, arns.slice(1));
+      return [passOn(owner, 9001, arns)];
+    },
+  },
+  "targets-per-network-load-balancer": {
+    code: "TooManyTargetsException",
+    async over(max) {
+      const owner = await createNetwork();
+      const arns: string[] = [];
+      for (const i of numbers(4)) arns.push(await createTcpGroup(`g${i}`));
+      for (const arn of arns.slice(1)) await fillTargets(arn, max / 3, address);
+      await passOn(owner, 9000, arns);
+      const [TargetGroupArn = ""] = arns;
+      return [bench.elb.RegisterTargets({ TargetGroupArn, Targets: [{ Id: "10.9.9.1" }] }, bench.call)];
+    },
+  },
 };
 
 describe("one more than", () => {

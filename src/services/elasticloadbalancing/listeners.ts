@@ -11,7 +11,7 @@ import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
-import { describedActions, routingAction, type RuleAction } from "./actions.ts";
+import { checkActionOf, describedActions, routingAction, type RuleAction } from "./actions.ts";
 import { listenerArn, ownerArn } from "./arns.ts";
 import { changedAttributes, type Attribute } from "./attributes.ts";
 import { certificateCheck } from "./certificates.ts";
@@ -91,7 +91,8 @@ async function insertListener(
   listener: Listener,
   { ruleId, action, policies }: Parts,
 ): Promise<Listener> {
-  const max = quotas["listeners-per-application-load-balancer"];
+  const type = listener.load_balancer_type === "network" ? "network" : "application";
+  const max = quotas[`listeners-per-${type}-load-balancer`];
   const owner = ownerArn(listener);
   if ((await listenersOf(tx, { ...listener, id: listener.load_balancer_id })).length >= max) {
     throw fault(
@@ -140,6 +141,7 @@ export function listenerCreation(deps: Pick<ElbDeps, "store" | "ids" | "clock" |
     if (input.Protocol === undefined) throw invalid("A listener protocol must be specified");
     const action = routingAction(input.DefaultActions);
     const { type } = await store.read((tx) => existingLoadBalancer(tx, call, input.LoadBalancerArn));
+    checkActionOf(type, action);
     const spoken = spokenAfter(type, input);
     await checkCertificates(spoken.security, call);
     const port = input.Port;
@@ -220,8 +222,11 @@ async function modify(tx: Tx, call: Call, input: Received<ModifyListenerInput>, 
   const changes = { port, ...spokenColumns(spokenAfter(before.load_balancer_type, input, spokenBy(before))) };
   await change(tx, before, changes);
   const policies = await readPolicy(tx, "rule", rule);
-  const changed =
-    input.DefaultActions === undefined ? rule : await changeAction(tx, call, rule, routingAction(input.DefaultActions));
+  const { DefaultActions: given } = input;
+  const action = given === undefined ? rule.action : routingAction(given);
+  checkActionOf(before.load_balancer_type, action);
+  // Without another action too: the target groups must go with what is spoken from now on.
+  const changed = await changeAction(tx, call, rule, action);
   if (next !== undefined) await setRulePolicies(tx, call, changed, next);
   return { before, after: { ...before, ...changes }, action: rule.action, policies };
 }

@@ -12,7 +12,9 @@ import { attributeOf, changedAttributes, type Attribute } from "./attributes.ts"
 import { arnsPerCallMax, clientTags, mergeTags, quotas } from "./limits.ts";
 import {
   checkCreate,
+  checkIpAddressType,
   checkOwnName,
+  checkSourceNat,
   describedLoadBalancer,
   ipAddressTypeOf,
   sameSettings,
@@ -24,12 +26,12 @@ import { onePage } from "./pages.ts";
 import { fault, invalid, loadBalancerNotFound, type Elb } from "./refusals.ts";
 import type { Routing } from "./routing.ts";
 import {
-  countOf,
   deleteListener,
   findLoadBalancer,
   listenersOf,
   loadBalancerNamed,
   loadBalancers,
+  loadBalancersCountOf,
   type LoadBalancer,
 } from "./tables.ts";
 
@@ -55,8 +57,8 @@ async function insertNew(tx: Tx, row: LoadBalancer): Promise<LoadBalancer> {
       `A load balancer with the same name '${row.name}' exists, but with different settings`,
     );
   }
-  const max = quotas["application-load-balancers"];
-  if ((await countOf(tx, loadBalancers, row)) >= max) {
+  const max = quotas[row.type === "network" ? "network-load-balancers" : "application-load-balancers"];
+  if ((await loadBalancersCountOf(tx, row)) >= max) {
     throw fault(
       "TooManyLoadBalancersException",
       `The maximum number of load balancers (${max}) has been reached on this account`,
@@ -85,7 +87,7 @@ export function loadBalancerCreation({
       created_ms: clock.now(),
       scheme: input.Scheme ?? "internet-facing",
       ip_address_type: input.IpAddressType ?? "ipv4",
-      subnets: subnetsOf(input),
+      subnets: subnetsOf(input, type),
       security_groups: [...new Set(input.SecurityGroups ?? [])],
       attributes: changedAttributes(loadBalancerAttributes({ type }), {}, attributes),
       tags: mergeTags([], input.Tags ?? []),
@@ -108,6 +110,15 @@ export async function update(tx: Tx, row: LoadBalancer, changes: Partial<LoadBal
   await tx.run(sql`update ${loadBalancers.name} set ${assign(loadBalancers, changes)}
     where account = ${row.account} and region = ${row.region} and id = ${row.id}`);
   return { ...row, ...changes };
+}
+
+/** Source: NLB user guide, "Update the security groups": one that began without them stays so, one with them keeps some. */
+function checkSecurityGroups(row: LoadBalancer, next: readonly string[]): void {
+  if (row.type !== "network" || row.security_groups.length > 0 === next.length > 0) return;
+  throw fault(
+    "InvalidConfigurationRequestException",
+    `The security groups of load balancer '${loadBalancerArn(row)}' cannot be ${next.length > 0 ? "set, because it was created without" : "removed"}`,
+  );
 }
 
 async function deleteWithListeners(tx: Tx, row: LoadBalancer): Promise<void> {
@@ -147,8 +158,11 @@ function loadBalancersAfter(tx: ReadTx, call: Call, name: string, limit: number)
 export function loadBalancerOperations(deps: ElbDeps) {
   const { store, routing } = deps;
   const create = loadBalancerCreation(deps);
-  const change = (call: Call, arn: string, changes: Partial<LoadBalancer>) =>
-    store.tx(async (tx) => update(tx, await existingLoadBalancer(tx, call, arn), changes));
+  const change = (call: Call, arn: string, changesOf: (row: LoadBalancer) => Partial<LoadBalancer>) =>
+    store.tx(async (tx) => {
+      const row = await existingLoadBalancer(tx, call, arn);
+      return update(tx, row, changesOf(row));
+    });
 
   return {
     async CreateLoadBalancer(input, call) {
@@ -189,23 +203,29 @@ export function loadBalancerOperations(deps: ElbDeps) {
     },
 
     async SetSubnets(input, call) {
-      if (input.EnablePrefixForIpv6SourceNat !== undefined) {
-        throw invalid("EnablePrefixForIpv6SourceNat is only supported for Network Load Balancers");
-      }
-      const type = input.IpAddressType;
-      const changes = { subnets: subnetsOf(input), ...(type === undefined ? {} : { ip_address_type: type }) };
-      const row = await change(call, input.LoadBalancerArn, changes);
+      const row = await change(call, input.LoadBalancerArn, ({ type }) => {
+        const { IpAddressType: ip_address_type } = input;
+        checkSourceNat(type, input.EnablePrefixForIpv6SourceNat);
+        checkIpAddressType(type, ip_address_type);
+        return { subnets: subnetsOf(input, type), ...(ip_address_type === undefined ? {} : { ip_address_type }) };
+      });
       return { AvailabilityZones: zonesOf(row), IpAddressType: ipAddressTypeOf(row.ip_address_type) };
     },
 
     async SetSecurityGroups(input, call) {
       const security_groups = [...new Set(input.SecurityGroups)];
-      await change(call, input.LoadBalancerArn, { security_groups });
+      await change(call, input.LoadBalancerArn, (row) => {
+        checkSecurityGroups(row, security_groups);
+        return { security_groups };
+      });
       return { SecurityGroupIds: security_groups };
     },
 
     async SetIpAddressType(input, call) {
-      await change(call, input.LoadBalancerArn, { ip_address_type: input.IpAddressType });
+      await change(call, input.LoadBalancerArn, ({ type }) => {
+        checkIpAddressType(type, input.IpAddressType);
+        return { ip_address_type: input.IpAddressType };
+      });
       return { IpAddressType: input.IpAddressType };
     },
   } satisfies Handlers<Elb>;

@@ -109,6 +109,26 @@ describe("the publisher", () => {
     expect(portsOf(edge)).toEqual([80]);
   });
 
+  it("does so for stream listeners too", async () => {
+    const { edge, stored, publisher, retry } = bench();
+    edge.taken.set(81, "nginx (pid 7)");
+    const streamListeners = [80, 81].map((port) => ({
+      id: `stream-${port}`,
+      address: "127.0.0.1",
+      port,
+      loadBalancerId: "net",
+      targets: [],
+      idleTimeoutMs: 350_000,
+    }));
+    stored.snapshot = { config: { epoch: 2, listeners: [], streamListeners, clusters: [] }, functions: [] };
+    await expect(publisher.inForce(2, 81)).rejects.toMatchObject({ name: "PortTaken", port: 81 });
+    const ports = () => edge.config.streamListeners?.map(({ port }) => port);
+    expect(ports()).toEqual([80]);
+    edge.taken.clear();
+    await retry();
+    expect(ports()).toEqual([80, 81]);
+  });
+
   it("leaves a listener on its port, with its new rules, while the new port is taken", async () => {
     const { edge, stored, publisher } = bench(snapshot(1, [80]));
     await publisher.start();

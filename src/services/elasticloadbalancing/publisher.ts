@@ -2,7 +2,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { asError } from "../../base/errors.ts";
 import type { Job } from "../../base/scheduler.ts";
-import type { Edge, EdgeConfig, ListenerConfig, PortInUse } from "../../edge/ports.ts";
+import type { Edge, EdgeConfig, PortInUse } from "../../edge/ports.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Functions } from "./functions.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -56,6 +56,12 @@ const waitMsMax = 20_000;
 /** Between tries for a port that is taken, and looks for changes of other nodes. */
 const retryMs = 5_000;
 
+/** A listener, of either kind. */
+interface Bound {
+  id: string;
+  port: number;
+}
+
 interface Waiter {
   epoch: number;
   opening: number | undefined;
@@ -72,7 +78,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   const taken = new Map<number, PortInUse>();
   /** Taken ports that were told of: a port is logged once until it opens. */
   const told = new Set<number>();
-  let open = new Map<string, ListenerConfig>();
+  let open = new Map<string, Bound>();
   let inForceEpoch = -1;
   let edgeEpoch = 0;
   let failed = false;
@@ -82,13 +88,13 @@ export function createPublisher(deps: PublisherDeps): Publisher {
   let stopped = false;
 
   /** A listener whose port is taken keeps the port it had, with the new rules; without one it is left out. */
-  const reachable = (listener: ListenerConfig): ListenerConfig[] => {
+  const reachable = <T extends Bound>(listener: T): T[] => {
     if (!taken.has(listener.port)) return [listener];
     const former = open.get(listener.id);
     return former === undefined || taken.has(former.port) ? [] : [{ ...listener, port: former.port }];
   };
 
-  const portTaken = (error: PortInUse, listeners: readonly ListenerConfig[]) => {
+  const portTaken = (error: PortInUse, listeners: readonly Bound[]) => {
     // A port that was left out cannot fail again; if it does, the edge and this list disagree.
     if (taken.has(error.port) || !listeners.some(({ port }) => port === error.port)) throw error;
     taken.set(error.port, error);
@@ -102,16 +108,18 @@ export function createPublisher(deps: PublisherDeps): Publisher {
 
   const apply = async (stored: EdgeConfig) => {
     for (;;) {
-      const listeners = stored.listeners.flatMap(reachable);
+      const listeners = stored.listeners.flatMap((listener) => reachable(listener));
+      const streamListeners = (stored.streamListeners ?? []).flatMap((listener) => reachable(listener));
+      const bound: readonly Bound[] = [...listeners, ...streamListeners];
       edgeEpoch = Math.max(edgeEpoch + 1, stored.epoch);
       try {
-        await deps.edge.apply({ ...stored, epoch: edgeEpoch, listeners });
-        open = new Map(listeners.map((listener) => [listener.id, listener]));
-        for (const { port } of listeners) told.delete(port);
+        await deps.edge.apply({ ...stored, epoch: edgeEpoch, listeners, streamListeners });
+        open = new Map(bound.map((listener) => [listener.id, listener]));
+        for (const { port } of bound) told.delete(port);
         return;
       } catch (error) {
         if (!isPortInUse(error)) throw error;
-        portTaken(error, listeners);
+        portTaken(error, bound);
       }
     }
   };

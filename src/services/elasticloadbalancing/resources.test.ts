@@ -160,8 +160,8 @@ describe("the CloudFormation types", () => {
     ["LoadBalancer", { Subnets: "subnet-a" }, "#/Subnets: expected type: JSONArray"],
     [
       "LoadBalancer",
-      { Subnets: ["a", "b"], Type: "network" },
-      "Mikan does not run load balancers of type 'network' yet.",
+      { Subnets: ["a", "b"], Type: "gateway" },
+      "Mikan does not run load balancers of type 'gateway' yet.",
     ],
     ["Listener", { LoadBalancerArn: "x" }, "#/DefaultActions: required key is not present"],
     [

@@ -131,7 +131,7 @@ function loadBalancerResource(deps: ElbDeps): Resource {
       return {
         physicalId: loadBalancerArn(row),
         attributes: {
-          CanonicalHostedZoneID: canonicalHostedZoneId,
+          CanonicalHostedZoneID: canonicalHostedZoneId(row),
           DNSName: dnsNameOf(row),
           LoadBalancerArn: loadBalancerArn(row),
           LoadBalancerFullName: loadBalancerFullName(row),

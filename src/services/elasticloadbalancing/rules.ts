@@ -103,6 +103,9 @@ export function ruleCreation({ ids, routing }: Pick<ElbDeps, "ids" | "routing">)
     const body = async (tx: Tx) => {
       const listener = await existingListener(tx, call, input.ListenerArn);
       const { account, region, load_balancer_id, load_balancer_name, load_balancer_type } = listener;
+      if (load_balancer_type === "network") {
+        throw invalid(`Rules are not supported for listeners with protocol '${listener.protocol}'`);
+      }
       const rule: Rule = {
         account,
         region,

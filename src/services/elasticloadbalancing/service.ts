@@ -1,4 +1,4 @@
-/** Elastic Load Balancing v2: application load balancers with HTTP and HTTPS listeners, over the edge. */
+/** Elastic Load Balancing v2: application and network load balancers, over the edge. */
 import { defineService, type Deps } from "../../kit/service.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import { attributeOperations } from "./attribute-operations.ts";

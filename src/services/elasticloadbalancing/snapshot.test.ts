@@ -1,6 +1,6 @@
 /** What each setting becomes in the configuration of the edge. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ClusterConfig, ListenerConfig } from "../../edge/ports.ts";
+import type { ClusterConfig, ListenerConfig, StreamPolicy } from "../../edge/ports.ts";
 import { keyOf } from "./arns.ts";
 import { createBench, createFront, must, refusal, type Bench } from "./bench.suite.ts";
 import { clusterConfig } from "./cluster-config.ts";
@@ -176,5 +176,78 @@ describe("a target group of another version", () => {
       ),
     });
     await bench.elb.DeleteTargetGroup({ TargetGroupArn }, bench.call);
+  });
+});
+
+describe("a network load balancer", () => {
+  let balancer: string;
+  let group: string;
+  let arn: string;
+  beforeAll(async () => {
+    const { elb, call } = bench;
+    const { LoadBalancers } = await elb.CreateLoadBalancer({ Name: "net", Type: "network", Subnets: ["a"] }, call);
+    balancer = must(LoadBalancers?.[0]?.LoadBalancerArn);
+    const input = { Name: "tcp", Protocol: "TCP" as const, Port: 5432, VpcId: "vpc-1", TargetType: "ip" as const };
+    const { TargetGroups } = await elb.CreateTargetGroup(input, call);
+    group = must(TargetGroups?.[0]?.TargetGroupArn);
+    const DefaultActions = [{ Type: "forward" as const, TargetGroupArn: group }];
+    const listening = { LoadBalancerArn: balancer, Protocol: "TCP" as const, Port: 5432, DefaultActions };
+    const { Listeners } = await elb.CreateListener(listening, call);
+    arn = must(Listeners?.[0]?.ListenerArn);
+  });
+
+  it("has stream listeners, and no others", async () => {
+    const Attributes = pairs({ "tcp.idle_timeout.seconds": "6000" });
+    const stream = () => bench.edge.config.streamListeners ?? [];
+    const targets = [{ clusterId: group, weight: 1 }];
+    const expected = { id: arn, address: "127.0.0.1", port: 5432, loadBalancerId: balancer, targets };
+    expect(stream()).toEqual([{ ...expected, idleTimeoutMs: 350_000 }]);
+    expect(bench.edge.config.listeners.map(({ id }) => id)).toEqual([front.ListenerArn]);
+    await bench.elb.ModifyListenerAttributes({ ListenerArn: arn, Attributes }, bench.call);
+    expect(stream()).toEqual([{ ...expected, idleTimeoutMs: 6_000_000 }]);
+  });
+
+  it.each<[string, Partial<StreamPolicy>]>([
+    ["proxy_protocol_v2.enabled", { proxyProtocol: true }],
+    ["stickiness.enabled", { stickToSource: true }],
+    ["deregistration_delay.connection_termination.enabled", { endAfterDrain: true }],
+    ["target_health_state.unhealthy.connection_termination.enabled", { endWhenUnhealthy: true }],
+  ])("takes %s", async (Key, expected) => {
+    const policy = () => bench.edge.config.clusters.find(({ id }) => id === group)?.stream;
+    for (const on of [false, true]) {
+      const Attributes = [{ Key, Value: String(on) }];
+      await bench.elb.ModifyTargetGroupAttributes({ TargetGroupArn: group, Attributes }, bench.call);
+      expect(policy()).toMatchObject(Object.fromEntries(Object.keys(expected).map((name) => [name, on])));
+    }
+  });
+
+  it.each([
+    [{}, { protocol: "tcp", timeoutMs: 10_000 }],
+    [{ HealthCheckProtocol: "HTTP" as const }, { protocol: "http", path: "/", timeoutMs: 6_000, matcher: "200-399" }],
+    [
+      { HealthCheckProtocol: "HTTPS" as const, HealthCheckPath: "/up" },
+      { protocol: "https", path: "/up" },
+    ],
+  ])("checks its targets as it is told: %j", async (settings, expected) => {
+    await bench.elb.ModifyTargetGroup({ TargetGroupArn: group, ...settings }, bench.call);
+    expect(bench.edge.config.clusters.find(({ id }) => id === group)?.health).toMatchObject(expected);
+  });
+
+  it("has no policies that look at requests", async () => {
+    const policies = { Breaker: { Connections: 1 } };
+    const { resource, call } = bench;
+    const request = {
+      logicalId: "Group",
+      physicalName: "with-policies",
+      properties: { Protocol: "TCP", Port: 1, VpcId: "vpc-1", TargetType: "ip" },
+      metadata: policies,
+      stackId: "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1",
+      stackName: "s",
+      token: "t",
+      tags: {},
+    };
+    expect(await refusal(resource("TargetGroup").create(request, call))).toMatchObject({
+      message: "Breaker, RetryBudget and Outlier are for requests: a network load balancer sees none",
+    });
   });
 });

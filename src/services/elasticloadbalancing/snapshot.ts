@@ -9,6 +9,7 @@ import { clusterConfig, functionOf } from "./cluster-config.ts";
 import type { LambdaTarget } from "./lambda-target.ts";
 import { listenerConfig } from "./listener-config.ts";
 import type { PolicyKind } from "./policies.ts";
+import { streamListenerConfig } from "./stream-config.ts";
 import {
   listeners,
   loadBalancers,
@@ -95,23 +96,33 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
   const groups = rows.targetGroups.filter((group) => used.has(idOf(group, group.id)));
   const policyOf = policyLookup(rows.policies);
   const canSpeak = (row: Listener) => row.security === null || options.tls?.has(listenerArn(row)) === true;
+  const running = rows.listeners.filter(canSpeak);
+  const isStream = (row: Listener) => row.load_balancer_type === "network";
+  const rulesOf = (row: Listener) => rulesByListener.get(idOf(row, row.id)) ?? [];
+  const { address } = options;
   const targetsIn = (group: TargetGroup) => targetsByGroup.get(idOf(group, group.id)) ?? [];
   return {
     config: {
       epoch: rows.epoch,
       ...(options.cookieSecret === undefined ? {} : { cookieSecret: options.cookieSecret }),
       // Where no certificate can be read there is nothing to shake hands with: better no listener than one in clear text.
-      listeners: rows.listeners.filter(canSpeak).map((listener) => {
-        const owner = must(owners.get(idOf(listener, listener.load_balancer_id)), "a listener's load balancer");
-        return listenerConfig({
-          listener,
-          owner,
-          rules: rulesByListener.get(idOf(listener, listener.id)) ?? [],
-          policiesOf: (rule) => policyOf("rule", rule),
-          keysOf: options.keysOf,
-          address: options.address,
-          tls: options.tls?.get(listenerArn(listener)),
-        });
+      listeners: running
+        .filter((row) => !isStream(row))
+        .map((listener) => {
+          const owner = must(owners.get(idOf(listener, listener.load_balancer_id)), "a listener's load balancer");
+          return listenerConfig({
+            listener,
+            owner,
+            rules: rulesOf(listener),
+            policiesOf: (rule) => policyOf("rule", rule),
+            keysOf: options.keysOf,
+            address,
+            tls: options.tls?.get(listenerArn(listener)),
+          });
+        }),
+      streamListeners: running.filter(isStream).map((listener) => {
+        const rule = must(rulesOf(listener)[0], "a listener's default rule");
+        return streamListenerConfig({ listener, rule, address, tls: options.tls?.get(listenerArn(listener)) });
       }),
       clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf("target-group", group))),
     },

@@ -272,8 +272,15 @@ interface Count {
   count: number | bigint;
 }
 
-export async function countOf(tx: ReadTx, of: typeof loadBalancers | typeof targetGroups, where: Place) {
-  const row = await tx.one<Count>(sql`select count(*) as count from ${of.name} where ${at(where)}`);
+export async function targetGroupsCountOf(tx: ReadTx, where: Place): Promise<number> {
+  const row = await tx.one<Count>(sql`select count(*) as count from ${targetGroups.name} where ${at(where)}`);
+  return Number(row?.count ?? 0);
+}
+
+/** Those of one type: each has a quota of its own. */
+export async function loadBalancersCountOf(tx: ReadTx, where: Place & { type: string }): Promise<number> {
+  const row = await tx.one<Count>(sql`select count(*) as count from ${loadBalancers.name}
+    where ${at(where)} and type = ${where.type}`);
   return Number(row?.count ?? 0);
 }
 

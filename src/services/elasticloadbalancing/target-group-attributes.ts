@@ -62,6 +62,9 @@ const lambdaRules: Rules = {
 
 const networkRules: Rules = {
   ...healthThresholds,
+  // Connections go to all targets once none is healthy, and not before.
+  [`${unhealthyRouting}.count`]: { default: "1", refuse: only(between(1, targetsMax), "1") },
+  [`${unhealthyRouting}.percentage`]: { default: "off", refuse: only(wordOr("off", 1, 100), "off") },
   "deregistration_delay.timeout_seconds": { default: "300", refuse: between(0, 3600) },
   "deregistration_delay.connection_termination.enabled": { default: "false", refuse: flag },
   "stickiness.enabled": { default: "false", refuse: flag },

@@ -34,12 +34,6 @@ function checkLambda(input: Created): void {
   }
 }
 
-/** The edge does not run these yet. */
-function checkRun({ address }: TargetGroupSettings): void {
-  const protocol = address?.protocol;
-  if (protocol === "TCP" || protocol === "TLS") throw notRun(`target groups with protocol '${protocol}'`);
-}
-
 /** The settings of a new target group. Throws in AWS's words. */
 export function newSettings(input: Created): TargetGroupSettings {
   const targetType = targetTypeOf(input);
@@ -49,9 +43,7 @@ export function newSettings(input: Created): TargetGroupSettings {
   const address = targetType === "lambda" ? {} : { address: addressOf(input) };
   const checked = { targetType, ...address };
   const health = changedHealth(checked, healthDefaults(checked), input);
-  const settings = { targetType, ipAddressType, ...address, health };
-  checkRun(settings);
-  return settings;
+  return { targetType, ipAddressType, ...address, health };
 }
 
 /** The settings of before with what ModifyTargetGroup says over them. */
@@ -59,9 +51,7 @@ export function changedSettings(
   before: TargetGroupSettings,
   input: Received<ModifyTargetGroupInput>,
 ): TargetGroupSettings {
-  const settings = { ...before, health: changedHealth(before, before.health, input) };
-  checkRun(settings);
-  return settings;
+  return { ...before, health: changedHealth(before, before.health, input) };
 }
 
 /** The part of DescribeTargetGroups that comes from the settings. */

@@ -17,13 +17,14 @@ import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { groupPolicy } from "./policies.ts";
 import { fault, invalid, targetGroupNotFound, type Elb } from "./refusals.ts";
+import { isStream } from "./target-address.ts";
 import { groupAttributes } from "./target-group-attributes.ts";
 import { changedSettings, describedSettings, newSettings } from "./target-group-settings.ts";
 import {
-  countOf,
   findTargetGroup,
   targetGroupNamed,
   targetGroups,
+  targetGroupsCountOf,
   targets,
   usesOfGroup,
   usesOfLoadBalancer,
@@ -72,7 +73,7 @@ async function insertNew(tx: Tx, row: TargetGroup): Promise<TargetGroup> {
     );
   }
   const max = quotas["target-groups"];
-  if ((await countOf(tx, targetGroups, row)) >= max) {
+  if ((await targetGroupsCountOf(tx, row)) >= max) {
     throw fault("TooManyTargetGroupsException", `The maximum number of target groups (${max}) has been reached`);
   }
   await tx.run(insert(targetGroups, row));
@@ -114,7 +115,10 @@ export function targetGroupCreation({ store, ids, clock }: Pick<ElbDeps, "store"
 
 /** Makes `document` the policies of a target group. */
 export async function setGroupPolicies(tx: Tx, group: TargetGroup, document: JsonObject): Promise<void> {
-  groupPolicy(document);
+  const { breaker, retryBudget, outlier } = groupPolicy(document);
+  if (isStream(group.settings) && (breaker ?? retryBudget ?? outlier) !== undefined) {
+    throw invalid("Breaker, RetryBudget and Outlier are for requests: a network load balancer sees none");
+  }
   await writePolicy(tx, "target-group", group, document);
 }
 

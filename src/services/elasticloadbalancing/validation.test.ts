@@ -58,7 +58,21 @@ describe("CreateLoadBalancer", () => {
       configuration,
       "You can't specify IP addresses for the subnets of load balancers of type 'application'",
     ],
-    [{ Type: "network" }, nothing, "Mikan does not run load balancers of type 'network' yet."],
+    [
+      { Type: "network", Subnets: undefined, SubnetMappings: [{ SubnetId: "subnet-a", AllocationId: "eip-1" }] },
+      nothing,
+      "Mikan does not run IP addresses for the subnets of load balancers yet.",
+    ],
+    [
+      { Type: "network", EnablePrefixForIpv6SourceNat: "on" },
+      nothing,
+      "Mikan does not run prefixes for IPv6 source NAT yet.",
+    ],
+    [
+      { Type: "network", IpAddressType: "dualstack-without-public-ipv4" },
+      configuration,
+      "Network load balancers must use 'ipv4' or 'dualstack'",
+    ],
     [{ Type: "gateway" }, nothing, "Mikan does not run load balancers of type 'gateway' yet."],
     [{ Tags: [{ Key: "a" }, { Key: "a" }] }, "DuplicateTagKeysException", "Tag key was specified more than once: a"],
   ])("%j", async (wrong, code, message) => {
@@ -87,7 +101,8 @@ describe("CreateTargetGroup", () => {
     [{ Protocol: undefined }, nothing, "A protocol must be specified"],
     [{ Port: undefined }, nothing, "A port must be specified"],
     [{ VpcId: undefined }, nothing, "A VPC ID must be specified"],
-    [{ Protocol: "TCP" }, nothing, "Mikan does not run target groups with protocol 'TCP' yet."],
+    [{ Protocol: "TCP_UDP" }, nothing, "Mikan does not run target groups with protocol 'TCP_UDP' yet."],
+    [{ Protocol: "GENEVE" }, nothing, "Mikan does not run target groups with protocol 'GENEVE' yet."],
     [{ Protocol: "UDP" }, nothing, "Mikan does not run target groups with protocol 'UDP' yet."],
     [
       { Protocol: "TCP", ProtocolVersion: "HTTP2" },

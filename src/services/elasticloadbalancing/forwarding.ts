@@ -2,7 +2,7 @@
 import type { Call } from "../../kit/call.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { groupArnsOf, type RuleAction } from "./actions.ts";
-import { readArn, type Membership } from "./arns.ts";
+import { readArn, targetGroupArn, type Membership } from "./arns.ts";
 import { quotas } from "./limits.ts";
 import { fault, invalid } from "./refusals.ts";
 import { protocolOfGroup, type GroupProtocol } from "./target-address.ts";
@@ -38,14 +38,20 @@ const spokenBehind: Readonly<Record<string, readonly (GroupProtocol | undefined)
   TLS: ["TCP", "TLS"],
 };
 
-function checkProtocol(listener: Listener | undefined, { settings }: TargetGroup): void {
+function checkProtocol(listener: Listener | undefined, group: TargetGroup): void {
   if (listener === undefined) return;
-  const protocol = protocolOfGroup(settings);
+  const protocol = protocolOfGroup(group.settings);
   if (spokenBehind[listener.protocol]?.includes(protocol) === true) return;
-  const what = protocol === undefined ? `target type '${settings.targetType}'` : `protocol '${protocol}'`;
+  if (protocol === undefined) {
+    const { targetType } = group.settings;
+    throw fault(
+      "InvalidConfigurationRequestException",
+      `Target groups with target type '${targetType}' are not supported for listeners with protocol '${listener.protocol}'`,
+    );
+  }
   throw fault(
     "IncompatibleProtocolsException",
-    `Listener protocol '${listener.protocol}' is not supported with a target group with ${what}`,
+    `The listener and its associated target group '${targetGroupArn(group)}' have incompatible protocols: '${listener.protocol}' and '${protocol}'`,
   );
 }
 

@@ -300,12 +300,12 @@ describe("what a network load balancer does not do is refused:", () => {
     [
       "a group of HTTP",
       async () => listen(await createGroup("of-http", { Protocol: "HTTP" })),
-      "Listener protocol 'TCP' is not supported with a target group with protocol 'HTTP'",
+      "have incompatible protocols: 'TCP' and 'HTTP'",
     ],
     [
       "a group of TLS behind TCP",
       async () => listen(await createGroup("of-tls", { Protocol: "TLS" })),
-      "Listener protocol 'TCP' is not supported with a target group with protocol 'TLS'",
+      "have incompatible protocols: 'TCP' and 'TLS'",
     ],
     [
       "a function",
@@ -313,7 +313,7 @@ describe("what a network load balancer does not do is refused:", () => {
         const none = { Protocol: undefined, Port: undefined, VpcId: undefined };
         return listen(await createGroup("fn", { ...none, TargetType: "lambda" }));
       },
-      "Listener protocol 'TCP' is not supported with a target group with target type 'lambda'",
+      "Target groups with target type 'lambda' are not supported for listeners with protocol 'TCP'",
     ],
     [
       "the client's address as the source",

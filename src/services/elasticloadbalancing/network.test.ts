@@ -7,8 +7,10 @@ import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  UpdateStackCommand,
   waitUntilStackCreateComplete,
   waitUntilStackDeleteComplete,
+  waitUntilStackUpdateComplete,
 } from "@aws-sdk/client-cloudformation";
 import {
   CreateListenerCommand,
@@ -364,11 +366,9 @@ describe("what a network load balancer does not do is refused:", () => {
   });
 });
 
-it("a stack has a network load balancer, as a CDK construct synthesizes it", async () => {
-  const { cloudformation } = clients;
-  const Port = await freePort();
-  const StackName = "network";
-  const TemplateBody = JSON.stringify({
+/** As a CDK construct synthesizes it. */
+const template = (Port: number, attributes: Record<string, string>) =>
+  JSON.stringify({
     Resources: {
       LB8A12904C: {
         Type: "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -394,7 +394,7 @@ it("a stack has a network load balancer, as a CDK construct synthesizes it", asy
         Properties: {
           Port: targetPort,
           Protocol: "TCP",
-          TargetGroupAttributes: pairs({ "preserve_client_ip.enabled": "false", "stickiness.enabled": "false" }),
+          TargetGroupAttributes: pairs(attributes),
           TargetType: "ip",
           Targets: [{ Id: "127.0.0.1" }],
           VpcId: "vpc-1",
@@ -403,12 +403,22 @@ it("a stack has a network load balancer, as a CDK construct synthesizes it", asy
     },
     Outputs: { Zone: { Value: { "Fn::GetAtt": ["LB8A12904C", "CanonicalHostedZoneID"] } } },
   });
+
+it("a stack has a network load balancer, and changes it", async () => {
+  const { cloudformation } = clients;
+  const Port = await freePort();
+  const StackName = "network";
+  const TemplateBody = template(Port, { "preserve_client_ip.enabled": "false", "stickiness.enabled": "false" });
   await cloudformation.send(new CreateStackCommand({ StackName, TemplateBody }));
   const waiting = { client: cloudformation, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
   await waitUntilStackCreateComplete(waiting, { StackName });
   expect(String(await told(Port, "stacked"))).toBe("stacked");
   const { Stacks } = await cloudformation.send(new DescribeStacksCommand({ StackName }));
   expect(Stacks?.[0]?.Outputs?.[0]?.OutputValue).toBe("Z26RNL4JYFTOTI");
+  const changed = template(Port, { "proxy_protocol_v2.enabled": "true" });
+  await cloudformation.send(new UpdateStackCommand({ StackName, TemplateBody: changed }));
+  await waitUntilStackUpdateComplete(waiting, { StackName });
+  expect((await told(Port, "changed")).toString("hex").startsWith(proxyStart)).toBe(true);
   await cloudformation.send(new DeleteStackCommand({ StackName }));
   await waitUntilStackDeleteComplete(waiting, { StackName });
   await expect(told(Port, "gone")).rejects.toMatchObject({ code: "ECONNREFUSED" });

@@ -10,6 +10,7 @@ import type { Outstanding } from "./balance/pickers.ts";
 import { sealOnce, type Seal } from "./balance/seal.ts";
 import { compileStickiness } from "./balance/stickiness.ts";
 import { compileTurns } from "./balance/turns.ts";
+import { RouteCache } from "./cache/cache.ts";
 import { Cluster, type Endpoint } from "./cluster.ts";
 import { compileClientGuard, clientRate, type ClientGuard } from "./clients/guard.ts";
 import { compileGates, rateGate } from "./gates.ts";
@@ -85,6 +86,8 @@ export interface CompiledRoute {
   readonly rewrite?: Rewrite;
   /** What happens to a request beside being forwarded; undefined where nothing does. */
   readonly resilience: Resilience | undefined;
+  /** Answers that it keeps; they go with the epoch. */
+  readonly cache: RouteCache | undefined;
 }
 
 export interface CompiledListener {
@@ -220,6 +223,7 @@ function compileListener(config: ListenerConfig, choices: ChoiceDeps, deps: Comp
       gates: [...clientGates, ...compileGates(route, deps)],
       ...(route.rewrites === undefined ? {} : { rewrite: compileRewrites(route.rewrites) }),
       action: compileAction(route, config, choices),
+      cache: route.policy?.cache === undefined ? undefined : new RouteCache(route.policy.cache, deps),
       resilience: compileResilience(route, choices.clusters, { ...deps, random: Math.random }),
     })),
   };

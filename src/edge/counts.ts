@@ -27,6 +27,11 @@ const names = [
   "resetsByEdge",
   /** Connections for which there was no endpoint, and those that went to one though none was healthy. */
   "connectionsUnrouted",
+  /** Requests answered from a response cache, fresh and stale; those it had nothing for; and what proved still right. */
+  "cacheHits",
+  "cacheStale",
+  "cacheMisses",
+  "cacheRevalidated",
 ] as const;
 
 export type CountName = (typeof names)[number];

@@ -6,19 +6,20 @@
  * 2. Refused at once where the worker already holds all that it may for slow clients.
  * 3. The route: the first whose conditions all hold; and its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
- * 5. The cluster by weight, by what its client had before, or by priority (`balance/`); and host and URL as its
+ * 5. On a route with a response cache, what is kept and fresh answers (`cache/cache.ts`); what is not goes on.
+ * 6. The cluster by weight, by what its client had before, or by priority (`balance/`); and host and URL as its
  *    endpoints are to see them.
- * 6. On a route with policies (timeouts, retries, fallback, mirror) what follows is done for each try of the request
+ * 7. On a route with policies (timeouts, retries, fallback, mirror) what follows is done for each try of the request
  *    (`resilience/supervisor.ts`).
- * 7. The endpoint: the one that its client keeps, or whose turn it is among the healthy (`cluster.ts`); unless the
+ * 8. The endpoint: the one that its client keeps, or whose turn it is among the healthy (`cluster.ts`); unless the
  *    cluster has as much under way as it may.
- * 8. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
+ * 9. The exchange: an address is dialled (`proxy.ts`; `tunnel.ts` where the client asks for another protocol, as
  *    WebSocket does), a function is called on the main thread (`call.ts`).
  */
 import { CallExchange, type CallEndpoint, type CallLink } from "./call.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Shed } from "./clients/sheds.ts";
-import type { CompiledListener } from "./compile.ts";
+import type { CompiledAction, CompiledListener, CompiledRoute } from "./compile.ts";
 import type { ClientStream, Exchange } from "./exchange.ts";
 import { incompatible, mismatches } from "./h2/versions.ts";
 import type { Upstream } from "./pool.ts";
@@ -60,6 +61,15 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
     return request.answer(action.answer(request));
   }
 
+  const { cache } = route;
+  return cache === undefined
+    ? send(deps, request, route, action)
+    : cache.handle(request, (asked) => send(deps, asked, route, action));
+}
+
+type ForwardAction = Extract<CompiledAction, { kind: "forward" }>;
+
+function send(deps: PipelineDeps, request: RequestRecord, route: CompiledRoute, action: ForwardAction): Exchange {
   const cluster = action.choose(request);
   if (cluster === undefined) return request.refuse(503, "no-endpoints");
   if (route.rewrite?.(request) === false) return request.refuse(500, "transform-failed");

@@ -327,6 +327,11 @@ export interface LoadBalancerStats {
   resetsByEndpoint: number;
   resetsByEdge: number;
   connectionsUnrouted: number;
+  /** Requests that response caches answered, fresh and stale; those they asked about; and what then proved still right. */
+  cacheHits: number;
+  cacheStale: number;
+  cacheMisses: number;
+  cacheRevalidated: number;
   /** Answers that no endpoint made, by status; 460 is a client that left. */
   ownAnswers: Readonly<Record<string, number>>;
 }

@@ -240,7 +240,7 @@ function readAbsolute(target: string, method: string): { host: string; target: s
 }
 
 /** The fields as the rest of the house reads them. */
-export function flatHeaders(head: RequestHead): string[] {
+export function flatHeaders(head: Pick<RequestHead, "text" | "spans" | "count">): string[] {
   const { text, spans, count } = head;
   const headers: string[] = [];
   for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {

@@ -69,6 +69,8 @@ describe("policies that do not fit are refused in words that help", () => {
     [{ RateLimit: { RequestsPerSecond: 1, By: { Header: "a b" } } }, "By.Header must be the name of a field"],
     [{ Fallback: "monolith" }, 'must be the ARN of a target group, not "monolith"'],
     [{ Mirror: {} }, "Mikan.Mirror.TargetGroupArn is missing"],
+    [{ Cache: { BytesMax: 2048, EntryBytesMax: 4096 } }, "has an EntryBytesMax (4096) above its BytesMax (2048)"],
+    [{ Cache: { QueryParameters: "a=b" } }, "Mikan.Cache.QueryParameters[0] must be the name of a query parameter"],
     [{ Failover: { TargetGroupArns: [] } }, "must have 1 to 5 members"],
     [{ Clients: { Burst: 1 } }, "Mikan.Clients.RequestsPerSecond is missing"],
     [{ Cap: [1] }, "Mikan.Cap must be an object with Max, Answer, RetryAfterSeconds, SharedAs, not [1]"],
@@ -103,6 +105,7 @@ describe("policies", () => {
       Fallback: other,
       Failover: { TargetGroupArns: [TargetGroupArn, other] },
       Clients: { Connections: 50, RequestsPerSecond: 20 },
+      Cache: { QueryParameters: [], StaleIfErrorSeconds: 300 },
     });
     await put(TargetGroupArn, {
       Timeouts: { ConnectMs: 250 },
@@ -141,6 +144,13 @@ describe("policies", () => {
       mirror: { clusterId: other, percent: 12.5, methods: ["GET", "HEAD", "OPTIONS"], bodyBytesMax: 65_536 },
       fallback: { clusterId: other, onError: true, statuses: [], bodyBytesMax: 65_536 },
       failover: { clusterIds: [TargetGroupArn, other], overprovisioning: 140, panicPercent: 50 },
+      cache: {
+        bytesMax: 67_108_864,
+        entryBytesMax: 1_048_576,
+        queryParameters: [],
+        staleWhileRevalidateSeconds: 0,
+        staleIfErrorSeconds: 300,
+      },
     });
     expect(edge.config.listeners[0]?.clients).toEqual({ connectionsMax: 50, requestsPerSecond: 20, burst: 20 });
     expect(edge.config.clusters.map(({ id }) => id).toSorted()).toEqual([TargetGroupArn, other].toSorted());

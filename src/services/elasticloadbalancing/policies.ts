@@ -7,6 +7,7 @@ import type { JsonObject } from "../../kit/resource.ts";
 import { members, refused } from "./policy-readers.ts";
 import {
   breaker,
+  cache,
   cap,
   clients,
   failover,
@@ -39,6 +40,7 @@ const ofRule = {
   Mirror: mirror,
   Fallback: fallback,
   Failover: failover,
+  Cache: cache,
 };
 const rulePolicies = members(ofRule);
 /** Of a default rule: those of its listener too. */
@@ -84,6 +86,7 @@ export function routePolicy(document: JsonObject, owner: PolicyOwner): RoutePoli
     mirror: read.Mirror,
     fallback: read.Fallback,
     failover: read.Failover,
+    cache: read.Cache,
   });
 }
 

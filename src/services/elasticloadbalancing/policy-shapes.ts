@@ -1,6 +1,7 @@
 /** Each policy as a template says it, read into what the edge runs, with the defaults of what is not said. */
 import type {
   BreakerPolicy,
+  CachePolicy,
   CapPolicy,
   ClientLimits,
   ClusterConfig,
@@ -42,6 +43,12 @@ const limitsOfRuleMax = 5;
 const groupsMax = 5;
 const statusesMax = 32;
 const methodsMax = 16;
+const parametersMax = 64;
+/** Of a response cache, in each edge worker. */
+const cacheBytesMax = 1024 * 1024 * 1024;
+const cacheBytesDefault = 64 * 1024 * 1024;
+const cacheEntryBytesDefault = 1024 * 1024;
+const staleSecondsMax = 31_536_000;
 
 const answer = oneOf("alb", "rest-api", "http-api", "native");
 const sharedName = textLike("1 to 64 letters, digits, - and _", /^[\w-]{1,64}$/);
@@ -155,6 +162,30 @@ export const fallback: Reader<FallbackPolicy> = (json, path) => {
     onError: read.OnError ?? true,
     statuses: read.Statuses ?? [],
     bodyBytesMax: read.BodyBytesMax ?? bodyBytesDefault,
+  };
+};
+
+const parameters = listOf(textLike("the name of a query parameter", /^[^&=#\s]{1,128}$/), parametersMax);
+
+export const cache: Reader<CachePolicy> = (json, path) => {
+  const read = members({
+    BytesMax: whole(1024, cacheBytesMax),
+    EntryBytesMax: whole(1, cacheBytesMax),
+    // An empty list is none of them.
+    QueryParameters: (names, at): string[] => (Array.isArray(names) && names.length === 0 ? [] : parameters(names, at)),
+    StaleWhileRevalidateSeconds: whole(0, staleSecondsMax),
+    StaleIfErrorSeconds: whole(0, staleSecondsMax),
+  })(json, path);
+  const { BytesMax = cacheBytesDefault, EntryBytesMax = Math.min(cacheEntryBytesDefault, BytesMax) } = read;
+  if (EntryBytesMax > BytesMax) {
+    throw refused(path, `has an EntryBytesMax (${EntryBytesMax}) above its BytesMax (${BytesMax})`);
+  }
+  return {
+    bytesMax: BytesMax,
+    entryBytesMax: EntryBytesMax,
+    ...(read.QueryParameters === undefined ? {} : { queryParameters: read.QueryParameters }),
+    staleWhileRevalidateSeconds: read.StaleWhileRevalidateSeconds ?? 0,
+    staleIfErrorSeconds: read.StaleIfErrorSeconds ?? 0,
   };
 };
 

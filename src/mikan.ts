@@ -22,6 +22,8 @@ export interface MikanOptions {
   data?: string;
   /** Threads that carry the load balancers' traffic, 1-64. Default 1. */
   edgeWorkers?: number;
+  /** Keeps one more of them ready, for about 15 MB, to take the place of one that dies. Default false. */
+  edgeSpare?: boolean;
   /** Access logs of all load balancers, in AWS's format: files in this directory, or `-` for standard output. */
   accessLog?: string;
   /** A forward proxy for callers on this machine: `Host: example.com.ccnproxy-https` goes to `https://example.com`. */

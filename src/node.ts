@@ -42,6 +42,7 @@ export interface NodeOptions {
   hostNames?: readonly string[];
   data?: string;
   edgeWorkers?: number;
+  edgeSpare?: boolean;
   accessLog?: string;
   egress?: EgressSettings;
   rootKey?: { accessKeyId: string; secretAccessKey: string };
@@ -192,6 +193,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
   ending.add(() => compute.close(ending.graceMs));
   const edge = createEdge({
     workers: options.edgeWorkers ?? 1,
+    spare: options.edgeSpare ?? false,
     clock: machine,
     log,
     metrics,

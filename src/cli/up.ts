@@ -31,13 +31,14 @@ function rootKeyOf(environment: NodeJS.ProcessEnv) {
 export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
-         [--access-log DIR|-]
+         [--edge-spare] [--access-log DIR|-]
          [--egress PORT [--egress-unverified] [--egress-link-local]]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
   --ephemeral    keep nothing: a temporary directory, gone at the end
   --edge-workers threads that carry the load balancers' traffic (default 1)
+  --edge-spare   keep one more of them ready, for about 15 MB: where one dies its place is taken sooner
   --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
   --egress       a forward proxy on this port of 127.0.0.1: Host: example.com.ccnproxy-https goes to
                  https://example.com over connections that are kept; --egress-unverified takes any certificate,
@@ -55,6 +56,7 @@ export const up: Command = {
         host: { type: "string", default: "127.0.0.1" },
         "host-name": { type: "string", multiple: true, default: [] },
         "edge-workers": { type: "string", default: "1" },
+        "edge-spare": { type: "boolean", default: false },
         "access-log": { type: "string" },
         egress: { type: "string" },
         "egress-unverified": { type: "boolean", default: false },
@@ -76,6 +78,7 @@ export const up: Command = {
       host: values.host,
       hostNames: values["host-name"],
       edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
+      edgeSpare: values["edge-spare"],
       log: createLog({ clock: systemClock, level }),
       ...(data === undefined ? {} : { data }),
       ...(values.egress === undefined

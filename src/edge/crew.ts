@@ -15,6 +15,8 @@ export interface CrewOptions {
   size: number;
   /** Of the long-lived heap of one, in MB; {@link heapLimits}. */
   heapMbMax?: number;
+  /** A thread waits, its code loaded, to take the place of a worker that dies. It holds no configuration. */
+  spare?: boolean;
   clock: Clock;
   log: Log;
   restarts: Counter;
@@ -41,6 +43,9 @@ const restartMsMin = 40;
 /** One that ran this long had a fresh start. */
 const steadyMs = 60_000;
 
+/** The crew and its first configuration come first; a spare is started after them. */
+const spareAfterMs = 1_000;
+
 /**
  * A worker that leaks ends alone. Old: 20,000 idle connections take about 300 MB. Young: it is what a worker under load
  * is made of, and three semi-spaces of 16 MB collect as seldom as the machine's default, which lets them grow.
@@ -50,35 +55,65 @@ const heapLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 48 
 // The file that Node runs as it is, or what tsc made of it.
 const workerUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
+interface Thread {
+  worker: Worker;
+  failure: Error | undefined;
+}
+
 export function createCrew(options: CrewOptions): Crew {
   const { clock, log } = options;
   const resourceLimits = { ...heapLimits, ...(options.heapMbMax && { maxOldGenerationSizeMb: options.heapMbMax }) };
   const members: (Member | undefined)[] = [];
-  const threads = new Set<Worker>();
+  const threads = new Set<Thread>();
+  let spare: Thread | undefined;
   let stopping = false;
   let started: Promise<void> | undefined;
 
+  /** A thread that waits for its start. */
+  const raise = (): Thread => {
+    const thread: Thread = { worker: new Worker(workerUrl, { resourceLimits }), failure: undefined };
+    threads.add(thread);
+    thread.worker.on("error", (error) => {
+      thread.failure = asError(error);
+    });
+    thread.worker.on("exit", (code) => {
+      threads.delete(thread);
+      if (spare !== thread) return;
+      spare = undefined;
+      if (!stopping) log.warn("a spare edge worker died", { code, error: thread.failure });
+    });
+    return thread;
+  };
+
+  const keepSpare = (): void => {
+    if (options.spare !== true) return;
+    clock.after(spareAfterMs, () => {
+      if (!stopping) spare ??= raise();
+    });
+  };
+
+  const take = (): Thread => {
+    const thread = spare ?? raise();
+    spare = undefined;
+    return thread;
+  };
+
   const begin = (index: number, deaths: number): Promise<Member> =>
     new Promise((resolve) => {
-      const worker = new Worker(workerUrl, { workerData: options.startOf(index), resourceLimits });
-      threads.add(worker);
+      const thread = take();
+      const { worker } = thread;
       const member: Member = { index, post: (message) => worker.postMessage(message, []) };
       const startedMs = clock.monotonicMs();
-      let failure: Error | undefined;
       worker.on("message", (message: FromWorker) => {
         if (message.kind === "ready") {
           members[index] = member;
           resolve(member);
         } else options.received(member, message);
       });
-      worker.on("error", (error) => {
-        failure = asError(error);
-      });
       worker.on("exit", (code) => {
-        threads.delete(worker);
         if (stopping) return;
         members[index] = undefined;
-        log.error("an edge worker died and is replaced", { worker: index, code, error: failure });
+        log.error("an edge worker died and is replaced", { worker: index, code, error: thread.failure });
         options.restarts.add();
         options.lost(index);
         const again = clock.monotonicMs() - startedMs > steadyMs ? 0 : deaths + 1;
@@ -88,11 +123,13 @@ export function createCrew(options: CrewOptions): Crew {
           void replace(index, again).then(resolve);
         });
       });
+      worker.postMessage(options.startOf(index), []);
     });
 
   const replace = async (index: number, deaths: number): Promise<Member> => {
     const next = await begin(index, deaths);
     options.replaced(next);
+    keepSpare();
     return next;
   };
 
@@ -101,12 +138,12 @@ export function createCrew(options: CrewOptions): Crew {
       return members.filter((member) => member !== undefined);
     },
     start() {
-      started ??= Promise.all(Array.from({ length: options.size }, (_, index) => begin(index, 0))).then(() => {});
+      started ??= Promise.all(Array.from({ length: options.size }, (_, index) => begin(index, 0))).then(keepSpare);
       return started;
     },
     async stop() {
       stopping = true;
-      await Promise.all([...threads].map((thread) => thread.terminate()));
+      await Promise.all([...threads].map(({ worker }) => worker.terminate()));
     },
   };
 }

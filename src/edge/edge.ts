@@ -30,6 +30,8 @@ export interface EdgeOptions {
   metrics: Metrics;
   /** Every listener is logged, whatever its configuration says. */
   accessLog?: boolean;
+  /** Keeps a thread ready to take the place of a worker that dies, for about 15 MB. Default false. */
+  spare?: boolean;
   /** How long every worker may take to run a new configuration before apply fails and names it. */
   applyMsMax?: number;
   /** For tests. */
@@ -117,6 +119,7 @@ class MainEdge implements Edge {
     });
     this.#crew = createCrew({
       size: this.#size,
+      spare: options.spare === true,
       ...(testing?.heapMbMax === undefined ? {} : { heapMbMax: testing.heapMbMax }),
       clock,
       log,

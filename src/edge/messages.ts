@@ -6,7 +6,7 @@ import type { ShedCounts } from "./clients/sheds.ts";
 import type { OutlierCause } from "./outcomes.ts";
 import type { EdgeConfig } from "./ports.ts";
 
-/** What a worker is started with. */
+/** What makes a worker of a thread: the first that it is told. */
 export interface WorkerStart {
   index: number;
   /** Verdicts on endpoints; see `cluster.ts`. */

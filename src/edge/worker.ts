@@ -1,5 +1,6 @@
 /** An edge worker: the thread's side of the messages, around a data plane. */
-import { parentPort, workerData } from "node:worker_threads";
+import { once } from "node:events";
+import { parentPort } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";
 import { asError, errorCode, must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
@@ -15,8 +16,9 @@ const callsMax = 10_000;
 /** Bytes of the bodies of all these calls, gathered or under way. */
 const callBytesMax = 256 * 1024 * 1024;
 
-const start = workerData as WorkerStart;
 const port = must(parentPort, "the port to the main thread");
+// The first message, and for a spare a late one: until then the code is all that is here.
+const [start] = (await once(port, "message")) as [WorkerStart];
 
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);

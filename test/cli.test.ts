@@ -58,7 +58,7 @@ describe.concurrent("says how it is used", () => {
   });
 
   const wrong: [args: string[], message: RegExp][] = [
-    [["peel"], /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, env\n$/],
+    [["peel"], /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, ca, env\n$/],
     [["up", "--prot", "1"], /^mikan: Unknown option '--prot'/],
     [["up", "4566"], /^mikan: Unexpected argument '4566'/],
     [["up", "--port", "http"], /^mikan: --port must be a whole number from 0 to 65535, and is http\n$/],

@@ -218,10 +218,10 @@ describe.concurrent("a stack that cannot be made is rolled back, with the reason
       /At least two subnets/,
     ],
     [
-      "a protocol that is not run",
+      "a listener that has no certificate",
       () => ({ Balancer: balancer, Group: group(), Listener: listener(free, { Protocol: "HTTPS" }) }),
       "Listener",
-      /Mikan does not run listeners with protocol 'HTTPS' yet/,
+      /A certificate must be specified for HTTPS listeners/,
     ],
     [
       "an unknown condition",

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders, type RequestListener 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { must } from "../../base/errors.ts";
 import { address, all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
-import type { CachePolicy, Edge, RoutePolicy } from "../ports.ts";
+import type { CachePolicy, ClusterConfig, Edge, RoutePolicy } from "../ports.ts";
 
 const stage = new Stage();
 afterEach(() => stage.strike());
@@ -38,7 +38,12 @@ interface Asked {
 }
 
 /** An edge with a cache before an endpoint that answers in turn as it is told; the last turn stays. */
-async function front(turns: readonly RequestListener[], changes: Partial<CachePolicy> = {}, others: RoutePolicy = {}) {
+async function front(
+  turns: readonly RequestListener[],
+  changes: Partial<CachePolicy> = {},
+  others: RoutePolicy = {},
+  inCluster: Partial<ClusterConfig> = {},
+) {
   const seen: Seen[] = [];
   const upstream = await stage.http((request, response) => {
     const turn = turns[Math.min(seen.length, turns.length - 1)];
@@ -47,7 +52,7 @@ async function front(turns: readonly RequestListener[], changes: Partial<CachePo
   });
   const port = await freePort();
   const route = { ...all("c"), policy: { ...others, cache: policy(changes) } };
-  const config = { listeners: [listener(port, [route])], clusters: [cluster("c", [address(upstream)])] };
+  const config = { listeners: [listener(port, [route])], clusters: [cluster("c", [address(upstream)], inCluster)] };
   const apply = () => edge.apply({ epoch: (epoch += 1), ...config });
   await apply();
   const ask = ({ method = "GET", path = "/a", headers = {} }: Asked = {}) =>
@@ -394,5 +399,33 @@ describe("with the other policies", () => {
     const { ask, seen } = await front(turns, {}, { cap, retry, requestTimeoutMs: 20_000 });
     for (let i = 0; i < 5; i += 1) expect(await ask()).toMatchObject({ status: 200, text: "one" });
     expect(seen).toHaveLength(3);
+  });
+
+  it("does not keep the cookies that the edge sets", async () => {
+    const stickiness = { kind: "lb-cookie", durationMs: 60_000 } as const;
+    const { ask, seen } = await front([says("one", fresh)], {}, {}, { stickiness });
+    expect((await ask()).headers["set-cookie"]).not.toBeUndefined();
+    const again = await ask();
+    expect(again).toMatchObject({ status: 200, text: "one" });
+    expect(again.headers["set-cookie"]).toBeUndefined();
+    expect(seen).toHaveLength(1);
+  });
+
+  it("lets the answers of functions pass", async () => {
+    const port = await freePort();
+    let calls = 0;
+    edge.register("f", async () => ({
+      status: 200,
+      headers: ["Cache-Control", "max-age=60"],
+      body: Buffer.from(`${(calls += 1)}`),
+    }));
+    await edge.apply({
+      epoch: (epoch += 1),
+      listeners: [listener(port, [{ ...all("c"), policy: { cache: policy() } }])],
+      clusters: [cluster("c", [{ kind: "function", id: "f", requestBytesMax: 1_000 }])],
+    });
+    const texts = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
+    expect([await texts(), await texts()]).toEqual(["1", "2"]);
+    edge.unregister("f");
   });
 });

@@ -226,8 +226,8 @@ describe("apply", () => {
   it("names the worker that is late", async () => {
     const [up, port] = [await named("up"), await freePort()];
     const slow = { swapDelayMs: (worker: number) => (worker === 1 ? 60_000 : 0) };
-    const edge = stage.edge({ workers: 2, applyMsMax: 2_000, testing: slow });
-    await expect(edge.apply(through(port, up))).rejects.toThrow("edge worker 1 did not commit within 2000 ms");
+    const edge = stage.edge({ workers: 2, applyMsMax: 6_000, testing: slow });
+    await expect(edge.apply(through(port, up))).rejects.toThrow("edge worker 1 did not commit within 6000 ms");
   });
 
   it("fails for a route to a cluster that is not there, and changes nothing", async () => {

@@ -1,7 +1,7 @@
 /** A client's connection and an endpoint's, joined byte for byte until both have ended, or nothing was said for long. */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
-import type { Clock } from "../../base/clock.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
 import type { Counts } from "../counts.ts";
 import { peerOf } from "../peer.ts";
@@ -28,6 +28,8 @@ export class Flow {
   #stands = false;
   #moved = -1;
   #over = false;
+  /** Its end, where its endpoint was taken out. */
+  #ending: Timer | undefined;
 
   /** @param client a connection of which nothing was read, or one whose TLS ended here */
   constructor(client: Socket, chosen: Chosen, deps: FlowDeps) {
@@ -55,6 +57,17 @@ export class Flow {
     }
     this.#endpoint.once(this.#endpoint === raw ? "connect" : "secureConnect", () => this.#onStands());
     deps.wheel.set(this.#timer, deps.clock.monotonicMs(), config.connectTimeoutMs);
+  }
+
+  /** Resets it after `delayMs`, unless that is set already. */
+  resetAfter(delayMs: number): void {
+    if (!this.#over) this.#ending ??= this.#deps.clock.after(delayMs, () => this.reset());
+  }
+
+  /** Takes back {@link resetAfter}. */
+  goOn(): void {
+    this.#ending?.cancel();
+    this.#ending = undefined;
   }
 
   /** Ends it as the edge's own decision: both sides see a reset. */
@@ -111,6 +124,7 @@ export class Flow {
   #end(withReset: boolean): void {
     if (this.#over) return;
     this.#over = true;
+    this.goOn();
     this.#deps.wheel.remove(this.#timer);
     // Over before either side can know that it is.
     this.chosen.cluster.stats.end();

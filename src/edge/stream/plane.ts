@@ -122,7 +122,8 @@ export class StreamPlane {
     const now = clusters.get(cluster.config.id);
     const stays = now?.endpoints.some(({ config }) => config.id === endpoint.config.id) === true;
     const { policy, config } = now ?? cluster;
-    if (!stays && policy.endAfterDrain) this.#deps.clock.after(config.drainMs, () => flow.reset());
+    if (stays || !policy.endAfterDrain) flow.goOn();
+    else flow.resetAfter(config.drainMs);
   }
 
   #look(): void {

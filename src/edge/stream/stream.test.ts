@@ -200,6 +200,23 @@ describe("a TCP listener", () => {
     await client.until((text) => text.endsWith("a:4"));
   });
 
+  it("goes on where its target comes back before the drain is over", async () => {
+    const [a, b] = [await echo("a"), await echo("b")];
+    const group = { drainMs: 1_500, stream: { ...policy, endAfterDrain: true } };
+    const { port, edge } = await before([a], {}, group);
+    const client = stage.client(port).send("1");
+    await client.until((text) => text === "a:1");
+    await edge.apply({ ...config(port, [b], {}, group), epoch: 2 });
+    const other = stage.client(port).send("2");
+    await other.until((text) => text === "b:2");
+    await edge.apply({ ...config(port, [a], {}, group), epoch: 3 });
+    // Taken out later than the first was: when this one is over, the first would be.
+    await other.until(() => false);
+    expect(other.error).toMatchObject({ code: "ECONNRESET" });
+    client.send("3");
+    await client.until((text) => text === "a:1a:3");
+  });
+
   it("leaves its port to nobody, and is left by a listener that goes", async () => {
     const { port, edge } = await before([await echo("a")]);
     await expect(stage.edge().apply(config(port, []))).rejects.toMatchObject({ name: "PortInUse", port });

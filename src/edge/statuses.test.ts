@@ -73,7 +73,7 @@ it.each(statusCases.map((each, i) => [each.status, each.when, each, i] as const)
   expect(outcome?.lines).toHaveLength(1);
   const line = outcome?.lines[0] ?? "";
   expect(Number(line.split(" ")[8])).toBe(status);
-  expect(line).toContain(` "${reason}" `);
+  expect(line.endsWith(` "${reason}"`)).toBe(true);
   const verdict = classification === undefined ? undefined : verdictOf(classification);
   expect(line).toContain(` "${verdict?.class ?? "-"}" "${verdict?.reason ?? "-"}" `);
 });

@@ -80,14 +80,25 @@ function awsReason(reason: string): string {
   return /^[A-Z]/.test(reason) ? reason : "";
 }
 
+/** The second that was written last: many lines have the same. */
+let second = { at: -1, text: "" };
+
 /** AWS writes microseconds; the clock has milliseconds. */
 function timeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, -1)}000Z`;
+  const at = Math.floor(ms / 1000);
+  if (at !== second.at) second = { at, text: new Date(at * 1000).toISOString().slice(0, -4) };
+  return `${second.text}${thousandths(Math.floor(ms) - at * 1000)}000Z`;
 }
 
 /** Seconds with three decimals, as AWS writes them; -1 stays -1. */
 function seconds(ms: number): string {
-  return ms < 0 ? "-1" : (ms / 1000).toFixed(3);
+  if (ms < 0) return "-1";
+  const whole = Math.round(ms);
+  return `${Math.floor(whole / 1000)}.${thousandths(whole % 1000)}`;
+}
+
+function thousandths(count: number): string {
+  return count < 10 ? `00${count}` : count < 100 ? `0${count}` : String(count);
 }
 
 function plain(text: string): string {

@@ -34,14 +34,17 @@ export class AccessLog {
   readonly #scheme: "http" | "https";
   readonly #traceName: string;
   readonly #names: ReadonlySet<string>;
+  /** The head's line that tells a target of the trace, up to its value. */
+  readonly #traceLine: string;
   /** By connection, which its peer stands for. */
-  readonly #connections = new WeakMap<Peer, string>();
+  readonly #connections = new WeakMap<Peer, ConnectionFacts>();
 
   constructor(config: ListenerConfig, deps: AccessLogDeps) {
     this.#deps = deps;
     this.#config = config;
     this.#scheme = config.tls === undefined ? "http" : "https";
     this.#traceName = config.forwarded.traceHeader?.toLowerCase() ?? "";
+    this.#traceLine = `\n${config.forwarded.traceHeader ?? ""}: `;
     this.#names = new Set(config.tls?.certificates.flatMap(({ names }) => names));
   }
 
@@ -103,7 +106,14 @@ export class AccessLog {
     });
   }
 
-  #ofConnection(peer: Peer, tls: TlsFacts | undefined) {
+  /** What all requests of a connection have in common. */
+  #ofConnection(peer: Peer, tls: TlsFacts | undefined): ConnectionFacts {
+    let facts = this.#connections.get(peer);
+    if (facts === undefined) this.#connections.set(peer, (facts = this.#factsOf(peer, tls)));
+    return facts;
+  }
+
+  #factsOf(peer: Peer, tls: TlsFacts | undefined): ConnectionFacts {
     return {
       loadBalancer: loadBalancerName(this.#config.loadBalancerId ?? this.#config.id),
       client: addressText(peer.address, peer.port),
@@ -111,17 +121,8 @@ export class AccessLog {
       tlsProtocol: tls?.protocol ?? "",
       domain: tls !== undefined && this.#isNamed(tls.serverName) ? tls.serverName : "",
       certificate: tls?.certificateId ?? "",
-      connectionTrace: this.#connectionTrace(peer),
+      connectionTrace: `TID_${this.#deps.newTraceId().slice(-24)}`,
     };
-  }
-
-  #connectionTrace(peer: Peer): string {
-    let trace = this.#connections.get(peer);
-    if (trace === undefined) {
-      trace = `TID_${this.#deps.newTraceId().slice(-24)}`;
-      this.#connections.set(peer, trace);
-    }
-    return trace;
   }
 
   #isNamed(serverName: string): boolean {
@@ -147,8 +148,8 @@ export class AccessLog {
   #traceOf({ begun, outgoing }: AccessEntry): string {
     if (this.#traceName === "") return "";
     if (outgoing === "") return nextTrace(begun.cameTrace, this.#deps.newTraceId);
-    // The edge writes it last.
-    const at = outgoing.toLowerCase().lastIndexOf(`\n${this.#traceName}: `) + this.#traceName.length + 3;
+    // The edge writes it last, and as it is configured.
+    const at = outgoing.lastIndexOf(this.#traceLine) + this.#traceLine.length;
     return outgoing.slice(at, outgoing.indexOf("\r", at));
   }
 
@@ -156,6 +157,11 @@ export class AccessLog {
     this.#deps.batches.add(this.#config.loadBalancerId ?? this.#config.id, accessLine(facts));
   }
 }
+
+type ConnectionFacts = Pick<
+  AccessFacts,
+  "loadBalancer" | "client" | "cipher" | "tlsProtocol" | "domain" | "certificate" | "connectionTrace"
+>;
 
 /** What is copied of a request while its head can be read. */
 interface Begun {

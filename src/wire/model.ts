@@ -38,7 +38,7 @@ export interface OperationModel {
   http: readonly [method: string, uri: string, status: number];
   /** `x-amz-checksum-*` fields are of its body. */
   checksum: boolean;
-  /** It has an event stream, or is known by name only: there is no codec for it, and it answers 501. */
+  /** It takes an event stream, or is known by name only: there is no codec for it, and it answers 501. */
   opaque: boolean;
 }
 
@@ -147,7 +147,7 @@ function linkOperation(
   traits: OperationTraits,
   byName: boolean,
 ): OperationModel {
-  const opaque = byName || traits.events !== undefined;
+  const opaque = byName || traits.events === "input" || traits.events === "both";
   return { name, input, output, http: traits.http ?? plainHttp, checksum: traits.checksum === 1, opaque };
 }
 

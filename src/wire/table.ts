@@ -45,6 +45,8 @@ export interface StructureTraits {
   xmlNamespace?: readonly [prefix: string, uri: string] | string;
   /** Exactly one member is set. */
   union?: 1;
+  /** A union whose values are the events of a stream. */
+  streaming?: 1;
   /** Who is to blame. */
   error?: "client" | "server";
   httpError?: number;
@@ -101,6 +103,8 @@ export interface MemberTraits extends Constraints {
   xmlAttribute?: 1;
   xmlNamespace?: readonly [prefix: string, uri: string] | string;
   ec2QueryName?: string;
+  /** The whole payload of its event. */
+  eventPayload?: 1;
 }
 
 /** What AWS enforces and models, from botocore: lengths or ranges, a regular expression for the whole, the values. */

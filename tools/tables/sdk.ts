@@ -69,6 +69,7 @@ const memberTraits: ReadonlySet<string> = new Set<keyof MemberTraits>([
   "xmlAttribute",
   "xmlNamespace",
   "ec2QueryName",
+  "eventPayload",
 ]);
 const structureTraits: ReadonlySet<string> = new Set<keyof StructureTraits>([
   "xmlName",
@@ -76,12 +77,13 @@ const structureTraits: ReadonlySet<string> = new Set<keyof StructureTraits>([
   "error",
   "httpError",
   "awsQueryError",
+  "streaming",
 ]);
 /**
  * Traits that say nothing to a server of ours: checked by the client, or known from elsewhere. `sensitive` is kept where
  * it stands at a member; a structure as a whole is never repeated in a message.
  */
-const ignoredTraits = new Set(["idempotent", "endpoint", "hostLabel", "streaming", "eventPayload", "sensitive"]);
+const ignoredTraits = new Set(["idempotent", "endpoint", "hostLabel", "streaming", "sensitive"]);
 
 const protocols: Readonly<Record<string, ProtocolName>> = {
   AwsJson1_0Protocol: "awsJson1_0",

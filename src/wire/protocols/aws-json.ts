@@ -2,6 +2,7 @@
 import { Fault } from "../../base/errors.ts";
 import type { HttpResponse } from "../../base/http.ts";
 import { validationText, type Problem } from "../constraints.ts";
+import { eventStreamType, rpcEvents, type EventDocuments } from "../event-stream.ts";
 import { carriesMessage, describeFault, type Described } from "../faults.ts";
 import { jsonReaders, nestsFreely, parseJson } from "../json-read.ts";
 import { jsonWriters, type JsonWriters } from "../json-write.ts";
@@ -22,6 +23,13 @@ export function awsJson(model: ServiceModel, version: "1.0" | "1.1"): Protocol {
   const readers = jsonReaders();
   const writers = jsonWriters();
   const contentType = `application/x-amz-json-${version}`;
+  const documents: EventDocuments = {
+    contentType: "application/json",
+    writer(structure) {
+      const write = writers.structure(structure);
+      return (value) => Buffer.from(JSON.stringify(write(value)));
+    },
+  };
   return {
     family: "json",
     namedInBody: false,
@@ -43,10 +51,14 @@ export function awsJson(model: ServiceModel, version: "1.0" | "1.1"): Protocol {
       const read = readers.structure(input);
       const write = writers.structure(output);
       const guardNesting = nestsFreely(input);
+      const events = rpcEvents(output, documents);
       return {
         json: { guardNesting },
         decode: ({ body, json }) => read(json ?? parseJson(body as Uint8Array, guardNesting)) as object,
-        encode: (value, context) => answer(200, write(value), contentType, context),
+        encode: (value, context) =>
+          events === undefined
+            ? answer(200, write(value), contentType, context)
+            : { status: 200, headers: typed(eventStreamType, context), body: events(value) },
       };
     },
     invalid: invalidInput(model),
@@ -88,7 +100,13 @@ export function errorBody({ structure, members, message }: Described, writers: J
   return carriesMessage(structure) ? body : { ...body, message };
 }
 
-function answer(status: number, body: unknown, contentType: string, { requestId }: ResponseContext): HttpResponse {
-  const headers = ["Content-Type", contentType, "x-amzn-RequestId", requestId];
-  return { status, headers, body: Buffer.from(JSON.stringify(body)) };
+const typed = (contentType: string, { requestId }: ResponseContext) => [
+  "Content-Type",
+  contentType,
+  "x-amzn-RequestId",
+  requestId,
+];
+
+function answer(status: number, body: unknown, contentType: string, context: ResponseContext): HttpResponse {
+  return { status, headers: typed(contentType, context), body: Buffer.from(JSON.stringify(body)) };
 }

@@ -1,6 +1,7 @@
 /** What restJson1 and restXml share: bindings of HTTP, payloads, bodies. */
 import { Bug } from "../../base/errors.ts";
 import type { Body, HttpResponse } from "../../base/http.ts";
+import { eventMember, eventStreamType, eventStreamWriter } from "../event-stream.ts";
 import { inputBinding, outputBinding, type Unreadable } from "../http-bind.ts";
 import type { Codec, Message, ResponseContext } from "../message.ts";
 import type { Member, OperationModel, Structure, Type } from "../model.ts";
@@ -133,6 +134,7 @@ function payloadWriter(
   format: BodyFormat,
 ): (value: Readonly<Record<string, unknown>>) => Written {
   const { name, type } = payload;
+  if (eventMember(operation.output) === payload) return eventsWriter(payload, format);
   const nothing = { body: undefined, contentType: undefined };
   if (isBytes(type, "stream", "blob", "string")) {
     const contentType =
@@ -148,6 +150,18 @@ function payloadWriter(
     if (found === undefined || found === null) return nothing;
     return { body: Buffer.from(write(found)), contentType: format.contentType };
   };
+}
+
+/** An event stream is the whole body; the documents in it are the format's own. */
+function eventsWriter(payload: Member, format: BodyFormat): (value: Readonly<Record<string, unknown>>) => Written {
+  const write = eventStreamWriter(payload, {
+    contentType: format.contentType,
+    writer(structure) {
+      const text = format.payloadWriter({ ...payload, traits: {}, type: { kind: "structure", structure } });
+      return (value) => Buffer.from(text(value));
+    },
+  });
+  return (value) => ({ body: write(value[payload.name]), contentType: eventStreamType });
 }
 
 /** A payload as handlers may answer it: bytes, text, or a stream. */

@@ -5,6 +5,7 @@
 import { Fault } from "../../base/errors.ts";
 import { cborInput, parseCbor } from "../cbor-read.ts";
 import { cborOf, cborOutput } from "../cbor-write.ts";
+import { eventStreamType, rpcEvents } from "../event-stream.ts";
 import { describeFault } from "../faults.ts";
 import { jsonReaders } from "../json-read.ts";
 import { jsonWriters } from "../json-write.ts";
@@ -36,7 +37,11 @@ export function rpcV2Cbor(model: ServiceModel): Protocol {
   const readers = jsonReaders(cborInput);
   const writers = jsonWriters(cborOutput);
   const head = (requestId: string) => ["smithy-protocol", protocolName, "x-amzn-RequestId", requestId];
-  const typed = (requestId: string) => [...head(requestId), "Content-Type", contentType];
+  const typed = (requestId: string, type = contentType) => [...head(requestId), "Content-Type", type];
+  const writer = (structure: Structure) => {
+    const write = writers.structure(structure);
+    return (value: unknown) => cborOf(write(value));
+  };
   return {
     family: "json",
     namedInBody: false,
@@ -55,13 +60,16 @@ export function rpcV2Cbor(model: ServiceModel): Protocol {
     },
     codec({ input, output }) {
       const read = readers.structure(input);
-      const write = writers.structure(output);
+      const write = writer(output);
+      const events = rpcEvents(output, { contentType, writer });
+      const answer = (value: object, requestId: string) =>
+        events === undefined
+          ? { status: 200, headers: typed(requestId), body: write(value) }
+          : { status: 200, headers: typed(requestId, eventStreamType), body: events(value) };
       return {
         decode: ({ body }) => read(parseCbor(body instanceof Uint8Array ? body : new Uint8Array(0))) as object,
         encode: (value, { requestId }) =>
-          isUnit(output)
-            ? { status: 200, headers: head(requestId), body: undefined }
-            : { status: 200, headers: typed(requestId), body: cborOf(write(value)) },
+          isUnit(output) ? { status: 200, headers: head(requestId), body: undefined } : answer(value, requestId),
       };
     },
     invalid: invalidInput(model),

@@ -140,6 +140,8 @@ export interface UpstreamSink {
   upstreamDrained(): void;
   /** Nothing but a head was sent, which may as well go out on another connection. */
   readonly movable: boolean;
+  /** Asked before it goes out again where no connection may be free for it: whether it may wait for one. */
+  readmitted(): boolean;
   /** The request goes on at `stream`, which is free for it. */
   moved(stream: UpstreamStream): void;
   /** No proper end will come. */

@@ -21,11 +21,16 @@ export interface UpstreamDeps {
   readBuffer: Buffer;
 }
 
-/** What a connection was let in by; told of its life. */
+/** What a request has to get before it can go out: nothing, its turn on a connection that is there, or a new one. */
+export type Lack = "nothing" | "turn" | "connection";
+
+/** What a request was let in by that lacked something. Each of its calls may come more than once. */
 export interface Admission {
-  /** It is there to be opened. */
+  /** It waits for what it lacked. */
   used: boolean;
+  /** The wait is over. */
   stands(): void;
+  /** The connection that was opened for it is closed; or there is none, and nobody waits. */
   gone(): void;
 }
 
@@ -41,10 +46,10 @@ export interface Upstream {
   take(connectTimeoutMs: number): UpstreamStream;
   /** Likewise, but always on a new one. */
   open(connectTimeoutMs: number): UpstreamStream;
-  /** The next connection that is opened was counted. Absent where a connection carries many requests at once. */
-  admit?(admission: Admission): void;
-  /** A connection is at rest, that {@link take} would give. */
-  readonly rested?: boolean;
+  /** What the next request that is given to {@link take} has to wait for. */
+  readonly lack: Lack;
+  /** The next request that lacks something was counted. */
+  admit(admission: Admission): void;
   /** No new requests come: what rests is closed at once, what is under way may go on for `drainMs`. */
   retire(drainMs: number): void;
   close(): void;
@@ -103,13 +108,13 @@ export class Http1Upstream implements Upstream {
     this.#admitted = admission;
   }
 
-  get rested(): boolean {
+  get lack(): Lack {
     let last = this.#resting.at(-1);
     while (last !== undefined && !last.usable) {
       this.#resting.pop();
       last = this.#resting.at(-1);
     }
-    return last !== undefined;
+    return last === undefined ? "connection" : "nothing";
   }
 
   /** Puts a connection to rest. `keepAliveSeconds` is what the endpoint said of its own patience; 0: nothing. */

@@ -120,6 +120,10 @@ export class ProxyExchange implements Exchange, UpstreamSink {
     this.#fail(reason);
   }
 
+  readmitted(): boolean {
+    return this.#cluster.guard?.wait(this.#request, this.#upstream) === undefined;
+  }
+
   moved(stream: UpstreamStream): void {
     this.#stream = stream;
     stream.begin(this, this.#head);

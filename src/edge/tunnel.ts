@@ -143,6 +143,10 @@ export class TunnelExchange implements Exchange, UpstreamSink {
     this.#client.responseEnd(trailers);
   }
 
+  readmitted(): boolean {
+    return false;
+  }
+
   moved(): void {}
 
   upstreamFailed(reason: EdgeErrorReason): void {

@@ -3,6 +3,7 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import type { Socket } from "node:net";
 import { errorCode } from "../../base/errors.ts";
 import { responseHeadBytesMax } from "../h1/limits.ts";
+import type { Admission } from "../pool.ts";
 import type { EdgeErrorReason } from "../stats.ts";
 import { dial, targetHandshakeMsMax } from "../tls/dial.ts";
 import { WheelEntry } from "../wheel.ts";
@@ -17,7 +18,10 @@ export class EndpointSession {
   readonly #session: ClientHttp2Session;
   readonly #socket: Socket;
   readonly #timer: WheelEntry;
+  readonly #admission: Admission | undefined;
   readonly #streams = new Set<EndpointStream>();
+  /** Those whose turn has not come, in the order in which it will: the session does not stand, or has no room. */
+  readonly #waiting = new Set<EndpointStream>();
   /** Requests that it has carried. */
   #requests = 0;
   #streamsMax: number;
@@ -28,9 +32,10 @@ export class EndpointSession {
   #lastStreamId = Infinity;
   #readAtCheck = 0;
 
-  constructor(pool: Http2Upstream, connectTimeoutMs: number) {
+  constructor(pool: Http2Upstream, connectTimeoutMs: number, admission: Admission | undefined) {
     const { host, port, tls } = pool;
     this.pool = pool;
+    this.#admission = admission;
     this.#streamsMax = pool.streamsMax;
     this.#timer = new WheelEntry(() => this.#onTimer());
     this.#socket = dial({ host, port, tls });
@@ -54,6 +59,7 @@ export class EndpointSession {
     session.on("remoteSettings", ({ maxConcurrentStreams }) => {
       this.#streamsMax = maxConcurrentStreams ?? Infinity;
       pool.streamsMax = this.#streamsMax;
+      this.#turn();
     });
     session.on("goaway", (_code, lastStreamId) => {
       this.#leaving = true;
@@ -68,6 +74,11 @@ export class EndpointSession {
 
   get usable(): boolean {
     return !this.#leaving && !this.#session.closed && !this.#session.destroyed;
+  }
+
+  /** The endpoint has taken it. */
+  get stands(): boolean {
+    return this.#state === "standing" || this.#state === "pinged";
   }
 
   /** Requests that it takes more; negative when some wait for their turn. */
@@ -97,6 +108,8 @@ export class EndpointSession {
   request(stream: EndpointStream, fields: readonly string[], bare: boolean, trailers: boolean): ClientHttp2Stream {
     const begun = this.#session.request(fields, { endStream: bare, waitForTrailers: trailers });
     this.#streams.add(stream);
+    this.#waiting.add(stream);
+    this.#turn();
     this.#requests += 1;
     if (this.#state === "standing" && this.#streams.size === 1) this.#watch();
     return begun;
@@ -105,9 +118,12 @@ export class EndpointSession {
   /** A request is over. */
   done(stream: EndpointStream): void {
     this.#streams.delete(stream);
+    this.#waiting.delete(stream);
+    stream.goes();
+    this.#turn();
     if (this.#streams.size > 0) return;
     if (this.#leaving) this.#close();
-    else if (this.#state === "standing" || this.#state === "pinged") this.#rest();
+    else if (this.stands) this.#rest();
   }
 
   /** Takes no more requests; what is under way goes on. */
@@ -139,8 +155,21 @@ export class EndpointSession {
       return;
     }
     this.#state = "standing";
+    this.#turn();
     if (this.#streams.size > 0) this.#watch();
     else this.#rest();
+  }
+
+  /** Tells those that wait for their turn, as far as there is room. */
+  #turn(): void {
+    if (!this.stands) return;
+    let room = this.#streamsMax - (this.#streams.size - this.#waiting.size);
+    for (const stream of this.#waiting) {
+      if (room <= 0) return;
+      room -= 1;
+      this.#waiting.delete(stream);
+      stream.goes();
+    }
   }
 
   #watch(): void {
@@ -201,6 +230,7 @@ export class EndpointSession {
   #onClose(): void {
     this.#state = "closed";
     this.pool.wheel.remove(this.#timer);
+    this.#admission?.gone();
     this.pool.gone(this);
   }
 }

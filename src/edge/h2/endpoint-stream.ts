@@ -4,6 +4,7 @@ import { addAbortSignal } from "node:stream";
 import type { Headers } from "../../base/http.ts";
 import type { OutgoingHead, UpstreamSink, UpstreamStream } from "../exchange.ts";
 import { emptyResponseHead } from "../h1/response.ts";
+import type { Admission } from "../pool.ts";
 import type { EdgeErrorReason } from "../stats.ts";
 import type { EndpointSession } from "./endpoint-session.ts";
 import { requestFields, trailerFields } from "./fields.ts";
@@ -19,6 +20,8 @@ export interface EndpointStreamOptions {
   connectTimeoutMs: number;
   /** Times that the request went out before, and was not looked at. */
   moves: number;
+  /** What it was let in by to wait for its turn. */
+  admission: Admission | undefined;
 }
 
 export class EndpointStream implements UpstreamStream {
@@ -51,6 +54,7 @@ export class EndpointStream implements UpstreamStream {
       stream = session.request(this, requestFields(text, method, scheme), sink.movable, chunked);
     } catch {
       // The session ended since it was chosen, or node:http2 refuses a field: nothing was sent, whichever it is.
+      this.goes();
       process.nextTick(() => this.#takeSink()?.upstreamFailed("refused-stream"));
       return;
     }
@@ -67,6 +71,11 @@ export class EndpointStream implements UpstreamStream {
       // Why is known from the codes that `close` finds.
     });
     stream.on("close", () => this.#onClose());
+  }
+
+  /** Its turn on the session has come, or never will. */
+  goes(): void {
+    this.#options.admission?.stands();
   }
 
   data(bytes: Buffer, start: number, end: number): void {
@@ -169,7 +178,10 @@ export class EndpointStream implements UpstreamStream {
   /** The endpoint did not look at it (RFC 9113 section 8.7): it may go out again, whatever its method. */
   #move(sink: UpstreamSink): void {
     const { connectTimeoutMs, moves } = this.#options;
-    if (sink.movable && moves < movesMax) sink.moved(this.#session.pool.takeAgain(connectTimeoutMs, moves + 1));
-    else sink.upstreamFailed("refused-stream");
+    if (sink.movable && moves < movesMax && sink.readmitted()) {
+      sink.moved(this.#session.pool.takeAgain(connectTimeoutMs, moves + 1));
+    } else {
+      sink.upstreamFailed("refused-stream");
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** An endpoint that speaks HTTP/2, and the sessions of this thread with it: many requests on each, more when those are full. */
 import type { Timer } from "../../base/clock.ts";
-import type { Upstream, UpstreamDeps } from "../pool.ts";
+import type { Admission, Lack, Upstream, UpstreamDeps } from "../pool.ts";
 import type { TargetTls } from "../tls/dial.ts";
 import type { Wheel } from "../wheel.ts";
 import { EndpointStream } from "./endpoint-stream.ts";
@@ -17,6 +17,7 @@ export class Http2Upstream implements Upstream {
   streamsMax = streamsUnsaid;
   /** Those that end, and take no more, are among them. */
   readonly #sessions = new Set<EndpointSession>();
+  #admitted: Admission | undefined;
   #retired = false;
   #drain: Timer | undefined;
 
@@ -37,22 +38,21 @@ export class Http2Upstream implements Upstream {
 
   /** For a request that went out `moves` times before. */
   takeAgain(connectTimeoutMs: number, moves: number): EndpointStream {
-    let least: EndpointSession | undefined;
-    for (const session of this.#sessions) {
-      if (!session.usable) continue;
-      if (session.room > 0) return this.#stream(session, connectTimeoutMs, moves);
-      if (least === undefined || session.room > least.room) least = session;
-    }
-    const full = least !== undefined && this.#sessions.size >= sessionsMax;
-    return this.#stream(
-      full && least !== undefined ? least : this.#newSession(connectTimeoutMs),
-      connectTimeoutMs,
-      moves,
-    );
+    return this.#stream(this.#next(), connectTimeoutMs, moves);
   }
 
   open(connectTimeoutMs: number): EndpointStream {
-    return this.#stream(this.#newSession(connectTimeoutMs), connectTimeoutMs, 0);
+    return this.#stream(undefined, connectTimeoutMs, 0);
+  }
+
+  get lack(): Lack {
+    const session = this.#next();
+    if (session === undefined) return "connection";
+    return session.stands && session.room > 0 ? "nothing" : "turn";
+  }
+
+  admit(admission: Admission): void {
+    this.#admitted = admission;
   }
 
   /** A session is closed. */
@@ -84,12 +84,31 @@ export class Http2Upstream implements Upstream {
     for (const session of this.#sessions) session.fail("drained");
   }
 
-  #stream(session: EndpointSession, connectTimeoutMs: number, moves: number): EndpointStream {
-    return new EndpointStream(session, { connectTimeoutMs, moves });
+  /** The session of the next request: one with room, or the least full where there are no more to be; else undefined. */
+  #next(): EndpointSession | undefined {
+    let least: EndpointSession | undefined;
+    for (const session of this.#sessions) {
+      if (!session.usable) continue;
+      if (session.room > 0) return session;
+      if (least === undefined || session.room > least.room) least = session;
+    }
+    return this.#sessions.size >= sessionsMax ? least : undefined;
   }
 
-  #newSession(connectTimeoutMs: number): EndpointSession {
-    const session = new EndpointSession(this, connectTimeoutMs);
+  /** A stream of `session`, or of a new one. */
+  #stream(session: EndpointSession | undefined, connectTimeoutMs: number, moves: number): EndpointStream {
+    const admission = this.#admitted;
+    this.#admitted = undefined;
+    if (admission !== undefined) admission.used = true;
+    return new EndpointStream(session ?? this.#newSession(connectTimeoutMs, admission), {
+      connectTimeoutMs,
+      moves,
+      admission,
+    });
+  }
+
+  #newSession(connectTimeoutMs: number, admission: Admission | undefined): EndpointSession {
+    const session = new EndpointSession(this, connectTimeoutMs, admission);
     this.#sessions.add(session);
     // A request that began before the endpoint was taken out: the session goes with it.
     if (this.#retired) session.endWhenIdle();

@@ -1,68 +1,24 @@
 /** Endpoints that speak HTTP/2 and gRPC, played by Node's own server, behind a listener. */
 import { once } from "node:events";
 import { connect, constants, createServer, createSecureServer } from "node:http2";
-import type { ClientHttp2Session, Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Http2Server } from "node:http2";
 import { request } from "node:https";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it } from "vitest";
-import { address, all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
-import type { ClusterConfig, Edge } from "../ports.ts";
-import { testAuthority, tlsOf } from "../tls/authority.suite.ts";
+import { eventually, freePort, Stage } from "../edge.suite.ts";
+import type { ClusterConfig } from "../ports.ts";
 import { answerOf, ask, get } from "./session.suite.ts";
+import { exampleCom, h2Config, h2Front, h2Target, h2TlsClient, type OnStream } from "./targets.suite.ts";
 
 const stage = new Stage();
 afterEach(() => stage.strike());
 
-const { ca, issue } = testAuthority();
-const certificate = issue(["example.com"]);
-const tls = tlsOf([certificate]);
+const { ca, certificate } = exampleCom;
 
-interface Target {
-  port: number;
-  /** Of every session that there was. */
-  sessions: ServerHttp2Session[];
-}
-
-type OnStream = (stream: ServerHttp2Stream, fields: string[]) => void;
-
-async function target(onStream: OnStream, server: Http2Server = createServer()): Promise<Target> {
-  const sessions: ServerHttp2Session[] = [];
-  server.on("session", (session) => {
-    sessions.push(session);
-    session.on("error", () => session.destroy());
-    session.on("stream", (stream, _fields, _flags, raw) => {
-      stream.on("error", () => stream.destroy());
-      onStream(stream, raw);
-    });
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  stage.later(() => {
-    for (const session of sessions) session.destroy();
-    server.close();
-  });
-  return { port: (server.address() as AddressInfo).port, sessions };
-}
-
-async function front(upstream: number, changes: Partial<ClusterConfig> = {}): Promise<{ port: number; edge: Edge }> {
-  const port = await freePort();
-  const edge = stage.edge();
-  await edge.apply({
-    epoch: 1,
-    listeners: [listener(port, [all("c")], { tls, http2: true })],
-    clusters: [cluster("c", [address(upstream)], { protocol: "http2", ...changes })],
-  });
-  return { port, edge };
-}
-
-function client(port: number): ClientHttp2Session {
-  const session = connect(`https://127.0.0.1:${port}`, { ca, servername: "example.com" });
-  session.on("error", () => session.destroy());
-  stage.later(() => session.destroy());
-  return session;
-}
+const target = (onStream: OnStream, server?: Http2Server) =>
+  h2Target(stage, onStream, server === undefined ? {} : { server });
+const front = (upstream: number, changes?: Partial<ClusterConfig>) => h2Front(stage, upstream, changes);
+const client = (port: number) => h2TlsClient(stage, port);
 
 const ok: OnStream = (stream) => {
   stream.respond({ ":status": 200, "content-length": "2" });
@@ -266,11 +222,7 @@ describe("HTTP/2 to endpoints", () => {
     const stream = client(port).request(get());
     const answer = answerOf(stream);
     await once(stream, "response");
-    await edge.apply({
-      epoch: 2,
-      listeners: [listener(port, [all("c")], { tls, http2: true })],
-      clusters: [cluster("c", [], { protocol: "http2" })],
-    });
+    await edge.apply(h2Config(port, upstream, { endpoints: [] }, 2));
     finish();
     expect(await answer).toMatchObject({ status: 200, body: "begunended" });
     await eventually(() => sessions[0]?.closed === true);

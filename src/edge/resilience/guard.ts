@@ -5,7 +5,7 @@
 import { must } from "../../base/errors.ts";
 import type { Endpoint } from "../cluster.ts";
 import { Permits } from "../permits.ts";
-import type { Admission, Upstream } from "../pool.ts";
+import type { Admission, Lack, Upstream } from "../pool.ts";
 import { breakerPool, countPool } from "../pools.ts";
 import type { ClusterConfig } from "../ports.ts";
 import type { RequestRecord } from "../record.ts";
@@ -18,8 +18,10 @@ export const budgetDefault = { percent: 20, min: 3 } as const;
 export interface ClusterGuard {
   /** Lets a try in; the reason when the cluster has as many as it may. What it takes comes back when the try ends. */
   enter(attempt: RequestRecord, endpoint: Endpoint): EdgeErrorReason | undefined;
-  /** Lets the try open a connection; the reason when there are as many as there may be, or as many that do not stand. */
+  /** Lets the try open a connection; the reason when there are as many as there may be, or as many who wait for one. */
   connect(attempt: RequestRecord, upstream: Upstream): EdgeErrorReason | undefined;
+  /** Likewise, lets it get what it lacks at `upstream`. */
+  wait(attempt: RequestRecord, upstream: Upstream): EdgeErrorReason | undefined;
   /** Lets a retry begin: the one to call when it is over; undefined when there are as many as there may be. */
   retry(): (() => void) | undefined;
 }
@@ -46,18 +48,20 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
   const connections = pool("connections", breaker?.connectionsMax);
   const pending = pool("pending", breaker?.pendingMax);
 
-  const connect: ClusterGuard["connect"] = (attempt, upstream) => {
-    if (connections === undefined || pending === undefined || upstream.admit === undefined) return undefined;
-    const connection = connections.take();
-    if (connection < 0) return "breaker-connections";
+  const admit = (attempt: RequestRecord, upstream: Upstream, lack: Lack): EdgeErrorReason | undefined => {
+    if (connections === undefined || pending === undefined || lack === "nothing") return undefined;
+    const connection = lack === "connection" ? connections.take() : undefined;
+    if (connection === -1) return "breaker-connections";
     const waiting = pending.take();
     if (waiting < 0) {
-      connections.give(connection);
+      if (connection !== undefined) connections.give(connection);
       return "breaker-pending";
     }
     const admission = admissionOf(
       () => pending.give(waiting),
-      () => connections.give(connection),
+      () => {
+        if (connection !== undefined) connections.give(connection);
+      },
     );
     upstream.admit(admission);
     attempt.onEnd(() => {
@@ -65,12 +69,16 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
     });
     return undefined;
   };
+  const connect: ClusterGuard["connect"] = (attempt, upstream) => admit(attempt, upstream, "connection");
+  const wait: ClusterGuard["wait"] = (attempt, upstream) => admit(attempt, upstream, upstream.lack);
 
   return {
     connect,
+    wait,
     enter(attempt, endpoint) {
-      if (endpoint.kind === "address" && (endpoint.upstream.rested !== true || attempt.head.upgrade !== undefined)) {
-        const full = connect(attempt, endpoint.upstream);
+      if (endpoint.kind === "address") {
+        // A tunnel has a connection of its own.
+        const full = (attempt.head.upgrade === undefined ? wait : connect)(attempt, endpoint.upstream);
         if (full !== undefined) return full;
       }
       if (requests !== undefined) {
@@ -99,7 +107,7 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
   };
 }
 
-/** An admission whose two permits each come back once: of the wait when the connection stands, of both when it is gone. */
+/** An admission whose permits each come back once: of the wait when that is over, of both when the connection is gone. */
 function admissionOf(endWait: () => void, end: () => void): Admission {
   let waits = true;
   let counts = true;

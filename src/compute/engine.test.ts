@@ -1,91 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FakeClock } from "../base/clock.ts";
-import { silentLog } from "../telemetry/log.ts";
-import { createMetrics } from "../telemetry/metrics.ts";
-import { type Bounds, Engine } from "./engine.ts";
-import type { Environment, EnvironmentEvents, StartFailure } from "./environment.ts";
-import { invocationOf, specOf } from "./harness.suite.ts";
+import { specOf } from "./harness.suite.ts";
 import { pendingMax, pendingMsMax, startPatienceMs } from "./limits.ts";
-import type { FunctionSpec, Invocation, InvocationResult } from "./ports.ts";
-
-/** An environment that does what the test says. */
-class Puppet implements Environment {
-  readonly id: string;
-  readonly spec: FunctionSpec;
-  readonly events: EnvironmentEvents;
-  readonly initMsMax: number;
-  readonly runs: Invocation[] = [];
-  ends = 0;
-  samples = 0;
-
-  constructor(id: number, spec: FunctionSpec, events: EnvironmentEvents, initMsMax: number) {
-    this.id = String(id);
-    this.spec = spec;
-    this.events = events;
-    this.initMsMax = initMsMax;
-  }
-
-  run(invocation: Invocation): void {
-    this.runs.push(invocation);
-  }
-
-  end(): void {
-    this.ends += 1;
-  }
-
-  sampleMemory(): void {
-    this.samples += 1;
-  }
-
-  answer(reusable = true): void {
-    const text = `${this.id}:${this.runs.at(-1)?.requestId}`;
-    this.events.answered({ payload: Buffer.from(text), logTail: "", durationMs: 1, memoryUsedMiB: 1 }, reusable);
-  }
-
-  fail(retry: boolean): void {
-    const resultFor = (requestId: string): InvocationResult => {
-      const payload = Buffer.from(`failed ${this.id}:${requestId}`);
-      return { payload, error: "unhandled", cause: "init", logTail: "", durationMs: 0, memoryUsedMiB: 0 };
-    };
-    const failure: StartFailure = { retry, resultFor };
-    this.events.startFailed(failure);
-    this.events.ended();
-  }
-}
-
-function open(bounds: Bounds = {}) {
-  const clock = new FakeClock();
-  const made: Puppet[] = [];
-  let closed = false;
-  const engine = new Engine({
-    startsAtOnceMax: 2,
-    environmentsMax: 10,
-    idleMs: 60_000,
-    ...bounds,
-    clock,
-    log: silentLog,
-    metrics: createMetrics(),
-    driverOf: (spec) => ({
-      start(events, { initMsMax }) {
-        const puppet = new Puppet(made.length, spec, events, initMsMax);
-        made.push(puppet);
-        return puppet;
-      },
-    }),
-    onClosed: () => {
-      closed = true;
-    },
-  });
-  const spec = specOf("/code", { timeoutMs: 3_000 });
-  const invoke = async (requestId: string, of = spec, more: Partial<Invocation> = {}) =>
-    Buffer.from((await engine.invoke(of, invocationOf({}, { requestId, ...more }))).payload).toString();
-  const puppet = (index: number): Puppet => {
-    const found = made[index];
-    if (found === undefined) throw new Error(`there is no environment ${index}`);
-    return found;
-  };
-  return { engine, clock, made, spec, invoke, puppet, isClosed: () => closed };
-}
+import { openPuppets as open } from "./puppets.suite.ts";
 
 const settle = () =>
   new Promise((resolve) => {
@@ -213,7 +129,7 @@ describe("a start that fails", () => {
     const { made, invoke, puppet } = open({ initMsMax: 10_000 });
     const first = invoke("a");
     puppet(0).fail(true);
-    expect(made.map(({ initMsMax }) => initMsMax)).toEqual([10_000, 3_000]);
+    expect(made.map(({ options }) => options.initMsMax)).toEqual([10_000, 3_000]);
     puppet(1).fail(true);
     expect(await first).toBe("failed 1:a");
     expect(made).toHaveLength(2);

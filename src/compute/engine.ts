@@ -7,7 +7,7 @@ import type { Driver, Environment } from "./environment.ts";
 import { ClosedError, FullError } from "./errors.ts";
 import * as limits from "./limits.ts";
 import { Pool, type PoolDeps } from "./pool.ts";
-import type { Compute, FunctionSpec, Invocation, InvocationResult } from "./ports.ts";
+import type { Compute, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
 
 /** The bounds that an operator may set. */
 export interface Bounds {
@@ -42,11 +42,15 @@ export class Engine implements Compute {
   readonly #pools = new Map<string, Pool>();
   /** Pools that want to start environments, in the order they asked. */
   readonly #hungry = new Set<Pool>();
+  /** Pools that want to start provisioned ones, which they do when no invocation needs the place. */
+  readonly #keepers = new Set<Pool>();
   readonly #startsAtOnceMax: number;
   readonly #environmentsMax: number;
+  readonly #provisionedMax: number;
   readonly #idleMs: number;
   readonly #meters: Meters;
   #environments = 0;
+  #provisioned = 0;
   #starting = 0;
   #pending = 0;
   #closed = false;
@@ -59,6 +63,7 @@ export class Engine implements Compute {
     this.#options = options;
     this.#startsAtOnceMax = options.startsAtOnceMax ?? 2 * availableParallelism();
     this.#environmentsMax = options.environmentsMax ?? defaultEnvironmentsMax();
+    this.#provisionedMax = Math.floor(this.#environmentsMax * limits.provisionedShareMax);
     this.#idleMs = options.idleMs ?? limits.idleMs;
     this.#meters = metersOf(options.metrics);
   }
@@ -74,6 +79,15 @@ export class Engine implements Compute {
       const sinceMs = this.#options.clock.monotonicMs();
       this.#pool(spec).add({ invocation, sinceMs, resolve, reject });
     });
+  }
+
+  provision(spec: FunctionSpec, count: number): void {
+    if (this.#closed || (count === 0 && !this.#pools.has(spec.id))) return;
+    this.#pool(spec).provision(count);
+  }
+
+  provisioned(specId: string): ProvisionedStatus {
+    return this.#pools.get(specId)?.provisioned ?? { requested: 0, allocated: 0, available: 0 };
   }
 
   async retire(specId: string): Promise<void> {
@@ -136,9 +150,14 @@ export class Engine implements Compute {
         this.#hungry.add(self());
         this.#feed();
       },
-      onStarting: () => {
+      onProvisionWanted: () => {
+        this.#keepers.add(self());
+        this.#feed();
+      },
+      onStarting: (provisioned) => {
         this.#starting += 1;
         this.#count(1);
+        if (provisioned) this.#provisioned += 1;
         this.#meters.starts.add();
         this.#armMemory();
       },
@@ -156,13 +175,15 @@ export class Engine implements Compute {
       onDequeued: () => {
         this.#pending -= 1;
       },
-      onEnded: () => {
+      onEnded: (provisioned) => {
         this.#count(-1);
+        if (provisioned) this.#provisioned -= 1;
         this.#feed();
       },
       onEmpty: () => {
-        this.#pools.delete(spec.id);
+        if (this.#pools.get(spec.id) === self()) this.#pools.delete(spec.id);
         this.#hungry.delete(self());
+        this.#keepers.delete(self());
       },
     };
   }
@@ -183,6 +204,24 @@ export class Engine implements Compute {
         }
         if (this.#starting >= this.#startsAtOnceMax || !this.#hasRoom()) return;
         pool.start();
+      }
+    }
+    this.#feedKeepers();
+  }
+
+  #feedKeepers(): void {
+    while (this.#keepers.size > 0) {
+      for (const pool of this.#keepers) {
+        if (!pool.provisionWanted) {
+          this.#keepers.delete(pool);
+          continue;
+        }
+        if (this.#provisioned >= this.#provisionedMax) {
+          pool.lacksRoom(`The node runs at most ${this.#provisionedMax} provisioned environments.`);
+          return;
+        }
+        if (this.#starting >= this.#startsAtOnceMax || !this.#hasRoom()) return;
+        pool.startProvisioned();
       }
     }
   }

@@ -1,5 +1,5 @@
 /** An environment as the pool sees it: it starts, takes one invocation at a time, and ends. */
-import type { Invocation, InvocationResult } from "./ports.ts";
+import type { InitializationType, Invocation, InvocationResult } from "./ports.ts";
 
 export interface Environment {
   readonly id: string;
@@ -32,6 +32,7 @@ export interface StartFailure {
 export interface StartOptions {
   /** It must be ready after this long. */
   initMsMax: number;
+  initialization: InitializationType;
 }
 
 /** Makes environments; one for each way of running code. */

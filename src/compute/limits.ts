@@ -6,6 +6,16 @@ export const responseBytesMax = 6_291_556;
 export const frameMetaBytesMax = 64 * 1024;
 /** A function must be ready this long after its start; then it gets one more try. */
 export const initMsMax = 10_000;
+/**
+ * A provisioned environment has the function's timeout, and at least this. Source: Lambda guide, "Understanding the
+ * Lambda execution environment lifecycle".
+ */
+export const provisionedInitMsMin = 130_000;
+/** After a provisioned environment failed to start, the next one waits this long, then twice as long, up to the last. */
+export const provisionedRetryMsMin = 1_000;
+export const provisionedRetryMsMax = 60_000;
+/** Of all environments, those that may be provisioned: AWS, too, keeps a part of the account's concurrency for others. */
+export const provisionedShareMax = 0.9;
 /** An environment that nobody used for this long is ended. */
 export const idleMs = 300_000;
 /** Invocations that wait for an environment, over all functions. Lambda's concurrency keeps it far below. */

@@ -4,8 +4,9 @@ import { must } from "../base/errors.ts";
 import type { Driver, Environment, StartFailure } from "./environment.ts";
 import { FullError } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
-import { pendingMsMax, startPatienceMs } from "./limits.ts";
-import type { FunctionSpec, FunctionStats, Invocation, InvocationResult } from "./ports.ts";
+import { pendingMsMax, provisionedInitMsMin, startPatienceMs } from "./limits.ts";
+import type { FunctionSpec, FunctionStats, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
+import { Provision } from "./provision.ts";
 
 /** An invocation on its way. */
 export interface Waiting {
@@ -22,6 +23,9 @@ interface Member {
   sinceMs: number;
   waiting: Waiting | undefined;
   secondTry: boolean;
+  provisioned: boolean;
+  /** It has answered an invocation. */
+  proved: boolean;
 }
 
 /** What a pool shares with the others; the bounds over all functions are behind it. */
@@ -31,7 +35,9 @@ export interface PoolDeps {
   initMsMax: number;
   /** {@link Pool.startsWanted} is above 0. */
   onWanted(): void;
-  onStarting(): void;
+  /** {@link Pool.provisionWanted} is true. */
+  onProvisionWanted(): void;
+  onStarting(provisioned: boolean): void;
   /** One fewer is starting; `ms` when it went well. */
   onStarted(ms: number | undefined): void;
   onBusy(): void;
@@ -39,7 +45,7 @@ export interface PoolDeps {
   onFree(): void;
   onQueued(): void;
   onDequeued(): void;
-  onEnded(): void;
+  onEnded(provisioned: boolean): void;
   /** Neither environments nor waiting invocations are left. */
   onEmpty(): void;
 }
@@ -50,8 +56,14 @@ export class Pool {
   readonly #members = new Set<Member>();
   /** Least recently used first. */
   readonly #free: Member[] = [];
+  readonly #freeProvisioned: Member[] = [];
+  readonly #provision: Provision;
   readonly #pending = new Fifo<Waiting>();
+  /** For invocations that wait; those that are provisioned start beside them. */
   #starting = 0;
+  #startingProvisioned = 0;
+  /** Provisioned ones that are not ending. */
+  #allocated = 0;
   #ending = 0;
   #retired = false;
   #patience: Timer | undefined;
@@ -60,25 +72,34 @@ export class Pool {
   constructor(deps: PoolDeps, spec: FunctionSpec) {
     this.#deps = deps;
     this.#spec = spec;
+    this.#provision = new Provision({ clock: deps.clock, onDue: () => this.#reconsiderProvision() });
   }
 
   get stats(): FunctionStats {
     const { size } = this.#members;
-    const [starting, idle] = [this.#starting, this.#free.length];
+    const starting = this.#starting + this.#startingProvisioned;
+    const idle = this.#free.length + this.#freeProvisioned.length;
     return { specId: this.#spec.id, starting, idle, busy: size - starting - idle - this.#ending };
+  }
+
+  get provisioned(): ProvisionedStatus {
+    const { count, failure } = this.#provision;
+    const available = Math.min(count, this.#allocated - this.#startingProvisioned);
+    const status = { requested: count, allocated: Math.min(count, this.#allocated), available };
+    return failure === undefined ? status : { ...status, failure };
   }
 
   get endingCount(): number {
     return this.#ending;
   }
 
-  /** When the environment that was free longest became so; undefined when none is. */
+  /** When the environment that was free longest became so; undefined when none is. Provisioned ones stay. */
   get freeSinceMs(): number | undefined {
     return this.#free[0]?.sinceMs;
   }
 
   add(waiting: Waiting): void {
-    const member = this.#free.pop();
+    const member = this.#freeProvisioned.pop() ?? this.#free.pop();
     if (member !== undefined) {
       this.#run(member, waiting);
       return;
@@ -101,27 +122,36 @@ export class Pool {
     return wanted;
   }
 
-  start(secondTry = false): void {
-    const { clock, driver, initMsMax } = this.#deps;
-    const events = {
-      ready: () => this.#onReady(member),
-      startFailed: (failure: StartFailure) => this.#onStartFailed(member, failure),
-      answered: (result: InvocationResult, reusable: boolean) => this.#onAnswered(member, result, reusable),
-      ended: () => this.#onEnded(member),
-    };
-    // The second try is AWS's "suppressed init": it has the time of the invocation itself.
-    const options = { initMsMax: secondTry ? this.#spec.timeoutMs : initMsMax };
-    const environment = driver.start(events, options);
-    const member: Member = {
-      environment,
-      state: "starting",
-      sinceMs: clock.monotonicMs(),
-      waiting: undefined,
-      secondTry,
-    };
-    this.#members.add(member);
-    this.#starting += 1;
-    this.#deps.onStarting();
+  start(): void {
+    this.#start(false, false);
+  }
+
+  /** Keeps `count` environments from now on; see {@link Compute.provision}. */
+  provision(count: number): void {
+    if (count > 0) this.#retired = false;
+    this.#provision.set(count);
+    while (this.#allocated > count) {
+      const member = this.#freeProvisioned.shift();
+      // The others end when they are free.
+      if (member === undefined) break;
+      this.#end(member);
+    }
+    this.#reconsiderProvision();
+    this.#endIfEmpty();
+  }
+
+  /** One more provisioned environment should be starting now. */
+  get provisionWanted(): boolean {
+    return !this.#retired && this.#provision.wants(this.#allocated);
+  }
+
+  startProvisioned(): void {
+    this.#start(false, true);
+  }
+
+  /** {@link provisionWanted} cannot be met, as there is no room. */
+  lacksRoom(reason: string): void {
+    this.#provision.lacksRoom(reason);
   }
 
   /** Ends the environment that was free longest. */
@@ -148,8 +178,8 @@ export class Pool {
   }
 
   retire(): Promise<void> {
-    this.#retired = true;
-    while (this.#free.length > 0) this.evict();
+    this.#retire();
+    this.#endIfEmpty();
     return this.whenEmpty();
   }
 
@@ -164,8 +194,7 @@ export class Pool {
   close(reason: Error): void {
     this.#patience?.cancel();
     for (let waiting = this.#dequeue(); waiting !== undefined; waiting = this.#dequeue()) waiting.reject(reason);
-    this.#retired = true;
-    while (this.#free.length > 0) this.evict();
+    this.#retire();
     for (const member of this.#members) if (member.state === "starting") member.environment.end();
   }
 
@@ -175,7 +204,57 @@ export class Pool {
   }
 
   get #empty(): boolean {
-    return this.#members.size === 0 && this.#pending.length === 0;
+    return this.#members.size === 0 && this.#pending.length === 0 && this.#provision.count === 0;
+  }
+
+  #retire(): void {
+    this.#retired = true;
+    this.#provision.set(0);
+    while (this.#free.length > 0) this.evict();
+    for (const member of this.#freeProvisioned.splice(0)) this.#end(member);
+  }
+
+  #start(secondTry: boolean, provisioned: boolean): void {
+    const { clock, driver } = this.#deps;
+    const events = {
+      ready: () => this.#onReady(member),
+      startFailed: (failure: StartFailure) => this.#onStartFailed(member, failure),
+      answered: (result: InvocationResult, reusable: boolean) => this.#onAnswered(member, result, reusable),
+      ended: () => this.#onEnded(member),
+    };
+    const environment = driver.start(events, {
+      initMsMax: this.#initMsMax(secondTry, provisioned),
+      initialization: provisioned ? "provisioned-concurrency" : "on-demand",
+    });
+    const member: Member = {
+      environment,
+      state: "starting",
+      sinceMs: clock.monotonicMs(),
+      waiting: undefined,
+      secondTry,
+      provisioned,
+      proved: false,
+    };
+    this.#members.add(member);
+    this.#countStarting(member, 1);
+    if (provisioned) this.#allocated += 1;
+    this.#deps.onStarting(provisioned);
+  }
+
+  #initMsMax(secondTry: boolean, provisioned: boolean): number {
+    const { timeoutMs } = this.#spec;
+    if (provisioned) return Math.max(provisionedInitMsMin, timeoutMs);
+    // The second try is AWS's "suppressed init": it has the time of the invocation itself.
+    return secondTry ? timeoutMs : this.#deps.initMsMax;
+  }
+
+  #countStarting({ provisioned }: Member, by: 1 | -1): void {
+    if (provisioned) this.#startingProvisioned += by;
+    else this.#starting += by;
+  }
+
+  #reconsiderProvision(): void {
+    if (this.provisionWanted) this.#deps.onProvisionWanted();
   }
 
   #dequeue(): Waiting | undefined {
@@ -185,7 +264,7 @@ export class Pool {
   }
 
   get #live(): number {
-    return this.#members.size - this.#starting - this.#ending;
+    return this.#members.size - this.#starting - this.#startingProvisioned - this.#ending;
   }
 
   /** Asks for a start when one is due, or comes back when the first invocation without one loses patience. */
@@ -211,7 +290,8 @@ export class Pool {
   }
 
   #onReady(member: Member): void {
-    this.#starting -= 1;
+    this.#countStarting(member, -1);
+    if (member.provisioned) this.#provision.started(this.#allocated - this.#startingProvisioned);
     this.#deps.onStarted(this.#deps.clock.monotonicMs() - member.sinceMs);
     this.#onFree(member);
     this.#reconsider();
@@ -228,19 +308,28 @@ export class Pool {
       this.#run(member, waiting);
       return;
     }
-    if (this.#retired) {
+    const surplus = member.provisioned && this.#allocated > this.#provision.count;
+    if (this.#retired || surplus) {
       this.#end(member);
       return;
     }
     member.state = "free";
     member.sinceMs = this.#deps.clock.monotonicMs();
-    this.#free.push(member);
+    this.#freeOf(member).push(member);
     this.#deps.onFree();
+  }
+
+  #freeOf({ provisioned }: Member): Member[] {
+    return provisioned ? this.#freeProvisioned : this.#free;
   }
 
   #onAnswered(member: Member, result: InvocationResult, reusable: boolean): void {
     const waiting = must(member.waiting, "the invocation of an answer");
     member.waiting = undefined;
+    if (member.provisioned && !member.proved) {
+      member.proved = true;
+      this.#provision.proved();
+    }
     // The next one is on its way before this one's caller runs.
     if (reusable) this.#onFree(member);
     else this.#markEnding(member);
@@ -248,10 +337,12 @@ export class Pool {
   }
 
   #onStartFailed(member: Member, failure: StartFailure): void {
-    this.#starting -= 1;
+    this.#countStarting(member, -1);
     this.#markEnding(member);
-    if (failure.retry && !member.secondTry && this.#pending.length > 0) this.start(true);
-    else this.#failPending(member, failure);
+    if (!member.provisioned) {
+      if (failure.retry && !member.secondTry && this.#pending.length > 0) this.#start(true, false);
+      else this.#failPending(member, failure);
+    }
     this.#deps.onStarted(undefined);
     this.#reconsider();
   }
@@ -272,11 +363,20 @@ export class Pool {
     const waiting = member.waiting;
     // An end without its answer would leave the caller waiting for ever.
     waiting?.reject(new Error("the environment ended without an answer"));
-    if (member.state === "free") this.#free.splice(this.#free.indexOf(member), 1);
-    if (member.state === "ending") this.#ending -= 1;
+    if (member.state === "free") {
+      const free = this.#freeOf(member);
+      free.splice(free.indexOf(member), 1);
+    }
+    if (member.state !== "ending") this.#markEnding(member);
+    this.#ending -= 1;
     this.#members.delete(member);
-    this.#deps.onEnded();
+    this.#deps.onEnded(member.provisioned);
     this.#reconsider();
+    if (member.provisioned) this.#reconsiderProvision();
+    this.#endIfEmpty();
+  }
+
+  #endIfEmpty(): void {
     if (!this.#empty) return;
     this.#patience?.cancel();
     this.#deps.onEmpty();
@@ -286,6 +386,10 @@ export class Pool {
   #markEnding(member: Member): void {
     member.state = "ending";
     this.#ending += 1;
+    if (!member.provisioned) return;
+    this.#allocated -= 1;
+    // Whoever is ended because there are too many, or because nobody wants them, has not failed.
+    if (!member.proved && this.#allocated < this.#provision.count) this.#provision.failed();
   }
 
   #end(member: Member): void {

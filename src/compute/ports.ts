@@ -26,7 +26,20 @@ export interface FunctionSpec {
   memoryMiB: number;
   timeoutMs: number;
   logGroup: string;
+  /** Size of its `/tmp`, 512-10,240. Default: 512. */
+  ephemeralStorageMiB?: number;
+  /** Of the platform's lines, and of those of the runtimes that know it. Default: `Text`. */
+  logFormat?: "Text" | "JSON";
+  /** What the function writes below it is dropped by its runtime. Only with JSON; default there: `INFO`. */
+  applicationLogLevel?: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+  /** What the platform writes below it is dropped. Only with JSON; default there: `INFO`. */
+  systemLogLevel?: SystemLogLevel;
 }
+
+export type SystemLogLevel = "DEBUG" | "INFO" | "WARN";
+
+/** Why an environment was started; the function sees it as `AWS_LAMBDA_INITIALIZATION_TYPE`. */
+export type InitializationType = "on-demand" | "provisioned-concurrency";
 
 export interface Invocation {
   requestId: string;
@@ -55,6 +68,8 @@ export interface InvocationResult {
   /** Only of the first invocation of an environment. */
   initMs?: number;
   memoryUsedMiB: number;
+  /** What kind of environment it ran in; for AWS's ProvisionedConcurrencyInvocations and its spillover. */
+  initialization: InitializationType;
 }
 
 /** A line that a function wrote, or one of START, END, REPORT. */
@@ -74,6 +89,24 @@ export interface FunctionStats {
   busy: number;
 }
 
+/** How far {@link Compute.provision} has come. Free and busy environments count alike. */
+export interface ProvisionedStatus {
+  requested: number;
+  /** Started, or starting. Less than `requested` while a start waits for its turn, or the node has no room. */
+  allocated: number;
+  /** Ready for invocations; all is well when it equals `requested`. */
+  available: number;
+  /** Why the last start failed; absent once all are available. The start is tried again, ever later. */
+  failure?: ProvisionedFailure;
+}
+
+export interface ProvisionedFailure {
+  /** `init`: the function's own code. `full`: the node has no room for more. */
+  cause: "init" | "full";
+  /** As AWS's `StatusReason`: `FUNCTION_ERROR_INIT_FAILURE`, or what the node is short of. */
+  reason: string;
+}
+
 export interface Compute {
   /**
    * Runs one invocation in a warm environment, or in a new one. Never rejects for what the function did; rejects when
@@ -82,8 +115,17 @@ export interface Compute {
    */
   invoke(spec: FunctionSpec, invocation: Invocation): Promise<InvocationResult>;
   /**
-   * No new invocation will come: ends idle environments now and busy ones when they are free. Resolves when all have
-   * ended, and nothing reads the code any more.
+   * Starts `count` environments of `spec` ahead of any invocation and keeps that many: they are neither idled out nor
+   * evicted, and one that dies is replaced. Invocations prefer them, and take others ("spillover") when all are busy.
+   * Another count replaces the former; 0 ends them, busy ones when they are free. Returns at once: see `provisioned`.
+   * The code must stay where it is until the function is retired. After a restart of the node it must be called again.
+   */
+  provision(spec: FunctionSpec, count: number): void;
+  /** All zero for a function that has none. */
+  provisioned(specId: string): ProvisionedStatus;
+  /**
+   * No new invocation will come: ends idle environments, provisioned ones too, now, and busy ones when they are free.
+   * Resolves when all have ended, and nothing reads the code any more.
    */
   retire(specId: string): Promise<void>;
   stats(): readonly FunctionStats[];

@@ -36,6 +36,7 @@ describe("the variables of a function", () => {
       AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: "256",
       AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+      AWS_LAMBDA_LOG_FORMAT: "Text",
       AWS_LAMBDA_LOG_GROUP_NAME: "/aws/lambda/tiles",
       AWS_ACCESS_KEY_ID: "ASIAEXAMPLE",
       AWS_SECRET_ACCESS_KEY: "very-secret-key",

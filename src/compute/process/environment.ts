@@ -92,7 +92,12 @@ class ProcessEnvironment implements Environment, LinkEvents {
     await mkdir(tmp, { recursive: true });
     const { interpreters } = this.#deps;
     const { launch, opt } = await withLayers(await launchOf(this.#spec, interpreters), this.#spec, interpreters);
-    const variables = variablesOf(this.#spec, { tmp, logStream: this.#log.stream, opt });
+    const variables = variablesOf(this.#spec, {
+      tmp,
+      logStream: this.#log.stream,
+      initialization: this.#options.initialization,
+      opt,
+    });
     if (launch.kind === "runtime-api") {
       const { serveHttp } = this.#deps;
       assert(serveHttp !== undefined, "compute was made without the Runtime API");
@@ -225,7 +230,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#cutters[2].flush();
     const figures = this.#figures(nowMs - startedMs);
     const logTail = this.#log.end(invocation.requestId, status === undefined ? figures : { ...figures, status });
-    return { payload, ...outcome, logTail, ...figures };
+    return { payload, ...outcome, logTail, ...figures, initialization: this.#options.initialization };
   }
 
   #figures(durationMs: number): Pick<InvocationResult, "durationMs" | "initMs" | "memoryUsedMiB"> {
@@ -304,7 +309,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
     if (ending.kind !== "init-failed") this.#log.write(status === "timeout" ? `${this.#time()} ${logText}` : logText);
     const figures = this.#figures(0);
     const logTail = this.#log.end(requestId, { ...figures, status });
-    return { payload, error: "unhandled", cause, logTail, ...figures };
+    const { initialization } = this.#options;
+    return { payload, error: "unhandled", cause, logTail, ...figures, initialization };
   }
 
   #time(): string {

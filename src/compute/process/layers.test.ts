@@ -52,7 +52,12 @@ done`,
 });
 
 const launch = { kind: "framed", command: "node", args: ["main.js"] } as const;
-const placeOf = (opt: string | undefined) => ({ tmp: "/t", logStream: "s", opt });
+const placeOf = (opt: string | undefined) => ({
+  tmp: "/t",
+  logStream: "s",
+  initialization: "on-demand" as const,
+  opt,
+});
 
 describe("/opt", () => {
   const mounting = { optMount: async (dir: string) => ["unshare", dir] as const };

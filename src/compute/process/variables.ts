@@ -1,11 +1,12 @@
 /** The variables of a function's process: its own, and those that Lambda defines; nothing of the node's. */
 import { dirname } from "node:path";
-import type { FunctionSpec } from "../ports.ts";
+import type { FunctionSpec, InitializationType } from "../ports.ts";
 
 export interface Place {
   /** The stand-in for `/tmp`. */
   tmp: string;
   logStream: string;
+  initialization: InitializationType;
   /** Where the function finds its layers: `/opt`, or a directory in its stead. */
   opt?: string | undefined;
 }
@@ -47,9 +48,11 @@ export function variablesOf(spec: FunctionSpec, place: Place): Record<string, st
     AWS_LAMBDA_FUNCTION_NAME: spec.functionName,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(spec.memoryMiB),
     AWS_LAMBDA_FUNCTION_VERSION: spec.version,
-    AWS_LAMBDA_INITIALIZATION_TYPE: "on-demand",
+    AWS_LAMBDA_INITIALIZATION_TYPE: place.initialization,
     AWS_LAMBDA_LOG_GROUP_NAME: spec.logGroup,
     AWS_LAMBDA_LOG_STREAM_NAME: place.logStream,
+    AWS_LAMBDA_LOG_FORMAT: spec.logFormat ?? "Text",
+    ...(spec.logFormat === "JSON" ? { AWS_LAMBDA_LOG_LEVEL: spec.applicationLogLevel ?? "INFO" } : {}),
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_SESSION_TOKEN: sessionToken,

@@ -6,7 +6,7 @@ import { FakeClock } from "../../base/clock.ts";
 import { must } from "../../base/errors.ts";
 import { countingIds, type Ids } from "../../base/ids.ts";
 import { createScheduler } from "../../base/scheduler.ts";
-import type { Compute, FunctionSpec, Invocation, InvocationResult } from "../../compute/ports.ts";
+import type { Compute, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "../../compute/ports.ts";
 import type { Edge } from "../../edge/ports.ts";
 import type { Call, Principal } from "../../kit/call.ts";
 import { createDelivery } from "../../kit/delivery.ts";
@@ -69,7 +69,19 @@ export class FakeCompute implements Compute {
       : this.answer(spec, invocation);
     this.running -= 1;
     const result = { payload: invocation.payload, logTail: "", durationMs: 1, memoryUsedMiB: 1 };
-    return { ...result, ...answer };
+    return { ...result, initialization: "on-demand", ...answer };
+  }
+
+  /** What was asked for is there at once. */
+  readonly provisionedCounts = new Map<string, number>();
+
+  provision(spec: FunctionSpec, count: number): void {
+    this.provisionedCounts.set(spec.id, count);
+  }
+
+  provisioned(specId: string): ProvisionedStatus {
+    const count = this.provisionedCounts.get(specId) ?? 0;
+    return { requested: count, allocated: count, available: count };
   }
 
   async retire(specId: string): Promise<void> {

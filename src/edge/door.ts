@@ -118,6 +118,7 @@ export class Door implements ConnectionOwner, SessionOwner {
   refusal(session: ClientSession, refusal: HeadRefusal): Reply {
     const { answerer, accessLog, counts } = this.#running();
     counts.answered(refusal.status);
+    if (refusal.verdict !== undefined) counts.add("desyncRequests", 1);
     const reply = answerer.reply(pageOf(refusal.status), refusal.method);
     const sentBytes = refusal.malformed ? 0 : reply.lines.length + reply.body.length;
     accessLog?.refused(session, refusal, [refusal.bytes, sentBytes]);

@@ -6,6 +6,7 @@ import type { DesyncMode } from "../ports.ts";
 import { readRequest, type RequestHead } from "../h1/request.ts";
 import { needMore, type HeadScanner, type Refusal, type ScanLimits } from "../h1/scan.ts";
 import { classify } from "./classify.ts";
+import { blocks, isolates } from "./mode.ts";
 import { HeadEnd, readRawHead } from "./raw-head.ts";
 import { repair } from "./repair.ts";
 import { verdictOf, type Verdict } from "./verdict.ts";
@@ -15,19 +16,6 @@ const finalReasons: ReadonlySet<string> = new Set(["request-line-too-large", "fi
 const doubtfulStatuses: ReadonlySet<number> = new Set([400, 501, 505]);
 
 const bytesMin = 4 * 1024;
-
-/** ALB blocks what is severe unless it only watches, and in its strictest mode all that is not compliant. */
-function blocks(mode: DesyncMode, verdict: Verdict): boolean {
-  return mode === "strictest" || (verdict.class === "Severe" && mode === "defensive");
-}
-
-/**
- * Whether nothing may follow the request on its connections, on either side. Where ALB only watches, it lets them go on;
- * we do so where the head came in its one form, and else keep to RFC 9112 section 6.1, which has them closed.
- */
-function isolates(mode: DesyncMode, verdict: Verdict, repaired: boolean): boolean {
-  return verdict.class !== "Acceptable" && (mode !== "monitor" || repaired);
-}
 
 export class DoubtfulHead {
   readonly #mode: DesyncMode;

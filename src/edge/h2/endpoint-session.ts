@@ -39,6 +39,7 @@ export class EndpointSession {
     this.#streamsMax = pool.streamsMax;
     this.#timer = new WheelEntry(() => this.#onTimer());
     this.#socket = dial({ host, port, tls });
+    pool.deps.meter?.dialled(this.#socket);
     // Before node:http2 listens: why a session ends is known when its streams do.
     this.#socket.on("error", (error) => {
       this.#failure ??= this.#failureOf(error);

@@ -208,4 +208,18 @@ describe("HTTP/2 in front of HTTP/1.1", () => {
     }
     expect((await away)[0]).toBe(constants.NGHTTP2_NO_ERROR);
   });
+
+  it("blocks in strictest mode what is not compliant, answers it, and counts it in every mode", async () => {
+    let asked = 0;
+    const upstream = await stage.http((_, outgoing) => outgoing.end(`${(asked += 1)}`));
+    const { port, edge, apply } = await front(upstream, { desync: "strictest", loadBalancerId: "b" });
+    const session = client(port);
+    expect(await ask(session, get("/", ["content-length", "0"]))).toMatchObject({ status: 400 });
+    expect(await ask(session, get("/", ["transfer_encoding", "chunked"]))).toMatchObject({ status: 400 });
+    // The session goes on: its framing was never in doubt.
+    expect(await ask(session, get())).toMatchObject({ status: 200, body: "1" });
+    await apply({ desync: "defensive" });
+    expect(await ask(session, get("/", ["content-length", "0"]))).toMatchObject({ status: 200, body: "2" });
+    await eventually(() => edge.loadBalancers()[0]?.desyncRequests === 3);
+  });
 });

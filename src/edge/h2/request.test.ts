@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { limitsOf } from "../h1/limits.ts";
+import { verdictOf, type VerdictReason } from "../desync/verdict.ts";
+import type { DesyncMode } from "../ports.ts";
 import { requestFields } from "./fields.ts";
 import { readRequestHead } from "./request.ts";
 
@@ -11,8 +13,8 @@ function but(name: string, value?: string): string[] {
   return [...pseudo.slice(0, at), ...(value === undefined ? [] : [name, value]), ...pseudo.slice(at + 2)];
 }
 
-function read(fields: readonly string[], bare = true) {
-  return readRequestHead(fields, bare, limitsOf("public"));
+function read(fields: readonly string[], bare = true, desync: DesyncMode = "defensive") {
+  return readRequestHead(fields, bare, { limits: limitsOf("public"), desync });
 }
 
 /** What is malformed (RFC 9113 section 8), and so never answered, only reset. */
@@ -100,8 +102,80 @@ describe("the head of an HTTP/2 request", () => {
     });
   });
 
-  it("isolates a GET with a body: endpoints of HTTP/1.1 differ in whether they read one", () => {
-    expect(read(pseudo, false)).toMatchObject({ head: { isolated: true } });
-    expect(read(but(":method", "POST"), false)).toMatchObject({ head: { isolated: false } });
+  it("percent-encodes what is beyond ASCII in a path", () => {
+    expect(read(but(":path", "/\xc3\xbc?\xff"))).toMatchObject({
+      head: { target: "/%C3%BC?%FF", text: "GET /%C3%BC?%FF HTTP/2.0\r\nhost: a\r\n\r\n", verdict: undefined },
+    });
+  });
+});
+
+/** Not compliant as a head of HTTP/1.1, and understood all the same. */
+const odd: [what: string, fields: string[], bare: boolean, reason: VerdictReason][] = [
+  ["a GET with a length of 0", [...pseudo, "content-length", "0"], true, "GetHeadZeroContentLength"],
+  ["a HEAD with a length of 0", [...but(":method", "HEAD"), "content-length", "0"], true, "GetHeadZeroContentLength"],
+  ["a GET with a length", [...pseudo, "content-length", "1"], false, "UndefinedContentLengthSemantics"],
+  [
+    "a HEAD with a length",
+    [...but(":method", "HEAD"), "content-length", "1"],
+    false,
+    "UndefinedContentLengthSemantics",
+  ],
+  ["a GET with a body of no length", pseudo, false, "UndefinedContentLengthSemantics"],
+  ["a name that looks like one that frames", [...pseudo, "transfer_encoding", "chunked"], true, "SuspiciousHeader"],
+  ["another one", [...but(":method", "POST"), "content_length", "1"], false, "SuspiciousHeader"],
+];
+
+/** Refused in every mode; what AWS would call it is in logs and metrics. */
+const classed: [what: string, fields: string[], reason: VerdictReason | undefined][] = [
+  [
+    "length and coding",
+    [...but(":method", "POST"), "content-length", "1", "transfer-encoding", "chunked"],
+    "BothTeClPresent",
+  ],
+  ["a coding on GET", [...pseudo, "transfer-encoding", "chunked"], "UndefinedTransferEncodingSemantics"],
+  ["an unknown coding", [...pseudo, "transfer-encoding", "xchunked"], "BadTransferEncoding"],
+  ["chunked twice", [...pseudo, "transfer-encoding", "chunked, chunked"], "MultipleTransferEncodingChunked"],
+  ["two lengths", [...but(":method", "POST"), "content-length", "1", "content-length", "2"], "MultipleContentLength"],
+  [
+    "a length twice",
+    [...but(":method", "POST"), "content-length", "1", "content-length", "1"],
+    "DuplicateContentLength",
+  ],
+  ["a length that is none", [...pseudo, "content-length", "+1"], "BadContentLength"],
+  ["NUL in a value", [...pseudo, "x", "1\0"], "BadHeader"],
+  ["a line end in a value", [...pseudo, "x", "1\r\nTransfer-Encoding: chunked"], "BadHeader"],
+  ["a line end in a name", [...pseudo, "x: 1\r\ny", "1"], "BadHeader"],
+  ["a control character in a value", [...pseudo, "x", "\x01"], "NonCompliantHeader"],
+  ["an empty name", [...pseudo, "", "1"], "EmptyHeader"],
+  ["a method that is no token", but(":method", "GE T"), "BadMethod"],
+  ["a line end in the path", but(":path", "/\r\nX: 1"), "BadUri"],
+  ["a space in the path", but(":path", "/a b"), "SpaceInUri"],
+  ["a control character in the path", but(":path", "/\x7f"), "AmbiguousUri"],
+  ["a pseudo-header field twice, which has no class", [...but(":method", "PUT"), ":scheme", "http"], undefined],
+];
+
+describe("desync modes of HTTP/2", () => {
+  it.each(odd)("%s passes, is set apart, or is blocked", (_, fields, bare, reason) => {
+    const verdict = verdictOf(reason);
+    const ambiguous = verdict.class === "Ambiguous";
+    // A field that was left out is a repair, as over HTTP/1.1.
+    expect(read(fields, bare, "monitor")).toMatchObject({ head: { verdict, isolated: reason === "SuspiciousHeader" } });
+    expect(read(fields, bare, "defensive")).toMatchObject({ head: { verdict, isolated: ambiguous } });
+    expect(read(fields, bare, "strictest")).toMatchObject({
+      refusal: { status: 400, reason: "desync", malformed: false, verdict },
+    });
+  });
+
+  it.each(classed)("%s is refused in every mode, with its class", (_, fields, reason) => {
+    for (const mode of ["monitor", "defensive", "strictest"] as const) {
+      const answer = read(fields, false, mode);
+      expect(answer).toMatchObject({ refusal: { malformed: true, status: 400 } });
+      expect("refusal" in answer ? answer.refusal.verdict?.reason : "passed").toBe(reason);
+    }
+  });
+
+  it.each(["monitor", "defensive", "strictest"] as const)("%s passes what is compliant", (mode) => {
+    expect(read([...pseudo, "x", "1"], true, mode)).toMatchObject({ head: { verdict: undefined, isolated: false } });
+    expect(read(but(":method", "POST"), false, mode)).toMatchObject({ head: { verdict: undefined, isolated: false } });
   });
 });

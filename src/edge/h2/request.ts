@@ -1,11 +1,13 @@
 /** The head of an HTTP/2 request, checked (RFC 9113 section 8) and written as the scanner of HTTP/1.1 gives one. */
+import { classifyFields } from "../desync/fields.ts";
 import { isLookalikeName } from "../desync/lookalike.ts";
-import { verdictOf } from "../desync/verdict.ts";
+import { blocks, isolates } from "../desync/mode.ts";
 import { tokenText } from "../h1/chars.ts";
 import { field, fieldIdOf } from "../h1/fields.ts";
 import type { H1Limits } from "../h1/limits.ts";
 import { emptyRequestHead, hostPattern, parseLength, type RequestHead } from "../h1/request.ts";
 import { spanSize, type Refusal } from "../h1/scan.ts";
+import type { DesyncMode } from "../ports.ts";
 
 /** Why a request is not acted on. One that is malformed has no answer: its stream is reset (RFC 9113 section 8.1.1). */
 export interface HeadRefusal extends Refusal {
@@ -15,7 +17,7 @@ export interface HeadRefusal extends Refusal {
   bytes: number;
 }
 
-type Why = Pick<HeadRefusal, "status" | "reason" | "malformed">;
+type Why = Pick<HeadRefusal, "status" | "reason" | "malformed" | "verdict">;
 
 /** Pseudo-header fields, and what is gathered before the lines can be written. */
 interface Seen {
@@ -28,6 +30,8 @@ interface Seen {
   /** Names and values of the other fields. */
   others: string[];
   bytes: number;
+  /** A field was left out that looks like one that frames. */
+  lookalike: boolean;
 }
 
 /** Fields that belong to an HTTP/1.1 connection; HTTP/2 has none (RFC 9113 section 8.2.2). */
@@ -43,13 +47,20 @@ export const namePattern = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 /** No control character but HTAB, nothing beyond Latin-1, no white space around. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
 export const valuePattern = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
-/** As `isTarget` of HTTP/1.1's scanner has it. */
-const pathPattern = /^(?:\/[!"$-~]*|\*)$/;
+/** As `isTarget` of HTTP/1.1's scanner has it, and bytes beyond ASCII, which are sent on percent-encoded. */
+const pathPattern = /^(?:\/[!"$-~\x80-\xff]*|\*)$/;
 
 export type ReadHead = { head: RequestHead } | { refusal: HeadRefusal };
 
+/** How requests of a listener are read. */
+export interface ReadRules {
+  limits: H1Limits;
+  /** How those are taken that are not compliant. */
+  desync: DesyncMode;
+}
+
 /** The head of the request that `raw` (name, value, name, value ...) holds; `bare` when nothing follows it. */
-export function readRequestHead(raw: readonly string[], bare: boolean, limits: H1Limits): ReadHead {
+export function readRequestHead(raw: readonly string[], bare: boolean, { limits, desync }: ReadRules): ReadHead {
   const seen: Seen = {
     method: "",
     scheme: "",
@@ -59,12 +70,18 @@ export function readRequestHead(raw: readonly string[], bare: boolean, limits: H
     cookie: "",
     others: [],
     bytes: 0,
+    lookalike: false,
   };
   const wrong = gather(raw, seen, limits) ?? judge(seen);
-  if (wrong !== undefined) return { refusal: { ...wrong, method: seen.method, bytes: seen.bytes } };
+  if (wrong !== undefined) return refusalOf(wrong, seen, raw, bare);
   const head = write(seen);
-  const ill = readFields(head, seen, bare);
-  return ill === undefined ? { head } : { refusal: { ...ill, method: seen.method, bytes: seen.bytes } };
+  const ill = readFields(head, seen, bare) ?? settle(head, seen, raw, bare, desync);
+  return ill === undefined ? { head } : refusalOf(ill, seen, raw, bare);
+}
+
+function refusalOf(why: Why, { method, bytes }: Seen, raw: readonly string[], bare: boolean): ReadHead {
+  const verdict = why.verdict ?? (why.malformed ? classifyFields(raw, bare) : undefined);
+  return { refusal: { ...why, method, bytes, ...(verdict === undefined ? {} : { verdict }) } };
 }
 
 function malformed(reason: string): Why {
@@ -88,7 +105,10 @@ function gather(raw: readonly string[], seen: Seen, limits: H1Limits): Why | und
     if (!namePattern.test(name)) return malformed("bad-field-name");
     if (connectionFields.has(name)) return malformed("connection-field");
     // Passed on in HTTP/1.1, the next server might frame the request by it; dropped, as over HTTP/1.1.
-    if (isLookalikeName(name)) continue;
+    if (isLookalikeName(name)) {
+      seen.lookalike = true;
+      continue;
+    }
     const size = name.length + value.length + 4;
     if (size > limits.fieldLineBytesMax) return refused(limits.fieldsTooLargeStatus, "fields-too-large");
     seen.bytes += size;
@@ -143,10 +163,10 @@ function write(seen: Seen): RequestHead {
   if (host !== undefined) fields.unshift("host", host);
   const head = emptyRequestHead();
   head.method = seen.method;
-  head.target = seen.path;
+  head.target = encoded(seen.path);
   head.hostText = host ?? "";
   head.host = head.hostText.toLowerCase();
-  const first = `${seen.method} ${seen.path} HTTP/2.0\r\n`;
+  const first = `${seen.method} ${head.target} HTTP/2.0\r\n`;
   const { text, spans } = linesOf(first, fields);
   head.text = text;
   head.spans = spans;
@@ -203,12 +223,34 @@ function readFields(head: RequestHead, seen: Seen, bare: boolean): Why | undefin
   if (bare && length > 0) return malformed("content-length-without-body");
   head.framing = length >= 0 ? "length" : bare ? "none" : "chunked";
   head.contentLength = Math.max(0, length);
-  if (!bare && (head.method === "GET" || head.method === "HEAD")) {
-    // It has its end here; but not every endpoint that speaks HTTP/1.1 looks for a body, and what it left would be next.
-    head.verdict = verdictOf("UndefinedContentLengthSemantics");
-    head.isolated = true;
-  }
   return undefined;
+}
+
+/**
+ * Applies the listener's mode to a head that is understood, and not compliant: one with a field that was left out, or a GET
+ * with a body. That has its end here; but not every endpoint that speaks HTTP/1.1 looks for it, and what it left would be
+ * the next request.
+ */
+function settle(
+  head: RequestHead,
+  { lookalike }: Seen,
+  raw: readonly string[],
+  bare: boolean,
+  mode: DesyncMode,
+): Why | undefined {
+  const bodiless = head.method === "GET" || head.method === "HEAD";
+  if (!lookalike && !(bodiless && head.framing !== "none")) return undefined;
+  const verdict = classifyFields(raw, bare);
+  if (verdict === undefined) return undefined;
+  head.verdict = verdict;
+  if (blocks(mode, verdict)) return { ...refused(400, "desync"), verdict };
+  head.isolated = isolates(mode, verdict, lookalike);
+  return undefined;
+}
+
+/** A path with what is beyond ASCII percent-encoded. */
+function encoded(path: string): string {
+  return path.replace(/[\x80-\xff]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function countHosts(others: readonly string[]): number {

@@ -30,6 +30,7 @@ export async function serveSessions(
   const answerer = createAnswerer("edge/1", () => "now");
   const owner = {
     limits: limitsOf("public", limits),
+    desync: "defensive" as const,
     clock,
     wheel,
     ending: false,

@@ -10,6 +10,7 @@ import type { ClientStream, Exchange, Reply } from "../exchange.ts";
 import type { H1Limits } from "../h1/limits.ts";
 import { emptyRequestHead } from "../h1/request.ts";
 import { peerOf } from "../peer.ts";
+import type { DesyncMode } from "../ports.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
 import { WheelEntry, type Wheel } from "../wheel.ts";
 import {
@@ -38,6 +39,7 @@ const emptyHead = emptyRequestHead();
 /** What the sessions of one listener share. */
 export interface SessionOwner {
   readonly limits: H1Limits;
+  readonly desync: DesyncMode;
   readonly clock: Clock;
   readonly wheel: Wheel;
   /** Set when the listener takes no more requests. */
@@ -154,7 +156,7 @@ export class ClientSession {
       return;
     }
     const bare = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
-    const read = readRequestHead(raw, bare, owner.limits);
+    const read = readRequestHead(raw, bare, owner);
     if ("refusal" in read && read.refusal.malformed) {
       owner.refusal(this, read.refusal);
       stream.on("error", () => {

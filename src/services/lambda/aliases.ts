@@ -11,6 +11,8 @@ import { findWeights, forgetWeights, setWeights, type Weights } from "./alias-we
 import { checkRevision, fault, functionNotFound } from "./faults.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
+import { checkAliasProvisioned } from "./provisioned.ts";
+import { findProvisioned, forgetProvisioned } from "./provisioned-tables.ts";
 import {
   aliases,
   findAlias,
@@ -82,7 +84,14 @@ async function checkTarget(tx: Tx, ref: FunctionRef, version: string): Promise<v
   }
 }
 
-export function aliasDeletion({ store, retired }: LambdaDeps) {
+/** Where environments are started ahead for an alias, they must be able to follow it. */
+async function checkMove(tx: Tx, ref: FunctionRef, { alias, version: from }: AliasRow, to: string): Promise<void> {
+  await checkTarget(tx, ref, to);
+  const key = { ...ref, qualifier: alias };
+  if (from !== to && (await findProvisioned(tx, key)) !== undefined) await checkAliasProvisioned(tx, key, to);
+}
+
+export function aliasDeletion({ store, retired, provisioner }: LambdaDeps) {
   return (ref: FunctionRef, alias: string): Promise<void> =>
     store.tx(async (tx) => {
       const { account, region, name } = ref;
@@ -96,7 +105,9 @@ export function aliasDeletion({ store, retired }: LambdaDeps) {
       await forgetUrls(tx, ref, alias);
       await forgetWeights(tx, ref, alias);
       await forgetEventConfigs(tx, ref, alias);
-      tx.afterCommit(() =>
+      await forgetProvisioned(tx, ref, alias);
+      tx.afterCommit(() => {
+        provisioner.wake();
         retired.add({
           account,
           region,
@@ -105,13 +116,13 @@ export function aliasDeletion({ store, retired }: LambdaDeps) {
           aliases: new Map([[alias, row.version]]),
           statements: new Map(policy === undefined ? [] : [[alias, policy.statements]]),
           reserved: null,
-        }),
-      );
+        });
+      });
     });
 }
 
 export function aliasOperations(deps: LambdaDeps) {
-  const { store, ids } = deps;
+  const { store, ids, provisioner } = deps;
   const create = aliasCreation(deps);
   const remove = aliasDeletion(deps);
   const functionOf = (name: string, call: Call, operation: string) => ownFunction(name, undefined, call, operation);
@@ -167,7 +178,7 @@ export function aliasOperations(deps: LambdaDeps) {
           throw fault("ResourceNotFoundException", `Alias not found: ${aliasArn(ref, input.Name)}`);
         }
         checkRevision(input.RevisionId, row.revision_id);
-        if (input.FunctionVersion !== undefined) await checkTarget(tx, ref, input.FunctionVersion);
+        if (input.FunctionVersion !== undefined) await checkMove(tx, ref, row, input.FunctionVersion);
         const changed = {
           version: input.FunctionVersion ?? row.version,
           description: input.Description ?? row.description,
@@ -176,6 +187,7 @@ export function aliasOperations(deps: LambdaDeps) {
         await tx.run(sql`update ${aliases.name} set ${assign(aliases, changed)} where ${isAlias(ref, input.Name)}`);
         const weights = newWeights ?? (await findWeights(tx, ref, input.Name));
         await setWeights(tx, ref, input.Name, changed.version, weights);
+        tx.afterCommit(() => provisioner.wake());
         return aliasConfiguration({ ...row, ...changed }, weights);
       });
     },

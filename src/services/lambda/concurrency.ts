@@ -2,13 +2,13 @@
 import type { Handlers } from "../../kit/handlers.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { functionNotFound, invalid } from "./faults.ts";
-import { accountConcurrency, codeStorageBytesMax, unzippedBytesMax, zipBytesMax } from "./limits.ts";
-import { ownFunction, unqualifiedArn } from "./names.ts";
+import { codeStorageBytesMax, unzippedBytesMax, zipBytesMax } from "./limits.ts";
+import { ownFunction, unqualifiedArn, type FunctionKey } from "./names.ts";
 import { reserve } from "./quotas.ts";
 import { accountOf, findFunction } from "./tables.ts";
 import type { Call } from "../../kit/call.ts";
 
-export function concurrencyOperations({ store }: LambdaDeps) {
+export function concurrencyOperations({ store, provisioner, accountConcurrency }: LambdaDeps) {
   const functionOnly = (name: string, call: Call, operation: string) => {
     const ref = ownFunction(name, undefined, call, operation);
     if (ref.qualifier === undefined) return ref;
@@ -17,11 +17,17 @@ export function concurrencyOperations({ store }: LambdaDeps) {
     );
   };
 
+  const set = (ref: FunctionKey, reserved: number | null) =>
+    store.tx(async (tx) => {
+      await reserve(tx, ref, reserved, accountConcurrency);
+      tx.afterCommit(() => provisioner.wake());
+    });
+
   return {
     async PutFunctionConcurrency(input, call) {
       const ref = functionOnly(input.FunctionName, call, "PutFunctionConcurrency");
       const { ReservedConcurrentExecutions } = input;
-      await store.tx((tx) => reserve(tx, ref, ReservedConcurrentExecutions));
+      await set(ref, ReservedConcurrentExecutions);
       return { ReservedConcurrentExecutions };
     },
 
@@ -34,7 +40,7 @@ export function concurrencyOperations({ store }: LambdaDeps) {
 
     async DeleteFunctionConcurrency(input, call) {
       const ref = functionOnly(input.FunctionName, call, "DeleteFunctionConcurrency");
-      await store.tx((tx) => reserve(tx, ref, null));
+      await set(ref, null);
       return {};
     },
 

@@ -8,6 +8,14 @@ export const lastModified = (timeMs: number) => new Date(timeMs).toISOString().r
 export const logGroupOf = ({ name, settings }: Pick<VersionRow, "name" | "settings">) =>
   settings.logGroup ?? `/aws/lambda/${name}`;
 
+function loggingConfig(row: VersionRow) {
+  const { logging } = row.settings;
+  const LogGroup = logGroupOf(row);
+  if (logging === undefined) return { LogFormat: "Text" as const, LogGroup };
+  const { applicationLevel: ApplicationLogLevel, systemLevel: SystemLogLevel } = logging;
+  return { LogFormat: "JSON" as const, ApplicationLogLevel, SystemLogLevel, LogGroup };
+}
+
 /** Everything but the states, which AWS leaves out of listings. */
 export function listed(row: VersionRow, functionArn: string) {
   const { settings } = row;
@@ -31,7 +39,8 @@ export function listed(row: VersionRow, functionArn: string) {
     Architectures: recorded.architectures,
     EphemeralStorage: { Size: recorded.ephemeralMiB },
     SnapStart: { ApplyOn: recorded.snapStart, OptimizationStatus: "Off" as const },
-    LoggingConfig: { LogFormat: "Text" as const, LogGroup: logGroupOf(row) },
+    LoggingConfig: loggingConfig(row),
+    ...(settings.deadLetterArn === undefined ? {} : { DeadLetterConfig: { TargetArn: settings.deadLetterArn } }),
     ...(settings.environment === undefined ? {} : { Environment: { Variables: settings.environment } }),
     ...(recorded.vpc === undefined ? {} : { VpcConfig: recorded.vpc }),
     ...(settings.layers === undefined

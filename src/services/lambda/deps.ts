@@ -3,6 +3,7 @@ import type { Deps } from "../../kit/service.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Executions } from "./executions.ts";
 import type { LayerRoots } from "./layer-roots.ts";
+import type { Provisioner } from "./provisioner.ts";
 import type { Retired } from "./retired.ts";
 import type { Slots } from "./slots.ts";
 import type { UnpackedCode } from "./unpacked.ts";
@@ -14,4 +15,7 @@ export interface LambdaDeps extends Deps {
   retired: Retired;
   layerRoots: LayerRoots;
   downloads: Downloads;
+  provisioner: Provisioner;
+  /** Executions at once of an account in a region. */
+  accountConcurrency: number;
 }

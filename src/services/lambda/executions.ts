@@ -7,6 +7,7 @@ import type { Log } from "../../telemetry/log.ts";
 import { logGroupOf } from "./configuration.ts";
 import { arnOf } from "./names.ts";
 import { retiredMsMax } from "./retired.ts";
+import type { Logging } from "./settings.ts";
 import type { VersionRow } from "./tables.ts";
 import type { StoredCode, UnpackedCode } from "./unpacked.ts";
 import { releaseCode, type CodeDeps } from "./code.ts";
@@ -16,9 +17,18 @@ import { rootIsUsed } from "./layer-tables.ts";
 /** Specs whose end is remembered; more updates than that in 15 minutes leave their environments to compute's own idle limit. */
 const specsMax = 20_000;
 
+/** Everything that environments of a version need, kept in its place. */
+export interface Prepared {
+  spec: FunctionSpec;
+  /** Must be called once, when no environment is started any more. */
+  release(): void;
+}
+
 export interface Executions {
   /** Runs one invocation; rejects when the code cannot be unpacked or the node is closing. */
   run(row: VersionRow, invocation: Invocation): Promise<InvocationResult>;
+  /** The same code and settings, for environments that are started ahead. */
+  prepare(row: VersionRow): Promise<Prepared>;
   /**
    * The version as it was is gone: its environments end `graceMs` from now, or with their last invocation. One that
    * comes late, because the edge took it before, is still run.
@@ -47,6 +57,16 @@ export const codeOf = (row: VersionRow): StoredCode => ({
   sizeBytes: row.code_bytes,
 });
 
+/** As compute wants it; without a format of its own, lines are text. */
+const loggingOf = (logging: Logging | undefined) =>
+  logging === undefined
+    ? {}
+    : {
+        logFormat: "JSON" as const,
+        applicationLogLevel: logging.applicationLevel,
+        systemLogLevel: logging.systemLevel,
+      };
+
 /** Removes what only this version needed; it must be in no row any more. */
 export async function releaseVersion(
   deps: Pick<CodeDeps, "store" | "unpacked"> & { layerRoots: LayerRoots },
@@ -58,7 +78,8 @@ export async function releaseVersion(
   if (!(await deps.store.read((tx) => rootIsUsed(tx, root)))) await deps.layerRoots.forget(root);
 }
 
-const specId = (row: VersionRow) => `${arnOf({ ...row, qualifier: row.version })}:${row.build_id}`;
+/** Names the environments of a version in compute. */
+export const specId = (row: VersionRow) => `${arnOf({ ...row, qualifier: row.version })}:${row.build_id}`;
 
 export function createExecutions(deps: ExecutionDeps): Executions {
   const { clock, log, compute, unpacked, layerRoots, sessions, publicUrl } = deps;
@@ -83,6 +104,8 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     memoryMiB: row.settings.memoryMiB,
     timeoutMs: row.settings.timeoutSeconds * 1_000,
     logGroup: logGroupOf(row),
+    ephemeralStorageMiB: row.settings.recorded.ephemeralMiB,
+    ...loggingOf(row.settings.logging),
   });
 
   const endEnvironments = (id: string) => {
@@ -97,19 +120,30 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     return use;
   };
 
+  const prepare = async (row: VersionRow): Promise<Prepared> => {
+    const code = await unpacked.pin(codeOf(row));
+    try {
+      const { layers } = row.settings;
+      const optDir = layers === undefined ? undefined : await layerRoots.directoryOf(layers);
+      return { spec: specOf(row, code.directory, optDir), release: () => code.unpin() };
+    } catch (error) {
+      code.unpin();
+      throw error;
+    }
+  };
+
   return {
+    prepare,
     async run(row, invocation) {
       const id = specId(row);
       const use = useOf(id);
       use.running += 1;
       try {
-        const code = await unpacked.pin(codeOf(row));
+        const { spec, release } = await prepare(row);
         try {
-          const { layers } = row.settings;
-          const optDir = layers === undefined ? undefined : await layerRoots.directoryOf(layers);
-          return await compute.invoke(specOf(row, code.directory, optDir), invocation);
+          return await compute.invoke(spec, invocation);
         } finally {
-          code.unpin();
+          release();
         }
       } finally {
         use.running -= 1;

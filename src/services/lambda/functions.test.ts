@@ -189,16 +189,16 @@ describe("CreateFunction", () => {
       "Mikan does not implement FileSystemConfigs for functions yet.",
     ],
     [
-      "a dead letter queue",
-      { DeadLetterConfig: { TargetArn: "arn:aws:sqs:us-east-1:000000000000:q" } },
-      "NotImplemented",
-      "Mikan does not implement DeadLetterConfig for functions yet.",
+      "a dead letter queue that is none",
+      { DeadLetterConfig: { TargetArn: "arn:aws:sqs:us-east-1:000000000000:q.fifo" } },
+      "InvalidParameterValueException",
+      "The dead letter target arn:aws:sqs:us-east-1:000000000000:q.fifo is invalid: it must be the ARN of a standard SQS queue or SNS topic.",
     ],
     [
-      "JSON logs",
-      { LoggingConfig: { LogFormat: "JSON" as const } },
-      "NotImplemented",
-      "Mikan does not implement LoggingConfig.LogFormat JSON for functions yet.",
+      "log levels of text",
+      { LoggingConfig: { ApplicationLogLevel: "INFO" as const } },
+      "InvalidParameterValueException",
+      "ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.",
     ],
   ])("refuses %s", (_what, changes, code, message) =>
     withNode(async (node) => {

@@ -25,6 +25,7 @@ import {
   type FunctionKey,
   type FunctionRef,
 } from "./names.ts";
+import { forgetProvisioned } from "./provisioned-tables.ts";
 import { addCode, reserve } from "./quotas.ts";
 import type { Gone } from "./retired.ts";
 import { newSettings, type SettingsInput } from "./settings.ts";
@@ -69,7 +70,7 @@ function checkNew({ name, qualifier }: FunctionRef, tags: object): void {
 
 /** Creates a function, and its first version where asked for. Gives the version that the answer shows. */
 export function functionCreation(deps: LambdaDeps) {
-  const { store, clock, ids } = deps;
+  const { store, clock, ids, accountConcurrency } = deps;
   const readLayers = layerReader(deps);
   return async (ref: FunctionRef, made: NewFunction, call: Call): Promise<VersionRow> => {
     checkNew(ref, made.tags ?? {});
@@ -107,7 +108,7 @@ export function functionCreation(deps: LambdaDeps) {
         await tx.run(insert(versions, row));
         await noteUses(tx, row);
         await addCode(tx, key, code.sizeBytes, 1);
-        if (made.reserved !== undefined) await reserve(tx, key, made.reserved);
+        if (made.reserved !== undefined) await reserve(tx, key, made.reserved, accountConcurrency);
         return made.publish ? publish(tx, row, identity) : row;
       });
     });
@@ -134,6 +135,7 @@ async function deleteWhole(tx: Tx, ref: FunctionRef): Promise<Gone> {
   await forgetUrls(tx, ref);
   await forgetWeights(tx, ref);
   await forgetEventConfigs(tx, ref);
+  await forgetProvisioned(tx, ref);
   const codeBytes = versionRows.reduce((sum, { code_bytes }) => sum + code_bytes, 0);
   await addToAccount(tx, ref, { functions: -1, code_bytes: -codeBytes, reserved: -(row.reserved ?? 0) });
   return {
@@ -166,6 +168,7 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
   await tx.run(sql`delete from ${policies.name} where ${isFunction(ref)} and qualifier = ${qualifier}`);
   await forgetUses(tx, ref, qualifier);
   await forgetEventConfigs(tx, ref, qualifier);
+  await forgetProvisioned(tx, ref, qualifier);
   await addToAccount(tx, ref, { code_bytes: -row.code_bytes });
   return {
     ...goneOf({ account, region, name }, [row]),
@@ -174,7 +177,7 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
 }
 
 /** Deletes a function, or one of its versions when `ref` has a qualifier. */
-export function functionDeletion({ store, retired, executions }: LambdaDeps) {
+export function functionDeletion({ store, retired, executions, provisioner }: LambdaDeps) {
   return (ref: FunctionRef): Promise<void> =>
     store.tx(async (tx) => {
       const { qualifier } = ref;
@@ -183,6 +186,7 @@ export function functionDeletion({ store, retired, executions }: LambdaDeps) {
       tx.afterCommit(() => {
         retired.add(gone);
         for (const row of gone.versions) executions.retire(row, deletedGraceMs);
+        provisioner.wake();
       });
     });
 }

@@ -47,6 +47,7 @@ describe("a request", () => {
         memoryMiB: 128,
         timeoutMs: 7_000,
         logGroup: "/aws/lambda/tiles",
+        ephemeralStorageMiB: 512,
       });
       expect(invocation).toMatchObject({ requestId: call.requestId, invokedArn: arn("tiles"), clientContext: "e30=" });
       expect(invocation.traceHeader).toContain(`Root=${call.trace.root}`);

@@ -26,8 +26,11 @@ export const requestPayloadBytesMax = 6 * 1024 * 1024;
 /** 256 KB until October 2025. */
 export const eventPayloadBytesMax = 1024 * 1024;
 
-/** Executions at once of an account in a region. */
-export const accountConcurrency = 1_000;
+/** Executions at once of an account in a region, unless the node's `lambdaConcurrency` says otherwise. */
+export const accountConcurrencyDefault = 1_000;
+/** A function may grow by this many environments at once, and by so many more each second: 1,000 in 10 seconds. */
+export const environmentsBurst = 1_000;
+export const environmentsPerSecond = 100;
 /** What reservations must leave for the functions that have none. */
 export const unreservedConcurrencyMin = 100;
 

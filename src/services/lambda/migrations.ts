@@ -3,6 +3,7 @@ import type { Migration } from "../../store/tables.ts";
 import { aliasWeights } from "./alias-weights.ts";
 import { eventConfigs } from "./event-config-tables.ts";
 import { layerTables } from "./layer-tables.ts";
+import { provisionedConfigs } from "./provisioned-tables.ts";
 import { accounts, aliases, counters, functions, policies, versions } from "./tables.ts";
 import { urls } from "./url-tables.ts";
 
@@ -11,4 +12,5 @@ export const migrations: readonly Migration[] = [
   { version: 2, create: [...layerTables, urls] },
   { version: 3, create: [eventConfigs] },
   { version: 4, create: [aliasWeights] },
+  { version: 5, create: [provisionedConfigs] },
 ];

@@ -150,6 +150,7 @@ export async function startTestNode(options: NodeOptions): Promise<TestNode> {
     cacheDir,
     publicUrl,
     resourceType: (type) => resources.get(type),
+    openTypes: async () => {},
   });
   dispatcher.add("lambda", service);
   dispatcher.add("s3", { operations: { ...options.s3 } });

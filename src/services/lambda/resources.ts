@@ -16,6 +16,7 @@ import { ephemeralMiBDefault, memoryMiBMin, timeoutSecondsDefault } from "./limi
 import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
 import type { SettingsInput } from "./settings.ts";
+import { provisionedIn, provisionedProperty } from "./provisioned-property.ts";
 import { tagOperations } from "./tags.ts";
 import { integer, isObject, required, text, unlessGone } from "./template-values.ts";
 import { updateOperations } from "./updates.ts";
@@ -280,6 +281,7 @@ export function permissionResource(deps: LambdaDeps): Resource {
 export function versionResource(deps: LambdaDeps): Resource {
   const publish = versionPublication(deps);
   const remove = functionDeletion(deps);
+  const provision = provisionedProperty(deps);
   return {
     type: "AWS::Lambda::Version",
     properties: [
@@ -293,7 +295,7 @@ export function versionResource(deps: LambdaDeps): Resource {
     required: ["FunctionName"],
     attributes: ["FunctionArn", "Version"],
     async create({ properties, token }, call) {
-      refuse(properties, "FunctionScalingConfig", "ProvisionedConcurrencyConfig", "RuntimePolicy");
+      refuse(properties, "FunctionScalingConfig", "RuntimePolicy");
       const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "PublishVersion");
       const description = text(properties["Description"]);
       checkInput("lambda", "PublishVersion", { FunctionName: ref.name, Description: description });
@@ -302,7 +304,16 @@ export function versionResource(deps: LambdaDeps): Resource {
         throw versionExists(version);
       });
       const arn = versionArn(row);
+      const provisioned = provisionedIn(properties);
+      if (provisioned !== undefined) await provision({ ...row, qualifier: row.version }, provisioned, call);
       return { physicalId: arn, attributes: { FunctionArn: arn, Version: row.version } };
+    },
+    // Everything else of a version makes another one.
+    replaceOn: ["CodeSha256", "Description", "FunctionName", "FunctionScalingConfig", "RuntimePolicy"],
+    async update({ properties, physicalId, attributes }, call) {
+      const { qualifier = "", ...ref } = ownFunction(physicalId, undefined, call, "PutProvisionedConcurrencyConfig");
+      await provision({ ...ref, qualifier }, provisionedIn(properties), call);
+      return { physicalId, attributes };
     },
     read: versionReader(deps),
     delete: ({ physicalId }, call) => unlessGone(remove(ownFunction(physicalId, undefined, call, "DeleteFunction"))),
@@ -325,6 +336,7 @@ export function aliasResource(deps: LambdaDeps): Resource {
   const create = aliasCreation(deps);
   const { UpdateAlias } = aliasOperations(deps);
   const remove = aliasDeletion(deps);
+  const provision = provisionedProperty(deps);
   return {
     type: "AWS::Lambda::Alias",
     properties: [
@@ -338,7 +350,6 @@ export function aliasResource(deps: LambdaDeps): Resource {
     required: ["FunctionName", "FunctionVersion", "Name"],
     attributes: ["AliasArn"],
     async create({ properties, token }, call) {
-      refuse(properties, "ProvisionedConcurrencyConfig");
       const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "CreateAlias");
       const alias = required(properties, "Name");
       const version = required(properties, "FunctionVersion");
@@ -348,18 +359,24 @@ export function aliasResource(deps: LambdaDeps): Resource {
       const weights = weightsIn(properties);
       const row = await create(ref, { alias, version, weights, description, token });
       const { AliasArn } = aliasConfiguration(row, weights);
+      const provisioned = provisionedIn(properties);
+      if (provisioned !== undefined) await provision({ ...row, qualifier: alias }, provisioned, call);
       return { physicalId: AliasArn, attributes: { AliasArn } };
     },
     replaceOn: ["FunctionName", "Name"],
-    async update({ properties, physicalId, attributes }, call) {
-      refuse(properties, "ProvisionedConcurrencyConfig");
-      const { name: FunctionName } = ownFunction(required(properties, "FunctionName"), undefined, call, "UpdateAlias");
+    async update({ properties, physicalId, attributes, former }, call) {
+      const ref = ownFunction(required(properties, "FunctionName"), undefined, call, "UpdateAlias");
+      const { name: FunctionName } = ref;
       const input = { FunctionName, Name: required(properties, "Name") };
       const FunctionVersion = required(properties, "FunctionVersion");
       const changed = { ...input, FunctionVersion, Description: text(properties["Description"]) ?? "" };
       checkInput("lambda", "UpdateAlias", changed);
       const RoutingConfig = { AdditionalVersionWeights: weightsIn(properties) };
       await UpdateAlias({ ...changed, RoutingConfig }, call);
+      const provisioned = provisionedIn(properties);
+      if (provisioned !== undefined || provisionedIn(former.properties) !== undefined) {
+        await provision({ ...ref, qualifier: input.Name }, provisioned, call);
+      }
       return { physicalId, attributes };
     },
     read: aliasReader(deps),

@@ -7,7 +7,7 @@ import { chanceOf, drawVersion, findWeights } from "./alias-weights.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
 import { arnOf, isVersionNumber, keyOf, latest, type FunctionRef } from "./names.ts";
-import type { Demand } from "./slots.ts";
+import type { Demand, Refusal } from "./slots.ts";
 import { accountOf, findAlias, findFunction, findInForce, findVersion, type VersionRow } from "./tables.ts";
 import { BadZip } from "./zip.ts";
 
@@ -68,7 +68,7 @@ export function targetReader({ store, retired, ids }: LambdaDeps) {
       if (row === undefined) return undefined;
       if (cache.get(key) === undefined) cache.set(key, row);
       const accountReserved = now.account_reserved ?? 0;
-      return { row, demand: { account, region, name, reserved: now.reserved, accountReserved } };
+      return { row, demand: { account, region, name, version, reserved: now.reserved, accountReserved } };
     });
   };
 
@@ -82,7 +82,9 @@ export function targetReader({ store, retired, ids }: LambdaDeps) {
       accountRow: await accountOf(tx, ref),
     }));
     const reserved = of === undefined ? gone.reserved : of.reserved;
-    return { row: gone.row, demand: { account, region, name, reserved, accountReserved: accountRow.reserved } };
+    const { version } = gone.row;
+    const demand = { account, region, name, version, reserved, accountReserved: accountRow.reserved };
+    return { row: gone.row, demand };
   };
 
   return async (ref: FunctionRef, call: Call): Promise<Target> => {
@@ -91,6 +93,12 @@ export function targetReader({ store, retired, ids }: LambdaDeps) {
     return target;
   };
 }
+
+/** A throttled invocation may come again at once: a slot is free when any other ends. */
+const retryAfterSeconds = "1";
+
+const throttled = (Reason: Refusal, options?: ErrorOptions) =>
+  fault("TooManyRequestsException", "Rate Exceeded.", { Reason, retryAfterSeconds }, options);
 
 /** Runs one invocation in a slot of its function, which it keeps until it has ended, whoever waits for it. */
 export function invocationRunner(deps: LambdaDeps) {
@@ -104,7 +112,7 @@ export function invocationRunner(deps: LambdaDeps) {
     const slot = slots.take(demand);
     if (typeof slot === "string") {
       metrics.counter("lambda_throttles", { function: row.name }).add();
-      throw fault("TooManyRequestsException", "Rate Exceeded.", { Reason: slot });
+      throw throttled(slot);
     }
     try {
       const { requestId, payload, clientContext } = request;
@@ -125,8 +133,7 @@ export function invocationRunner(deps: LambdaDeps) {
       }
       if (error instanceof Error && error.name === "ComputeFull") {
         metrics.counter("lambda_throttles", { function: row.name }).add();
-        const Reason = "ConcurrentInvocationLimitExceeded";
-        throw fault("TooManyRequestsException", "Rate Exceeded.", { Reason }, { cause: error });
+        throw throttled("ConcurrentInvocationLimitExceeded", { cause: error });
       }
       if (error instanceof Error && error.name === "ComputeClosed") {
         throw fault("ServiceException", "The node is ending.", { Type: "Service" }, { cause: error });

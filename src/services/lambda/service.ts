@@ -21,7 +21,10 @@ import { createLayerRoots } from "./layer-roots.ts";
 import { functionRef } from "./names.ts";
 import { permissionOperations, policyArn, policyReader } from "./permissions.ts";
 import { aliasResource, functionResource, permissionResource, versionResource } from "./resources.ts";
+import { accountConcurrencyDefault } from "./limits.ts";
 import { migrations } from "./migrations.ts";
+import { provisionedOperations } from "./provisioned.ts";
+import { createProvisioner } from "./provisioner.ts";
 import { createRetired } from "./retired.ts";
 import { createSlots } from "./slots.ts";
 import { tagOperations } from "./tags.ts";
@@ -36,7 +39,7 @@ export const lambda = defineService({
   name: "lambda",
   migrations,
   create(house) {
-    const { store, clock, log } = house;
+    const { store, clock, log, scheduler } = house;
     const unpacked = createUnpackedCode({ ...house, blobs: store.blobs });
     const layerRoots = createLayerRoots({ ...house, unpacked });
     const retired = createRetired(clock, (gone) => {
@@ -49,14 +52,19 @@ export const lambda = defineService({
     const executions = createExecutions({ ...house, unpacked, layerRoots });
     const named = async (id: string) => (await store.read((tx) => blobName(tx, id))) !== undefined;
     const downloads = createDownloads({ ...house, blobs: store.blobs, named });
+    const accountConcurrency = accountConcurrencyDefault;
+    const slots = createSlots({ clock, accountMax: accountConcurrency });
+    const provisioner = createProvisioner({ ...house, executions, slots });
     const deps: LambdaDeps = {
       ...house,
+      accountConcurrency,
+      provisioner,
       unpacked,
       layerRoots,
       downloads,
       retired,
       executions,
-      slots: createSlots(),
+      slots,
     };
     return {
       operations: {
@@ -65,6 +73,7 @@ export const lambda = defineService({
         ...versionOperations(deps),
         ...aliasOperations(deps),
         ...concurrencyOperations(deps),
+        ...provisionedOperations(deps),
         ...permissionOperations(deps),
         ...tagOperations(deps),
         ...invokeOperations(deps),
@@ -96,7 +105,10 @@ export const lambda = defineService({
       },
       policyOf: policyReader(deps),
       namesBlob: named,
-      start: () => unpacked.start(),
+      async start() {
+        await unpacked.start();
+        provisioner.attach(scheduler.start(provisioner.job));
+      },
       async stop() {
         retired.stop();
         await unpacked.stop();

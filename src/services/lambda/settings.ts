@@ -1,4 +1,5 @@
 /** A function's configuration: what is kept, what is checked, and what is refused because it would not be run. */
+import type { ApplicationLogLevel, SystemLogLevel } from "@aws-sdk/client-lambda";
 import { parseArn } from "../../base/arn.ts";
 import type { Call } from "../../kit/call.ts";
 import type { InputOf, Received } from "../../kit/handlers.ts";
@@ -33,11 +34,21 @@ export interface Settings {
   layers?: LayerUse[];
   /** The function's own choice; by default `/aws/lambda/<name>`. */
   logGroup?: string;
+  /** Of functions that log JSON; absent for text. */
+  logging?: Logging;
+  /** ARN of the queue or topic that gets events which were given up. */
+  deadLetterArn?: string;
   /** Recorded and shown, not acted on (docs/differences.md). */
   recorded: Recorded;
 }
 
-/** Members that change nothing a function on this node could notice. */
+/** Which lines of a function that logs JSON are kept. Source: Lambda guide, "Log-level filtering". */
+export interface Logging {
+  applicationLevel: ApplicationLogLevel;
+  systemLevel: SystemLogLevel;
+}
+
+/** Members that change nothing a function on this node could notice, but for the size of its `/tmp`. */
 export interface Recorded {
   architectures: ("x86_64" | "arm64")[];
   ephemeralMiB: number;
@@ -60,7 +71,6 @@ const isEmpty = (value: unknown) =>
 const refusedMembers = [
   "CapacityProviderConfig",
   "CodeSigningConfigArn",
-  "DeadLetterConfig",
   "DurableConfig",
   "FileSystemConfigs",
   "ImageConfig",
@@ -123,11 +133,33 @@ export function checkEnvironment(variables: Readonly<Record<string, string>>): v
   }
 }
 
-function checkLogging(logging: SettingsInput["LoggingConfig"]): void {
-  if (logging?.LogFormat === "JSON") throw notYet("LoggingConfig.LogFormat JSON");
-  if (logging?.ApplicationLogLevel !== undefined || logging?.SystemLogLevel !== undefined) {
+/** The logging after a change; undefined for text. Levels go with JSON alone. */
+function loggingOf(base: Logging | undefined, input: SettingsInput["LoggingConfig"]): Logging | undefined {
+  const { LogFormat = base === undefined ? "Text" : "JSON", ApplicationLogLevel, SystemLogLevel } = input ?? {};
+  if (LogFormat === "JSON") {
+    return {
+      applicationLevel: ApplicationLogLevel ?? base?.applicationLevel ?? "INFO",
+      systemLevel: SystemLogLevel ?? base?.systemLevel ?? "INFO",
+    };
+  }
+  if (ApplicationLogLevel !== undefined || SystemLogLevel !== undefined) {
     throw invalid("ApplicationLogLevel and SystemLogLevel can only be set when LogFormat is JSON.");
   }
+  return undefined;
+}
+
+/** Standard queues and topics take what was given up. Source: Lambda guide, "Adding a dead-letter queue". */
+function deadLetterOf(base: string | undefined, input: SettingsInput["DeadLetterConfig"]): string | undefined {
+  const target = input?.TargetArn;
+  if (target === undefined) return base;
+  if (target === "") return undefined;
+  const service = parseArn(target)?.service;
+  if ((service !== "sqs" && service !== "sns") || target.endsWith(".fifo")) {
+    throw invalid(
+      `The dead letter target ${target} is invalid: it must be the ARN of a standard SQS queue or SNS topic.`,
+    );
+  }
+  return target;
 }
 
 function recordedOf(base: Recorded, input: SettingsInput): Recorded {
@@ -151,9 +183,21 @@ function recordedOf(base: Recorded, input: SettingsInput): Recorded {
   };
 }
 
-/** The settings with these layers, or with the same when `layers` is undefined. */
-function withLayers({ layers: present, ...rest }: Settings, layers = present): Settings {
-  return layers === undefined || layers.length === 0 ? rest : { ...rest, layers };
+/** What a function may have or not have; undefined is absent. */
+interface Optional {
+  layers: LayerUse[] | undefined;
+  logging: Logging | undefined;
+  deadLetterArn: string | undefined;
+}
+
+function withOptional(base: Settings, { layers, logging, deadLetterArn }: Optional): Settings {
+  const { layers: _layers, logging: _logging, deadLetterArn: _deadLetter, ...rest } = base;
+  return {
+    ...rest,
+    ...(layers === undefined || layers.length === 0 ? {} : { layers }),
+    ...(logging === undefined ? {} : { logging }),
+    ...(deadLetterArn === undefined ? {} : { deadLetterArn }),
+  };
 }
 
 /**
@@ -165,11 +209,12 @@ export function changedSettings(base: Settings, input: SettingsInput, call: Call
   if (input.Runtime !== undefined) checkRuntime(input.Runtime);
   if (input.Role !== undefined) checkRole(input.Role, call);
   checkSizes(input);
-  checkLogging(input.LoggingConfig);
   const variables = input.Environment?.Variables;
   if (variables !== undefined) checkEnvironment(variables);
+  const logging = loggingOf(base.logging, input.LoggingConfig);
+  const deadLetterArn = deadLetterOf(base.deadLetterArn, input.DeadLetterConfig);
   return {
-    ...withLayers(base, layers),
+    ...withOptional(base, { layers: layers ?? base.layers, logging, deadLetterArn }),
     runtime: input.Runtime ?? base.runtime,
     handler: input.Handler ?? base.handler,
     role: input.Role ?? base.role,

@@ -19,14 +19,13 @@ import { createEgress, type Egress } from "./edge/egress/egress.ts";
 import type { Edge } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
 import { firstOf } from "./kit/credentials.ts";
-import { createDelivery } from "./kit/delivery.ts";
+import { createDelivery, type DeliveryWorker } from "./kit/delivery.ts";
 import { createDispatcher, type Dispatcher } from "./kit/dispatch.ts";
-import type { Resource } from "./kit/resource.ts";
 import { kitSchema } from "./kit/schema.ts";
 import { openSecrets, type Secrets } from "./kit/secrets.ts";
-import { schemaOf, type Deps, type Service } from "./kit/service.ts";
 import { createSessions, type Sessions } from "./kit/sessions.ts";
 import { sweepClientTokens } from "./kit/tokens.ts";
+import { createRoster, type Roster } from "./roster.ts";
 import { services } from "./services/index.ts";
 import { openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
@@ -118,6 +117,7 @@ interface Engines {
   compute: Compute;
   edge: Edge;
   egress: Egress | undefined;
+  delivery: DeliveryWorker;
   scheduler: Scheduler;
   cacheDir: string;
 }
@@ -126,11 +126,13 @@ interface Engines {
 export async function startNode(options: NodeOptions, house: House, reset: () => Promise<void>): Promise<Node> {
   const ending = createEnding(house.log);
   try {
-    const engines = await openEngines(options, house, ending);
+    let roster: Roster | undefined;
+    const engines = await openEngines(options, house, ending, (service) => roster?.open(service));
     const { scheduler, store, functionLogs } = engines;
-    const { running } = await startServices(engines, house, ending);
+    roster = rosterOver(engines, house);
+    await startServices(engines, roster, house, ending);
     return {
-      handler: frontDoor(options, house, engines, running, options.data === undefined ? reset : undefined),
+      handler: frontDoor(options, house, engines, roster, options.data === undefined ? reset : undefined),
       settled: () => scheduler.settled(),
       async copyTo(directory) {
         await functionLogs.flush();
@@ -159,8 +161,8 @@ async function openWorkspace(data: string | undefined): Promise<{ directory: str
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
-async function openEngines(options: NodeOptions, house: House, ending: Ending): Promise<Engines> {
-  const { clock, machine, aheadMs, log, metrics } = house;
+async function openEngines(options: NodeOptions, house: House, ending: Ending, open: Roster["open"]): Promise<Engines> {
+  const { clock, machine, ids, aheadMs, log, metrics, publicUrl } = house;
   const workspace = await openWorkspace(options.data);
   ending.add(workspace.remove);
   const ephemeral = options.data === undefined;
@@ -168,14 +170,14 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
   const from = options.from === undefined ? {} : { from: options.from };
   const store = await openStore({ data, ephemeral, ...from, clock: machine, log, metrics });
   ending.add(() => store.close());
-  await store.migrate([kitSchema, ...services.map(schemaOf)]);
+  await store.migrate([kitSchema]);
   const secrets = await openSecrets({
     given: options.masterKey ?? process.env["MIKAN_MASTER_KEY"],
     directory: data === workspace.directory ? data : undefined,
     ephemeral,
   });
 
-  const dispatcher = createDispatcher({ clock, log, metrics, spans: createSpans() });
+  const dispatcher = createDispatcher({ clock, log, metrics, spans: createSpans(), open });
   const functionLogs = createFunctionLogs({ ...house, dispatcher });
   ending.add(() => functionLogs.flush());
   const compute = await createCompute({
@@ -213,7 +215,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
     log.error("a background job failed and will be tried again", { job, error: asError(error) });
     metrics.counter("job_failed", { job }).add();
   });
-  const cacheDir = join(workspace.directory, "cache");
+  const delivery = createDelivery({ store, clock, ids, log, metrics, publicUrl, invoke: dispatcher.inside });
   return {
     store,
     secrets,
@@ -223,28 +225,23 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending): 
     compute,
     edge,
     egress,
+    delivery,
     scheduler,
-    cacheDir,
+    cacheDir: join(workspace.directory, "cache"),
   };
 }
 
-async function startServices(engines: Engines, house: House, ending: Ending): Promise<{ running: readonly Service[] }> {
-  const { clock, ids, log, metrics, publicUrl } = house;
-  const { store, secrets, sessions, dispatcher, compute, edge, scheduler } = engines;
-  const delivery = createDelivery({ store, clock, ids, log, metrics, publicUrl, invoke: dispatcher.inside });
-  ending.add(async () => {
-    await Promise.race([delivery.settled(), clock.sleep(ending.graceMs)]);
-    delivery.abandon();
-  });
-  ending.add(() => scheduler.stop());
-
-  const resources = new Map<string, Resource>();
-  const running = services.map((definition) => {
-    const deps: Deps = {
+function rosterOver(engines: Engines, { clock, ids, log, metrics, publicUrl }: House): Roster {
+  const { store, secrets, sessions, dispatcher, compute, edge, scheduler, delivery, cacheDir } = engines;
+  return createRoster({
+    store,
+    dispatcher,
+    scheduler,
+    depsOf: (name, roster) => ({
       store,
       clock,
       ids,
-      log: log.with({ service: definition.name }),
+      log: log.with({ service: name }),
       metrics,
       scheduler,
       peers: dispatcher.peers,
@@ -253,23 +250,25 @@ async function startServices(engines: Engines, house: House, ending: Ending): Pr
       compute,
       sessions,
       secrets,
-      cacheDir: join(engines.cacheDir, definition.name),
+      cacheDir: join(cacheDir, name),
       publicUrl,
-      resourceType: (type) => resources.get(type),
-    };
-    const service = definition.create(deps);
-    dispatcher.add(definition.name, service);
-    for (const resource of service.resources ?? []) resources.set(resource.type, resource);
-    return service;
+      resourceType: (type) => roster.resourceType(type),
+      openTypes: (types) => roster.openTypes(types),
+    }),
   });
-  for (const service of running) {
-    await service.start?.();
-    if (service.stop !== undefined) ending.add(service.stop.bind(service));
-  }
-  for (const job of running.flatMap((service) => service.workers ?? [])) scheduler.start(job);
+}
+
+async function startServices(engines: Engines, roster: Roster, { clock }: House, ending: Ending): Promise<void> {
+  const { store, scheduler, delivery } = engines;
+  ending.add(async () => {
+    await Promise.race([delivery.settled(), clock.sleep(ending.graceMs)]);
+    delivery.abandon();
+  });
+  ending.add(() => scheduler.stop());
+  ending.add(() => roster.stop());
+  await roster.openPresent();
   delivery.attach(scheduler.start(delivery.job));
-  scheduler.start(upkeepJob(store, clock, running));
-  return { running };
+  scheduler.start(upkeepJob(store, clock, roster));
 }
 
 /** Everything that comes in over HTTP. */
@@ -277,14 +276,14 @@ function frontDoor(
   { host, hostNames = [], rootKey }: NodeOptions,
   { clock, machine, ids, log, metrics, publicUrl }: House,
   { store, sessions, dispatcher, compute, edge, egress }: Engines,
-  running: readonly Service[],
+  roster: Roster,
   reset: (() => Promise<void>) | undefined,
 ): HttpHandler {
   const names = [...hostNames, ...(host === undefined ? [] : [addressable(host)])];
   const keyOf = firstOf([
     async ({ accessKeyId, sessionToken }) =>
       sessionToken === undefined ? undefined : sessions.resolve(accessKeyId, sessionToken),
-    ...running.flatMap((service) => (service.keyOf === undefined ? [] : [service.keyOf])),
+    roster.keyOf,
   ]);
   const verify = rootKey === undefined ? {} : { verify: { secretOf: knownSecrets(rootKey, { clock, keyOf }) } };
   return createPages({
@@ -308,7 +307,10 @@ function frontDoor(
       metrics,
       dispatcher,
       services: services.map(({ name }) => name),
-      resourceTypes: running.flatMap((service) => service.resources ?? []).map(({ type }) => type),
+      async resourceTypes() {
+        await roster.openAll();
+        return roster.resourceTypes();
+      },
       reset,
     }),
   });
@@ -322,17 +324,15 @@ export function addressable(host: string): string {
 }
 
 /** Forgets client tokens that have expired and blobs that no service names. */
-function upkeepJob(store: Store, clock: Clock, running: readonly Service[]): Job {
-  const named = async (id: string) => {
-    for (const service of running) if ((await service.namesBlob?.(id)) === true) return true;
-    return false;
-  };
+function upkeepJob(store: Store, clock: Clock, roster: Roster): Job {
   return {
     name: "node:upkeep",
     everyMs: upkeepMs,
     async run() {
       const now = clock.now();
-      await store.blobs.sweep(named);
+      // Another node may have written with a service that was not needed here: it names blobs too.
+      await roster.openPresent();
+      await store.blobs.sweep((id) => roster.namesBlob(id));
       return { more: await store.tx((tx) => sweepClientTokens(tx, now)) };
     },
   };

@@ -39,8 +39,10 @@ export async function resourceTypes(): Promise<ReadonlyMap<string, Resource>> {
     cacheDir: "",
     publicUrl: () => "",
     resourceType: () => undefined,
+    openTypes: idle("openTypes"),
   };
-  const resources = services.flatMap((service) => service.create(deps).resources ?? []);
+  const definitions = await Promise.all(services.map(({ load }) => load()));
+  const resources = definitions.flatMap((service) => service.create(deps).resources ?? []);
   return new Map(resources.map((resource) => [resource.type, resource]));
 }
 

@@ -118,7 +118,7 @@ describe.skipIf(postgres === undefined)("a node on PostgreSQL", () => {
     await complete(clients, await createApp(clients));
   });
 
-  it("beside another one on the same database, corrupts nothing: what both made is there for either, once", async () => {
+  it("beside another one on the same database, corrupts nothing: what both made is there for either, once", { timeout: 90_000 }, async () => {
     const first = await start();
     await complete(first.clients, await createFront(first.clients, port, monolith.port));
     await uploadCode(first.clients);

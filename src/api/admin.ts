@@ -20,8 +20,8 @@ export interface AdminDeps extends PoliciesDeps {
   metrics: Metrics;
   dispatcher: Dispatcher;
   services: readonly string[];
-  /** CloudFormation types that the services bring. */
-  resourceTypes: readonly string[];
+  /** CloudFormation types that the services bring; opens all services. */
+  resourceTypes: () => Promise<readonly string[]>;
   /** Empties the node; undefined where that is not allowed. */
   reset: (() => Promise<void>) | undefined;
 }
@@ -50,11 +50,11 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         await deps.dispatcher.inside("acm", "ReadAuthority", {}, serviceCall(deps, "", "", principal)),
       );
     },
-    "GET /_mikan/coverage": async () =>
-      jsonResponse(200, {
-        operations: Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)])),
-        resourceTypes: deps.resourceTypes.toSorted(),
-      }),
+    "GET /_mikan/coverage": async () => {
+      const resourceTypes = await deps.resourceTypes();
+      const operations = Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)]));
+      return jsonResponse(200, { operations, resourceTypes: resourceTypes.toSorted() });
+    },
     "GET /_mikan/metrics": async () => ({
       status: 200,
       headers: ["Content-Type", "text/plain; version=0.0.4"],

@@ -34,6 +34,8 @@ export interface DispatchDeps {
   log: Log;
   metrics: Metrics;
   spans: Spans;
+  /** Has a service of the node added that is not there yet; undefined where there is nothing to wait for. */
+  open?(service: string): Promise<void> | undefined;
 }
 
 /** Series of one operation: looked up once, as an invocation passes here twice. */
@@ -49,7 +51,7 @@ interface Entry {
   meters: Map<string, Meters>;
 }
 
-export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): Dispatcher {
+export function createDispatcher({ clock, log, metrics, spans, open }: DispatchDeps): Dispatcher {
   const entries = new Map<string, Entry>();
 
   const entryOf = (name: string): Entry => {
@@ -104,7 +106,9 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
   const notImplemented = (service: string, operation: string) =>
     new Fault("NotImplemented", `Mikan does not implement ${service}:${operation} yet.`);
 
-  const inside: Dispatcher["inside"] = (name, operation, input, call) => {
+  const inside: Dispatcher["inside"] = async (name, operation, input, call) => {
+    // One that starts has been added already, and may be called by what it calls itself.
+    if (!entries.has(name)) await open?.(name);
     const entry = entryOf(name);
     const handler = ownOf(entry.service.operations, operation) ?? ownOf(entry.service.internal ?? {}, operation);
     if (handler === undefined) throw notImplemented(name, operation);
@@ -125,12 +129,14 @@ export function createDispatcher({ clock, log, metrics, spans }: DispatchDeps): 
       });
     },
     async outside(name, operation, input, call) {
+      const opening = open?.(name);
+      if (opening !== undefined) await opening;
       const entry = entryOf(name);
       const handler = ownOf(entry.service.operations, operation);
       if (handler === undefined) throw notImplemented(name, operation);
       return entry.admission.run(() => run(name, entry, operation, handler, input, call));
     },
-    inside: async (name, operation, input, call) => inside(name, operation, input, call),
+    inside,
     operationsOf: (name) => Object.keys(entryOf(name).service.operations).toSorted(),
     peers: peersOver(inside),
   };

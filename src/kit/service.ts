@@ -37,8 +37,10 @@ export interface Deps {
   cacheDir: string;
   /** Where clients reach the APIs. */
   publicUrl: () => string;
-  /** The resource types of all services, for CloudFormation. */
+  /** A resource type of any service that is open, for CloudFormation. */
   resourceType(type: string): Resource | undefined;
+  /** Opens the services that make these resource types, as far as there are any. */
+  openTypes(types: Iterable<string>): Promise<void>;
 }
 
 // The dispatcher holds handlers of every service in one map; each service types its own with `satisfies Handlers<...>`.

@@ -85,6 +85,7 @@ export async function withServices<T>(
         cacheDir: join(directory, "cache"),
         publicUrl,
         resourceType: () => undefined,
+        openTypes: async () => {},
       };
       const service = definition.create(deps);
       dispatcher.add(definition.name, service);

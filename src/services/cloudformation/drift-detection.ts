@@ -98,6 +98,7 @@ async function checkAll(
 ): Promise<Looked> {
   const rows: ResourceDriftRow[] = [];
   const failed: string[] = [];
+  await deps.openTypes(wanted.map(({ type }) => type));
   const left = wanted.filter((row) => isCheckable(deps, row));
   const reader = async () => {
     for (let row = left.shift(); row !== undefined && !signal.aborted; row = left.shift()) {

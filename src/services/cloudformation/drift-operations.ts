@@ -110,6 +110,7 @@ export function driftOperations(deps: Deps, detector: DriftDetector) {
       });
       checkState(stack);
       if (row === undefined) throw noSuchResource(logicalId, stack);
+      await deps.openTypes([row.type]);
       if (!isCheckable(deps, row)) {
         throw invalid(`Drift detection is not supported for resource [${logicalId}] of type ${row.type}`);
       }

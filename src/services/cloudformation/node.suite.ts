@@ -285,6 +285,7 @@ async function live(home: Home, options: NodeOptions): Promise<Node> {
     cacheDir: home.directory,
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: (type) => types.get(type) ?? service.resources?.find((own) => own.type === type),
+    openTypes: async () => {},
   };
   const service = cloudformation.create(deps);
   const halt = async () => {

@@ -14,7 +14,7 @@ import type { ParameterDeclaration } from "./parameters.ts";
 import type { SourceReader } from "./source-reader.ts";
 import { outlineOf, templateText, type TemplateInput } from "./submitted.ts";
 import { ofStack, templates } from "./tables.ts";
-import type { Template } from "./template.ts";
+import { typesIn, type Template } from "./template.ts";
 
 type Client = typeof import("@aws-sdk/client-cloudformation");
 type Capabilities = OutputOf<Client, "ValidateTemplate">["Capabilities"];
@@ -47,7 +47,10 @@ export function templateOperations(deps: Deps, reader: SourceReader) {
       const text = await templateText(input, deps, call);
       const { template, transforms } = outlineOf(await reader.read(text));
       // A transform may bring types and names that are not there yet. AWS looks at no properties here.
-      if (transforms.length === 0) await refuse(nameFindings(template, deps.resourceType), text, reader);
+      if (transforms.length === 0) {
+        await deps.openTypes(typesIn(template));
+        await refuse(nameFindings(template, deps.resourceType), text, reader);
+      }
       const parameters = [...template.parameters].map(([key, declaration]) => ({
         ParameterKey: key,
         ...declared(declaration),
@@ -67,7 +70,7 @@ export function templateOperations(deps: Deps, reader: SourceReader) {
         ParameterConstraints:
           declaration.allowedValues === undefined ? {} : { AllowedValues: [...declaration.allowedValues] },
       }));
-      const types = [...new Set([...template.resources.values()].map(({ type }) => type))];
+      const types = typesIn(template);
       return {
         Parameters: parameters,
         ...aboutOf(template, transforms),

@@ -44,6 +44,11 @@ export interface Template {
   outputs: ReadonlyMap<string, TemplateOutput>;
 }
 
+/** Types of the resources, each once. */
+export function typesIn({ resources }: Template): string[] {
+  return [...new Set(Array.from(resources.values(), ({ type }) => type))];
+}
+
 const sections = new Set([
   "AWSTemplateFormatVersion",
   "Conditions",

@@ -59,6 +59,7 @@ export async function load(deps: Deps, work: WorkRow, signal: AbortSignal): Prom
   });
   if (found.stack === undefined || found.template === undefined) return undefined;
   const { stack, template, rows, counterpart, formers } = found;
+  await deps.openTypes([...rows, ...formers.map(({ row }) => row)].map(({ type }) => type));
   return {
     deps,
     work,

@@ -139,6 +139,7 @@ export async function compare(deps: Deps, current: Current, target: Target): Pro
       ? undefined
       : blueprintOf(stack, template.processed);
   const tagsChanged = !sameJson(pairsOf(stack.settings), pairsOf(target.settings));
+  await deps.openTypes(Array.from(rows.values(), ({ type }) => type));
   const imports = await deps.store.read((tx) => importsOf(tx, stack, importNames(target.blueprint)));
   const differences = differencesOf({
     before,

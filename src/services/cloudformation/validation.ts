@@ -9,14 +9,16 @@ import type { SourceReader } from "./source-reader.ts";
 import { propertyFindings } from "./spec/properties.ts";
 import type { Known } from "./spec/yields.ts";
 import type { Submitted } from "./submitted.ts";
+import { typesIn } from "./template.ts";
 
 /** What will be made of the template. Throws one fault with everything that is wrong with it. */
 export async function validated(
-  { deps, reader }: { deps: Pick<Deps, "resourceType">; reader: SourceReader },
+  { deps, reader }: { deps: Pick<Deps, "resourceType" | "openTypes">; reader: SourceReader },
   { template, parameters, original }: Submitted,
   pseudo: PseudoInput,
   capabilities: readonly string[],
 ): Promise<Blueprint> {
+  await deps.openTypes(typesIn(template));
   const names = nameFindings(template, deps.resourceType);
   const known: Known = {
     branchOf: undefined,

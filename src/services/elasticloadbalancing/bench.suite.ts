@@ -161,6 +161,7 @@ export async function createBench() {
     cacheDir: "",
     publicUrl: () => "http://127.0.0.1:4566",
     resourceType: unused,
+    openTypes: async () => {},
   };
   const service = elasticloadbalancing.create(deps);
   dispatcher.add("elasticloadbalancing", service);

@@ -69,6 +69,7 @@ export async function withNode<T>(body: (node: TestNode) => Promise<T>): Promise
       cacheDir: join(directory, "cache"),
       publicUrl,
       resourceType: () => undefined,
+      openTypes: async () => {},
     };
     const service = logs.create(deps);
     dispatcher.add("logs", service);

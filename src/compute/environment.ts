@@ -26,13 +26,19 @@ export interface StartFailure {
   /** Another try may go better: the function ran out of time, died, or threw. Not so when there is nothing to start. */
   retry: boolean;
   /** The answer to an invocation that waited for this start; writes its lines to the log. */
-  resultFor(requestId: string): InvocationResult;
+  resultFor(invocation: Invocation): InvocationResult;
 }
 
 export interface StartOptions {
   /** It must be ready after this long. */
   initMsMax: number;
   initialization: InitializationType;
+  /**
+   * The start is a part of this invocation (AWS's "suppressed init", the one further try): its time is that of both,
+   * and it runs as soon as the environment is ready. Its answer, too, comes as {@link EnvironmentEvents.answered}, or
+   * by {@link StartFailure.resultFor}.
+   */
+  within?: Invocation;
 }
 
 /** Makes environments; one for each way of running code. */

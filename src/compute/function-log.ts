@@ -1,30 +1,44 @@
 /** The log of one environment: its stream, the platform's lines around each invocation, the tail, and the bound on all of it. */
 import type { Clock } from "../base/clock.ts";
 import { logBytesPerSecondMax, logLineLengthMax, logTailBytesMax } from "./limits.ts";
-import type { FunctionLogLine, FunctionSpec } from "./ports.ts";
+import {
+  type InitFigures,
+  type InitPhase,
+  type PlatformEvent,
+  type ReportFigures,
+  initReport,
+  initRuntimeDone,
+  initStart,
+  logsDropped,
+  report,
+  runtimeDone,
+  start,
+} from "./platform-events.ts";
+import type { FunctionLogLine, FunctionSpec, InitializationType, Invocation, SystemLogLevel } from "./ports.ts";
 
 export interface FunctionLogDeps {
   clock: Clock;
   onLogLine(line: FunctionLogLine): void;
 }
 
-export interface Report {
-  durationMs: number;
-  initMs?: number;
-  memoryUsedMiB: number;
-  /** `timeout`, or `error` with the type of it. */
-  status?: "timeout" | { errorType: string };
-}
+/** What the log says of an invocation. */
+export type Traced = Pick<Invocation, "requestId" | "traceHeader">;
 
 export interface FunctionLog {
   /** `2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef`. */
   readonly stream: string;
   /** One event that the function wrote; it may hold line breaks. */
   write(text: string): void;
+  /** INIT_START. */
+  initBegin(phase: InitPhase): void;
+  /** INIT_REPORT, where AWS writes one. */
+  initEnd(figures: Omit<InitFigures, "initialization">): void;
   /** START; the tail begins here. */
-  begin(requestId: string): void;
+  begin(invocation: Traced): void;
+  /** Why an invocation has no answer of its own. Text only: as JSON it is in the report. */
+  fault(text: string): void;
   /** END and REPORT. Returns the tail: the last 4 KiB since `begin`. */
-  end(requestId: string, report: Report): string;
+  end(invocation: Traced, figures: ReportFigures): string;
 }
 
 /** `2026/11/22/[7]<32 hex>`, in UTC. Source: Lambda guide, "Sending Lambda function logs to CloudWatch Logs". */
@@ -32,16 +46,7 @@ export function logStreamName(now: number, version: string, id: string): string 
   return `${new Date(now).toISOString().slice(0, 10).replaceAll("-", "/")}/[${version}]${id}`;
 }
 
-function reportLine(requestId: string, spec: FunctionSpec, report: Report): string {
-  const { durationMs, initMs, status } = report;
-  // Since August 2025 AWS bills the initialisation too; a timeout is billed as the time allowed.
-  const billedMs = Math.ceil((status === "timeout" ? spec.timeoutMs : durationMs) + (initMs ?? 0));
-  let line = `REPORT RequestId: ${requestId}\tDuration: ${durationMs.toFixed(2)} ms\tBilled Duration: ${billedMs} ms\tMemory Size: ${spec.memoryMiB} MB\tMax Memory Used: ${report.memoryUsedMiB} MB\t`;
-  if (initMs !== undefined) line += `Init Duration: ${initMs.toFixed(2)} ms\t`;
-  if (status === "timeout") line += "Status: timeout";
-  else if (status !== undefined) line += `Status: error\tError Type: ${status.errorType}`;
-  return line;
-}
+const levels: Readonly<Record<SystemLogLevel, number>> = { DEBUG: 0, INFO: 1, WARN: 2 };
 
 /** The last `logTailBytesMax` bytes of `text`, from the first whole character on. */
 function lastBytes(text: string): string {
@@ -55,14 +60,21 @@ function lastBytes(text: string): string {
 }
 
 /** `id` is 32 hex digits. */
-export function createFunctionLog(deps: FunctionLogDeps, spec: FunctionSpec, id: string): FunctionLog {
+export function createFunctionLog(
+  deps: FunctionLogDeps,
+  spec: FunctionSpec,
+  id: string,
+  initialization: InitializationType,
+): FunctionLog {
   const { clock, onLogLine } = deps;
-  const { logGroup, account, region } = spec;
+  const { logGroup, account, region, logFormat, systemLogLevel = "INFO" } = spec;
   const stream = logStreamName(clock.now(), spec.version, id);
+  const asJson = logFormat === "JSON";
   let tail = "";
   let secondStartMs = -Infinity;
   let secondBytes = 0;
   let droppedBytes = 0;
+  let droppedRecords = 0;
 
   const emit = (text: string) => {
     tail += `${text}\n`;
@@ -70,11 +82,17 @@ export function createFunctionLog(deps: FunctionLogDeps, spec: FunctionSpec, id:
     if (tail.length > 64 * logTailBytesMax) tail = tail.slice(-logTailBytesMax);
     onLogLine({ logGroup, logStream: stream, account, region, timeMs: clock.now(), text });
   };
+  const say = ({ type, record, level, text }: PlatformEvent) => {
+    if (!asJson && text !== undefined) emit(text);
+    if (!asJson || levels[level] < levels[systemLogLevel]) return;
+    emit(JSON.stringify({ time: new Date(clock.now()).toISOString(), type, record: record() }));
+  };
   const sayDropped = () => {
     if (droppedBytes === 0) return;
-    const bytes = droppedBytes;
+    const event = logsDropped(droppedBytes, droppedRecords, logBytesPerSecondMax);
     droppedBytes = 0;
-    emit(`${bytes} bytes of output were dropped: an environment may log ${logBytesPerSecondMax} bytes a second.`);
+    droppedRecords = 0;
+    say(event);
   };
   const write = (text: string) => {
     const nowMs = clock.monotonicMs();
@@ -84,20 +102,31 @@ export function createFunctionLog(deps: FunctionLogDeps, spec: FunctionSpec, id:
       sayDropped();
     }
     secondBytes += text.length;
-    if (secondBytes > logBytesPerSecondMax) droppedBytes += text.length;
-    else emit(text.length > logLineLengthMax ? text.slice(0, logLineLengthMax) : text);
+    if (secondBytes > logBytesPerSecondMax) {
+      droppedBytes += text.length;
+      droppedRecords += 1;
+    } else emit(text.length > logLineLengthMax ? text.slice(0, logLineLengthMax) : text);
   };
   return {
     stream,
     write,
-    begin(requestId) {
-      tail = "";
-      emit(`START RequestId: ${requestId} Version: ${spec.version}`);
+    initBegin: (phase) => say(initStart(spec, initialization, phase)),
+    initEnd(figures) {
+      say(initRuntimeDone({ ...figures, initialization }));
+      say(initReport({ ...figures, initialization }));
     },
-    end(requestId, report) {
+    begin({ requestId, traceHeader }) {
+      tail = "";
+      say(start(spec, requestId, traceHeader));
+    },
+    fault(text) {
+      if (!asJson) write(text);
+    },
+    end({ requestId, traceHeader }, figures) {
       sayDropped();
-      emit(`END RequestId: ${requestId}`);
-      emit(reportLine(requestId, spec, report));
+      if (asJson) say(runtimeDone(requestId, traceHeader, figures));
+      else emit(`END RequestId: ${requestId}`);
+      say(report(spec, initialization, requestId, traceHeader, figures));
       const text = lastBytes(tail);
       tail = "";
       return text;

@@ -1,7 +1,7 @@
 /** The environments of one function, and the invocations that wait for one of them. */
 import type { Clock, Instant, Timer } from "../base/clock.ts";
 import { must } from "../base/errors.ts";
-import type { Driver, Environment, StartFailure } from "./environment.ts";
+import type { Driver, Environment, StartFailure, StartOptions } from "./environment.ts";
 import { FullError } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
 import { pendingMsMax, provisionedInitMsMin, startPatienceMs } from "./limits.ts";
@@ -16,14 +16,16 @@ export interface Waiting {
   reject(reason: unknown): void;
 }
 
+/** For whom an environment starts: whoever waits longest, one invocation and no other, or nobody yet. */
+type Purpose = "pending" | "within" | "provisioned";
+
 interface Member {
   environment: Environment;
   state: "starting" | "free" | "busy" | "ending";
   /** When it began to start, or was last free; monotonic. */
   sinceMs: number;
   waiting: Waiting | undefined;
-  secondTry: boolean;
-  provisioned: boolean;
+  purpose: Purpose;
   /** It has answered an invocation. */
   proved: boolean;
 }
@@ -59,9 +61,7 @@ export class Pool {
   readonly #freeProvisioned: Member[] = [];
   readonly #provision: Provision;
   readonly #pending = new Fifo<Waiting>();
-  /** For invocations that wait; those that are provisioned start beside them. */
-  #starting = 0;
-  #startingProvisioned = 0;
+  readonly #starting: Record<Purpose, number> = { pending: 0, within: 0, provisioned: 0 };
   /** Provisioned ones that are not ending. */
   #allocated = 0;
   #ending = 0;
@@ -77,14 +77,14 @@ export class Pool {
 
   get stats(): FunctionStats {
     const { size } = this.#members;
-    const starting = this.#starting + this.#startingProvisioned;
+    const starting = this.#startingCount;
     const idle = this.#free.length + this.#freeProvisioned.length;
     return { specId: this.#spec.id, starting, idle, busy: size - starting - idle - this.#ending };
   }
 
   get provisioned(): ProvisionedStatus {
     const { count, failure } = this.#provision;
-    const available = Math.min(count, this.#allocated - this.#startingProvisioned);
+    const available = Math.min(count, this.#allocated - this.#starting.provisioned);
     const status = { requested: count, allocated: Math.min(count, this.#allocated), available };
     return failure === undefined ? status : { ...status, failure };
   }
@@ -116,14 +116,14 @@ export class Pool {
   startsWanted(nowMs: number, countMax: number): number {
     let wanted = 0;
     for (; wanted < countMax; wanted += 1) {
-      const waiting = this.#pending.at(this.#starting + wanted);
+      const waiting = this.#pending.at(this.#starting.pending + wanted);
       if (waiting === undefined || (this.#live > 0 && nowMs - waiting.sinceMs < startPatienceMs)) break;
     }
     return wanted;
   }
 
   start(): void {
-    this.#start(false, false);
+    this.#start("pending", { initMsMax: this.#deps.initMsMax, initialization: "on-demand" });
   }
 
   /** Keeps `count` environments from now on; see {@link Compute.provision}. */
@@ -146,7 +146,8 @@ export class Pool {
   }
 
   startProvisioned(): void {
-    this.#start(false, true);
+    const initMsMax = Math.max(provisionedInitMsMin, this.#spec.timeoutMs);
+    this.#start("provisioned", { initMsMax, initialization: "provisioned-concurrency" });
   }
 
   /** {@link provisionWanted} cannot be met, as there is no room. */
@@ -163,7 +164,7 @@ export class Pool {
   /** Ends what nobody used since `freeBefore`, and gives up on invocations that waited too long with no start under way. */
   tidy(nowMs: number, freeBefore: Instant): void {
     while ((this.freeSinceMs ?? Infinity) <= freeBefore) this.evict();
-    if (this.#starting > 0) return;
+    if (this.#starting.pending > 0) return;
     for (let head = this.#pending.at(0); head !== undefined; head = this.#pending.at(0)) {
       if (nowMs - head.sinceMs < pendingMsMax) return;
       this.#dequeue()?.reject(new FullError(`no environment was free for ${pendingMsMax} ms`));
@@ -214,7 +215,7 @@ export class Pool {
     for (const member of this.#freeProvisioned.splice(0)) this.#end(member);
   }
 
-  #start(secondTry: boolean, provisioned: boolean): void {
+  #start(purpose: Purpose, options: StartOptions, waiting?: Waiting): void {
     const { clock, driver } = this.#deps;
     const events = {
       ready: () => this.#onReady(member),
@@ -222,35 +223,31 @@ export class Pool {
       answered: (result: InvocationResult, reusable: boolean) => this.#onAnswered(member, result, reusable),
       ended: () => this.#onEnded(member),
     };
-    const environment = driver.start(events, {
-      initMsMax: this.#initMsMax(secondTry, provisioned),
-      initialization: provisioned ? "provisioned-concurrency" : "on-demand",
-    });
+    const environment = driver.start(events, options);
     const member: Member = {
       environment,
       state: "starting",
       sinceMs: clock.monotonicMs(),
-      waiting: undefined,
-      secondTry,
-      provisioned,
+      waiting,
+      purpose,
       proved: false,
     };
     this.#members.add(member);
-    this.#countStarting(member, 1);
-    if (provisioned) this.#allocated += 1;
-    this.#deps.onStarting(provisioned);
+    this.#starting[purpose] += 1;
+    if (purpose === "provisioned") this.#allocated += 1;
+    this.#deps.onStarting(purpose === "provisioned");
   }
 
-  #initMsMax(secondTry: boolean, provisioned: boolean): number {
-    const { timeoutMs } = this.#spec;
-    if (provisioned) return Math.max(provisionedInitMsMin, timeoutMs);
-    // The second try is AWS's "suppressed init": it has the time of the invocation itself.
-    return secondTry ? timeoutMs : this.#deps.initMsMax;
-  }
-
-  #countStarting({ provisioned }: Member, by: 1 | -1): void {
-    if (provisioned) this.#startingProvisioned += by;
-    else this.#starting += by;
+  /** AWS's "suppressed init": the second try is a part of the invocation that waits for it. */
+  #startAgain(): void {
+    const waiting = this.#takePending();
+    if (waiting === undefined) return;
+    const options = {
+      initMsMax: this.#spec.timeoutMs,
+      initialization: "on-demand",
+      within: waiting.invocation,
+    } as const;
+    this.#start("within", options, waiting);
   }
 
   #reconsiderProvision(): void {
@@ -263,13 +260,28 @@ export class Pool {
     return waiting;
   }
 
+  /** The first that waits and whose invoker is still there. */
+  #takePending(): Waiting | undefined {
+    for (let waiting = this.#dequeue(); waiting !== undefined; waiting = this.#dequeue()) {
+      const { signal } = waiting.invocation;
+      if (!signal?.aborted) return waiting;
+      waiting.reject(signal.reason);
+    }
+    return undefined;
+  }
+
   get #live(): number {
-    return this.#members.size - this.#starting - this.#startingProvisioned - this.#ending;
+    return this.#members.size - this.#startingCount - this.#ending;
+  }
+
+  get #startingCount(): number {
+    const { pending, within, provisioned } = this.#starting;
+    return pending + within + provisioned;
   }
 
   /** Asks for a start when one is due, or comes back when the first invocation without one loses patience. */
   #reconsider(): void {
-    const next = this.#pending.at(this.#starting);
+    const next = this.#pending.at(this.#starting.pending);
     if (next === undefined) return;
     const nowMs = this.#deps.clock.monotonicMs();
     if (this.startsWanted(nowMs, 1) > 0) {
@@ -290,25 +302,22 @@ export class Pool {
   }
 
   #onReady(member: Member): void {
-    this.#countStarting(member, -1);
-    if (member.provisioned) this.#provision.started(this.#allocated - this.#startingProvisioned);
+    this.#starting[member.purpose] -= 1;
+    if (member.purpose === "provisioned") this.#provision.started(this.#allocated - this.#starting.provisioned);
     this.#deps.onStarted(this.#deps.clock.monotonicMs() - member.sinceMs);
-    this.#onFree(member);
+    if (member.waiting === undefined) this.#onFree(member);
+    else member.state = "busy";
     this.#reconsider();
   }
 
   /** A free environment goes to the invocation that waited longest, or to the top of the stack. */
   #onFree(member: Member): void {
-    for (let waiting = this.#dequeue(); waiting !== undefined; waiting = this.#dequeue()) {
-      const { signal } = waiting.invocation;
-      if (signal?.aborted) {
-        waiting.reject(signal.reason);
-        continue;
-      }
-      this.#run(member, waiting);
+    const next = this.#takePending();
+    if (next !== undefined) {
+      this.#run(member, next);
       return;
     }
-    const surplus = member.provisioned && this.#allocated > this.#provision.count;
+    const surplus = member.purpose === "provisioned" && this.#allocated > this.#provision.count;
     if (this.#retired || surplus) {
       this.#end(member);
       return;
@@ -319,14 +328,14 @@ export class Pool {
     this.#deps.onFree();
   }
 
-  #freeOf({ provisioned }: Member): Member[] {
-    return provisioned ? this.#freeProvisioned : this.#free;
+  #freeOf({ purpose }: Member): Member[] {
+    return purpose === "provisioned" ? this.#freeProvisioned : this.#free;
   }
 
   #onAnswered(member: Member, result: InvocationResult, reusable: boolean): void {
     const waiting = must(member.waiting, "the invocation of an answer");
     member.waiting = undefined;
-    if (member.provisioned && !member.proved) {
+    if (member.purpose === "provisioned" && !member.proved) {
       member.proved = true;
       this.#provision.proved();
     }
@@ -337,25 +346,29 @@ export class Pool {
   }
 
   #onStartFailed(member: Member, failure: StartFailure): void {
-    this.#countStarting(member, -1);
+    this.#starting[member.purpose] -= 1;
     this.#markEnding(member);
-    if (!member.provisioned) {
-      if (failure.retry && !member.secondTry && this.#pending.length > 0) this.#start(true, false);
-      else this.#failPending(member, failure);
+    const { waiting } = member;
+    member.waiting = undefined;
+    waiting?.resolve(failure.resultFor(waiting.invocation));
+    if (member.purpose !== "provisioned") {
+      if (failure.retry && waiting === undefined && this.#pending.length > 0) this.#startAgain();
+      else this.#failPending(member, failure, waiting === undefined);
     }
     this.#deps.onStarted(undefined);
     this.#reconsider();
   }
 
-  #failPending(member: Member, failure: StartFailure): void {
+  /** `forFirst`: the first that waits is the one that it was started for. */
+  #failPending(member: Member, failure: StartFailure, forFirst: boolean): void {
     // All that waited when it began would meet the same failure; but while others live or start, they may be served.
     const alone = this.#members.size === this.#ending;
-    const countMax = alone ? this.#pending.length : 1;
+    const countMax = alone ? this.#pending.length : Number(forFirst);
     for (let count = 0; count < countMax; count += 1) {
       const head = this.#pending.at(0);
-      if (head === undefined || (count > 0 && head.sinceMs > member.sinceMs)) break;
+      if (head === undefined || ((count > 0 || !forFirst) && head.sinceMs > member.sinceMs)) break;
       this.#dequeue();
-      head.resolve(failure.resultFor(head.invocation.requestId));
+      head.resolve(failure.resultFor(head.invocation));
     }
   }
 
@@ -370,9 +383,9 @@ export class Pool {
     if (member.state !== "ending") this.#markEnding(member);
     this.#ending -= 1;
     this.#members.delete(member);
-    this.#deps.onEnded(member.provisioned);
+    this.#deps.onEnded(member.purpose === "provisioned");
     this.#reconsider();
-    if (member.provisioned) this.#reconsiderProvision();
+    if (member.purpose === "provisioned") this.#reconsiderProvision();
     this.#endIfEmpty();
   }
 
@@ -386,7 +399,7 @@ export class Pool {
   #markEnding(member: Member): void {
     member.state = "ending";
     this.#ending += 1;
-    if (!member.provisioned) return;
+    if (member.purpose !== "provisioned") return;
     this.#allocated -= 1;
     // Whoever is ended because there are too many, or because nobody wants them, has not failed.
     if (!member.proved && this.#allocated < this.#provision.count) this.#provision.failed();

@@ -42,7 +42,7 @@ export class Puppet implements Environment {
   fail(retry: boolean): void {
     this.events.startFailed({
       retry,
-      resultFor: (requestId) => ({
+      resultFor: ({ requestId }) => ({
         ...this.#result(`failed ${this.id}:${requestId}`),
         error: "unhandled",
         cause: "init",

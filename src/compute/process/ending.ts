@@ -10,7 +10,7 @@ import {
   timedOutText,
   unavailable,
 } from "../answers.ts";
-import type { Report } from "../function-log.ts";
+import type { FailedStatus } from "../platform-events.ts";
 import type { FunctionSpec, InvocationResult } from "../ports.ts";
 
 export type Ending =
@@ -31,7 +31,7 @@ export type Ending =
 export interface Verdict {
   payload: Uint8Array;
   cause: NonNullable<InvocationResult["cause"]>;
-  status: NonNullable<Report["status"]>;
+  status: FailedStatus;
   /** What the platform writes to the log about it. */
   logText: string;
 }

@@ -107,6 +107,9 @@ describe("the log of an environment", () => {
     const { logTail, initMs, durationMs, memoryUsedMiB } = await harness.invoke(spec, {}, { requestId });
     const texts = harness.lines.map(({ text }) => text.replace(/^\d{4}-\S+Z/, "TIME"));
     expect(texts).toEqual([
+      expect.stringMatching(
+        /^INIT_START Runtime Version: nodejs:24.mikan\tRuntime Version ARN: arn:aws:lambda:eu-west-1::runtime:[0-9a-f]{64}$/,
+      ),
       "TIME\tundefined\tINFO\tat load",
       `START RequestId: ${requestId} Version: 3`,
       `TIME\t${requestId}\tINFO\tone { two: 2 }`,
@@ -121,7 +124,7 @@ describe("the log of an environment", () => {
     ]);
     expect(logTail).toBe(
       harness.lines
-        .slice(1)
+        .slice(2)
         .map(({ text }) => `${text}\n`)
         .join(""),
     );

@@ -7,10 +7,11 @@ import type { Ids } from "../../base/ids.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
-import { type FunctionLog, type Report, createFunctionLog } from "../function-log.ts";
+import { type FunctionLog, createFunctionLog } from "../function-log.ts";
+import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
 import { type Child, type StartError, startChild } from "./child.ts";
-import { type Ending, mayStartBetter, verdictOf } from "./ending.ts";
+import { type Ending, errorTypeOf, mayStartBetter, verdictOf } from "./ending.ts";
 import { createFramedLink } from "./framed-link.ts";
 import { type Interpreters, type Launch, launchOf, withLayers } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
@@ -56,6 +57,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   readonly #options: StartOptions;
   readonly #directory: string;
   readonly #log: FunctionLog;
+  readonly #phase: InitPhase;
   readonly #cutters: Readonly<Record<1 | 2, LineCutter>>;
   #bornMs: number;
   #state: State = "starting";
@@ -77,7 +79,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#options = options;
     this.id = deps.ids.hex(16);
     this.#directory = join(environmentsDirectory(deps.directory), this.id);
-    this.#log = createFunctionLog(deps, spec, this.id);
+    this.#log = createFunctionLog(deps, spec, this.id, options.initialization);
+    this.#phase = options.within === undefined ? "init" : "invoke";
     this.#bornMs = deps.clock.monotonicMs();
     const cutter = () => createLineCutter((text) => this.#line(text));
     this.#cutters = { 1: cutter(), 2: cutter() };
@@ -116,6 +119,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     const { initMsMax } = this.#options;
     const { command, args, kind } = launch;
     this.#bornMs = clock.monotonicMs();
+    this.#log.initBegin(this.#phase);
     this.#initTimer = clock.after(initMsMax, () => this.#kill({ kind: "init-timeout", limitMs: initMsMax }));
     const child = startChild(
       clock,
@@ -130,17 +134,18 @@ class ProcessEnvironment implements Environment, LinkEvents {
   }
 
   run(invocation: Invocation): void {
+    this.#run(invocation, this.#deps.clock.monotonicMs());
+  }
+
+  /** What passed since `startedMs` is a part of the time that it has. */
+  #run(invocation: Invocation, startedMs: number): void {
     assert(this.#state === "free", `an environment that is ${this.#state} was given an invocation`);
     const { clock } = this.#deps;
-    const { timeoutMs } = this.#spec;
+    const leftMs = Math.max(1, startedMs + this.#spec.timeoutMs - clock.monotonicMs());
     this.#state = "busy";
-    this.#log.begin(invocation.requestId);
-    this.#current = {
-      invocation,
-      startedMs: clock.monotonicMs(),
-      timer: clock.after(timeoutMs, () => this.#kill({ kind: "timeout" })),
-    };
-    must(this.#link, "the link of a free environment").send(invocation, clock.now() + timeoutMs);
+    this.#log.begin(invocation);
+    this.#current = { invocation, startedMs, timer: clock.after(leftMs, () => this.#kill({ kind: "timeout" })) };
+    must(this.#link, "the link of a free environment").send(invocation, clock.now() + leftMs);
   }
 
   end(): void {
@@ -159,10 +164,14 @@ class ProcessEnvironment implements Environment, LinkEvents {
   ready(): void {
     if (this.#state !== "starting") return;
     this.#initTimer?.cancel();
-    this.#initMs = this.#deps.clock.monotonicMs() - this.#bornMs;
+    const initMs = this.#deps.clock.monotonicMs() - this.#bornMs;
+    this.#log.initEnd({ phase: this.#phase, durationMs: initMs });
     this.#wasReady = true;
     this.#state = "free";
     this.#events.ready();
+    const { within } = this.#options;
+    if (within === undefined) this.#initMs = initMs;
+    else this.#run(within, this.#bornMs);
   }
 
   initFailed(payload: Uint8Array): void {
@@ -220,7 +229,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #conclude(
     payload: Uint8Array,
     outcome: Pick<InvocationResult, "error" | "cause">,
-    status: Report["status"],
+    status: FailedStatus | undefined,
   ): InvocationResult {
     const { invocation, startedMs, timer } = must(this.#current, "the invocation of a busy environment");
     const nowMs = this.#deps.clock.monotonicMs();
@@ -229,7 +238,11 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#cutters[1].flush();
     this.#cutters[2].flush();
     const figures = this.#figures(nowMs - startedMs);
-    const logTail = this.#log.end(invocation.requestId, status === undefined ? figures : { ...figures, status });
+    const logTail = this.#log.end(invocation, {
+      ...figures,
+      ...(status === undefined ? {} : { status }),
+      ...(outcome.error === "handled" ? { handledErrorType: errorTypeOf(payload) } : {}),
+    });
     return { payload, ...outcome, logTail, ...figures, initialization: this.#options.initialization };
   }
 
@@ -265,7 +278,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#child?.kill();
     if (this.#child?.pid !== undefined) this.#deps.warden.forget(this.#child.pid);
     if (!this.#wasReady) this.#tellStartFailed(ending);
-    else if (this.#current !== undefined) this.#tellCrashed(ending, this.#current.invocation.requestId);
+    else if (this.#current !== undefined) this.#tellCrashed(ending, this.#current.invocation);
     this.#remove().catch((error: unknown) => {
       this.#deps.log.warn("an environment was not cleared away", { environment: this.id, error: asError(error) });
     });
@@ -280,35 +293,32 @@ class ProcessEnvironment implements Environment, LinkEvents {
     }
   }
 
-  #tellCrashed(ending: Ending, requestId: string): void {
+  #tellCrashed(ending: Ending, { requestId }: Invocation): void {
     const { payload, cause, status, logText } = verdictOf(ending, this.#spec, requestId, "crash");
-    this.#log.write(status === "timeout" ? `${this.#time()} ${logText}` : logText);
+    this.#log.fault(status === "timeout" ? `${this.#time()} ${logText}` : logText);
     this.#events.answered(this.#conclude(payload, { error: "unhandled", cause }, status), false);
   }
 
   #tellStartFailed(ending: Ending): void {
     this.#cutters[1].flush();
     this.#cutters[2].flush();
-    const initMs = this.#deps.clock.monotonicMs() - this.#bornMs;
-    if (ending.kind !== "asked") this.#log.write(this.#initReport(ending, initMs));
+    const durationMs = this.#deps.clock.monotonicMs() - this.#bornMs;
+    if (ending.kind !== "asked") {
+      const { status } = verdictOf(ending, this.#spec, "", "init");
+      this.#log.initEnd({ phase: this.#phase, durationMs, status });
+    }
     this.#events.startFailed({
       retry: mayStartBetter(ending),
-      resultFor: (requestId) => this.#startFailedResult(ending, requestId),
+      resultFor: (invocation) => this.#startFailedResult(ending, invocation, durationMs),
     });
   }
 
-  #initReport(ending: Ending, initMs: number): string {
-    const { status } = verdictOf(ending, this.#spec, "", "init");
-    const what = status === "timeout" ? "Status: timeout" : `Status: error\tError Type: ${status.errorType}`;
-    return `INIT_REPORT Init Duration: ${initMs.toFixed(2)} ms\tPhase: init\t${what}`;
-  }
-
-  #startFailedResult(ending: Ending, requestId: string): InvocationResult {
-    const { payload, cause, status, logText } = verdictOf(ending, this.#spec, requestId, "init");
-    this.#log.begin(requestId);
-    if (ending.kind !== "init-failed") this.#log.write(status === "timeout" ? `${this.#time()} ${logText}` : logText);
-    const figures = this.#figures(0);
-    const logTail = this.#log.end(requestId, { ...figures, status });
+  #startFailedResult(ending: Ending, invocation: Invocation, durationMs: number): InvocationResult {
+    const { payload, cause, status, logText } = verdictOf(ending, this.#spec, invocation.requestId, "init");
+    this.#log.begin(invocation);
+    if (ending.kind !== "init-failed") this.#log.fault(status === "timeout" ? `${this.#time()} ${logText}` : logText);
+    const figures = this.#figures(durationMs);
+    const logTail = this.#log.end(invocation, { ...figures, status });
     const { initialization } = this.#options;
     return { payload, error: "unhandled", cause, logTail, ...figures, initialization };
   }

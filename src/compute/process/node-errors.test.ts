@@ -118,7 +118,9 @@ describe("an environment that cannot start", () => {
     expect(json.errorMessage).toMatch(message);
     expect([result.error, result.cause]).toEqual(["unhandled", "init"]);
     expect(result.logTail).toMatch(/^START .*\nEND .*\nREPORT .*Status: error\tError Type: /);
-    expect(harness.lines.at(-4)?.text).toContain(`Phase: init\tStatus: error\tError Type: ${errorType}`);
+    // What its own code threw may not be thrown again: that start had its second try, within the invocation.
+    const phase = errorType === "RangeError" ? "invoke" : "init";
+    expect(harness.lines.at(-4)?.text).toContain(`Phase: ${phase}\tStatus: error\tError Type: ${errorType}`);
   });
 
   it("starts twice when its code threw, once when its handler is missing", async () => {
@@ -145,9 +147,37 @@ describe("an environment that cannot start", () => {
 
   it("may get ready in its second try, which has the function's own time", async () => {
     const code = "await new Promise((done) => setTimeout(done, 600)); export const handler = async () => 'slow start';";
-    const { json, error } = await fail(code, { timeoutMs: 5_000 }, hasty);
+    const { json, error, initMs, durationMs, logTail } = await fail(code, { timeoutMs: 5_000 }, hasty);
     expect(json).toBe("slow start");
     expect(error).toBeUndefined();
+    // Its time counts as the invocation's.
+    expect(initMs).toBeUndefined();
+    expect(durationMs).toBeGreaterThan(600);
+    expect(logTail).not.toContain("Init Duration");
+  });
+
+  it("shares the function's time with the invocation in its second try", async () => {
+    const code =
+      "await new Promise((done) => setTimeout(done, 600)); export const handler = () => new Promise(() => setInterval(() => {}, 1000));";
+    const { json, durationMs, cause } = await fail(code, { timeoutMs: 1_500 }, hasty);
+    expect(json.errorMessage).toContain("Task timed out after 1.50 seconds");
+    expect(cause).toBe("timeout");
+    expect(durationMs).toBeLessThan(2_000);
+  });
+
+  it("leaves the lines that Lambda leaves", async () => {
+    hasty.lines.length = 0;
+    const { requestId } = await fail("process.exit(3);", {}, hasty);
+    expect(hasty.lines.map(({ text }) => text.replace(/\d+\.\d+ ms/g, "N ms"))).toEqual([
+      expect.stringContaining("INIT_START Runtime Version: nodejs:24.mikan"),
+      "INIT_REPORT Init Duration: N ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError",
+      expect.stringContaining("INIT_START Runtime Version: nodejs:24.mikan"),
+      "INIT_REPORT Init Duration: N ms\tPhase: invoke\tStatus: error\tError Type: Runtime.ExitError",
+      `START RequestId: ${requestId} Version: $LATEST`,
+      `RequestId: ${requestId} Error: Runtime exited with error: exit status 3\nRuntime.ExitError`,
+      `END RequestId: ${requestId}`,
+      expect.stringMatching(/^REPORT .*Status: error\tError Type: Runtime.ExitError$/),
+    ]);
   });
 
   it("exits while it loads", async () => {

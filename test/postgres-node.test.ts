@@ -118,42 +118,46 @@ describe.skipIf(postgres === undefined)("a node on PostgreSQL", () => {
     await complete(clients, await createApp(clients));
   });
 
-  it("beside another one on the same database, corrupts nothing: what both made is there for either, once", { timeout: 90_000 }, async () => {
-    const first = await start();
-    await complete(first.clients, await createFront(first.clients, port, monolith.port));
-    await uploadCode(first.clients);
-    const second = await start();
-    // The listener's port is the first node's; the second says so, and waits for it.
-    await expect
-      .poll(() => second.node.errors())
-      .toMatch(/a listener's port is in use; it is tried again until it is free/);
-
-    const both = [first.clients, second.clients];
-    const made = await Promise.all(
-      both.flatMap((clients, node) =>
-        [1, 2, 3].map((i) => createApp(clients, { app: `app-${node}-${i}`, priority: 10 * (node + 1) + i })),
-      ),
-    );
-    const same = await Promise.allSettled(both.map((clients) => createApp(clients, { app: "same", priority: 5 })));
-    expect(same.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
-    for (const stack of made) {
-      await complete(first.clients, stack);
-      await complete(second.clients, stack);
-    }
-    await expect.poll(() => restingStatus(second.clients, "same")).toBe("CREATE_COMPLETE");
-    const { Functions } = await second.clients.lambda.send(new ListFunctionsCommand({}));
-    expect(Functions).toHaveLength(made.length + 1);
-
-    // One of them dies in the middle of a stack: the other takes it over.
-    const orphan = await createApp(first.clients, { app: "orphan", priority: 40 });
-    await first.node.kill();
-    await complete(second.clients, orphan);
-    // Its listener, too: with the routing of all that was acknowledged, by whomever.
-    for (const app of ["app-0-1", "app-1-3", "same", "orphan"]) {
+  it(
+    "beside another one on the same database, corrupts nothing: what both made is there for either, once",
+    { timeout: 90_000 },
+    async () => {
+      const first = await start();
+      await complete(first.clients, await createFront(first.clients, port, monolith.port));
+      await uploadCode(first.clients);
+      const second = await start();
+      // The listener's port is the first node's; the second says so, and waits for it.
       await expect
-        .poll(() => ask(`/${app}/x`).catch(() => undefined), { timeout: 15_000 })
-        .toMatchObject({ status: 200, servedBy: "function" });
-    }
-    expect(second.node.errors().trim().split("\n")).toHaveLength(1);
-  });
+        .poll(() => second.node.errors())
+        .toMatch(/a listener's port is in use; it is tried again until it is free/);
+
+      const both = [first.clients, second.clients];
+      const made = await Promise.all(
+        both.flatMap((clients, node) =>
+          [1, 2, 3].map((i) => createApp(clients, { app: `app-${node}-${i}`, priority: 10 * (node + 1) + i })),
+        ),
+      );
+      const same = await Promise.allSettled(both.map((clients) => createApp(clients, { app: "same", priority: 5 })));
+      expect(same.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+      for (const stack of made) {
+        await complete(first.clients, stack);
+        await complete(second.clients, stack);
+      }
+      await expect.poll(() => restingStatus(second.clients, "same")).toBe("CREATE_COMPLETE");
+      const { Functions } = await second.clients.lambda.send(new ListFunctionsCommand({}));
+      expect(Functions).toHaveLength(made.length + 1);
+
+      // One of them dies in the middle of a stack: the other takes it over.
+      const orphan = await createApp(first.clients, { app: "orphan", priority: 40 });
+      await first.node.kill();
+      await complete(second.clients, orphan);
+      // Its listener, too: with the routing of all that was acknowledged, by whomever.
+      for (const app of ["app-0-1", "app-1-3", "same", "orphan"]) {
+        await expect
+          .poll(() => ask(`/${app}/x`).catch(() => undefined), { timeout: 15_000 })
+          .toMatchObject({ status: 200, servedBy: "function" });
+      }
+      expect(second.node.errors().trim().split("\n")).toHaveLength(1);
+    },
+  );
 });

@@ -6,6 +6,7 @@ import { BlockList, isIPv6 } from "node:net";
 import { Bug } from "../base/errors.ts";
 import { compileRegex } from "../base/regex.ts";
 import { plainAddress } from "./peer.ts";
+import { isNamed } from "./h1/fields.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { spanSize } from "./h1/scan.ts";
 import type { Condition, RouteConfig } from "./ports.ts";
@@ -95,9 +96,7 @@ function anyRegex(regexes: readonly string[], options?: { ignoreCase?: boolean }
 function compileHeader(name: string, matches: Matcher, as: "as sent" | "lower case" = "lower case"): Test {
   return ({ head: { text, spans, count } }) => {
     for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
-      const start = spans[at + 1] as number;
-      const end = spans[at + 2] as number;
-      if (end - start !== name.length || text.slice(start, end).toLowerCase() !== name) continue;
+      if (!isNamed(text, spans[at + 1] as number, spans[at + 2] as number, name)) continue;
       const value = text.slice(spans[at + 3], spans[at + 4]);
       if (matches(as === "as sent" ? value : value.toLowerCase())) return true;
     }

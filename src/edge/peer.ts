@@ -13,3 +13,8 @@ export function plainAddress(address: string): string {
 export function peerOf(socket: Socket): Peer {
   return { address: plainAddress(socket.remoteAddress ?? "0.0.0.0"), port: socket.remotePort ?? 0 };
 }
+
+/** `192.0.2.7:80`, `[2001:db8::1]:80`. */
+export function placeText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

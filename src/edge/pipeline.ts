@@ -102,9 +102,8 @@ function forward(deps: PipelineDeps, request: RequestRecord, cluster: Cluster): 
 function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Exchange {
   const { listener, head } = request;
   if (mismatches(cluster.config.protocol, request.client)) return request.answer(incompatible, "protocol-mismatch");
-  const text = listener.rewriter.head(head, request.client);
+  const text = listener.rewriter.head(head, request.client, request.log);
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
-  if (request.log !== undefined) request.log.outgoing = text;
   if (head.upgrade !== undefined) {
     const protocols = protocolsWanted(head);
     if (protocols.length > 0) return new TunnelExchange(request, cluster, upstream, text, protocols);
@@ -120,7 +119,7 @@ function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Ex
 function call({ calls }: PipelineDeps, request: RequestRecord, cluster: Cluster, endpoint: CallEndpoint): Exchange {
   // ALB: a WebSocket to a function is the client's mistake.
   if (wantsWebSocket(request.head)) return request.refuse(400, "websocket-to-function");
-  const fields = request.listener.rewriter.fields(request.head, request.client);
+  const fields = request.listener.rewriter.fields(request.head, request.client, request.log);
   if (fields === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   return new CallExchange(request, cluster, endpoint, fields, calls);
 }

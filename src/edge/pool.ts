@@ -1,6 +1,7 @@
 /** An endpoint with an address, and the connections of this thread to it: in use, or at rest for the next request. */
 import type { UpstreamStream } from "./exchange.ts";
 import type { ScannerPool } from "./h1/scan.ts";
+import { placeText } from "./peer.ts";
 import type { TargetTls } from "./tls/dial.ts";
 import { UpstreamConnection } from "./upstream.ts";
 import type { Clock, Timer } from "../base/clock.ts";
@@ -38,6 +39,8 @@ export interface Admission {
 export interface Upstream {
   readonly host: string;
   readonly port: number;
+  /** Host and port as one text. */
+  readonly place: string;
   /** Bytes that the endpoint has not taken yet. */
   readonly heldBytes: number;
   /** No connection is left. */
@@ -58,6 +61,7 @@ export interface Upstream {
 export class Http1Upstream implements Upstream {
   readonly host: string;
   readonly port: number;
+  readonly place: string;
   /** Undefined in clear text. */
   readonly tls: TargetTls | undefined;
   readonly wheel: Wheel;
@@ -75,6 +79,7 @@ export class Http1Upstream implements Upstream {
   constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps) {
     this.host = host;
     this.port = port;
+    this.place = placeText(host, port);
     this.tls = tls;
     this.wheel = deps.wheel;
     this.scanners = deps.scanners;

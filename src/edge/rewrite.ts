@@ -5,7 +5,7 @@
 import type { Peer } from "../base/http.ts";
 import type { ClientStream } from "./exchange.ts";
 import { plainName } from "./h1/chars.ts";
-import { field, hopByHop } from "./h1/fields.ts";
+import { field, fieldIds, hopByHop, isNamed } from "./h1/fields.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { idMask, loose, spanSize } from "./h1/scan.ts";
 import { hostnameOf } from "./match.ts";
@@ -21,9 +21,15 @@ export const forwardedForMax = 30;
 
 export interface RequestRewriter {
   /** The head for the upstream, or a refusal by its status. */
-  head(head: RequestHead, from: Sender): string | typeof tooManyForwarded;
+  head(head: RequestHead, from: Sender, told?: Told): string | typeof tooManyForwarded;
   /** The fields for a function, as they would be sent to an address. */
-  fields(head: RequestHead, from: Sender): string[] | typeof tooManyForwarded;
+  fields(head: RequestHead, from: Sender, told?: Told): string[] | typeof tooManyForwarded;
+}
+
+/** What the endpoint was told, for who writes that down. */
+export interface Told {
+  /** The value of the trace header. */
+  trace: string;
 }
 
 /** Whose request it is: what the endpoint is told of the client. */
@@ -52,7 +58,7 @@ interface Gathered {
 /** Compiles the rewriting of requests of one listener. */
 export function compileRequestRewriter(options: RewriterOptions): RequestRewriter {
   const { forwarded, scheme, port } = options;
-  const actions = new Uint8Array(field.server + 1);
+  const actions = new Uint8Array(fieldIds);
   for (const id of [...hopByHop, field.host, field.forwardedProto, field.forwardedPort]) actions[id] = drop;
   if (forwarded.xff === "append") actions[field.forwardedFor] = gather;
   if (forwarded.xff === "remove") actions[field.forwardedFor] = drop;
@@ -99,7 +105,7 @@ export function compileRequestRewriter(options: RewriterOptions): RequestRewrite
     if (forwarded.clientPort !== true) return address;
     return address.includes(":") ? `[${address}]:${clientPort}` : `${address}:${clientPort}`;
   };
-  const addedLines = (gathered: Gathered, { client, tls }: Sender): string => {
+  const addedLines = (gathered: Gathered, { client, tls }: Sender, told: Told | undefined): string => {
     let lines = added;
     if (forwarded.xff === "append") {
       const before = gathered.forwardedFor === "" ? "" : `${gathered.forwardedFor}, `;
@@ -110,22 +116,24 @@ export function compileRequestRewriter(options: RewriterOptions): RequestRewrite
       lines += `${version}: ${tls.protocol}\r\n${cipherSuite}: ${tls.cipher}\r\n`;
     }
     if (forwarded.traceHeader === undefined) return lines;
-    return `${lines}${forwarded.traceHeader}: ${nextTrace(gathered.trace, options.newTraceId)}\r\n`;
+    const trace = nextTrace(gathered.trace, options.newTraceId);
+    if (told !== undefined) told.trace = trace;
+    return `${lines}${forwarded.traceHeader}: ${trace}\r\n`;
   };
 
   return {
-    head(head, from) {
+    head(head, from, told) {
       const gathered = gatherLines(head);
       if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
       let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${hostOf(head)}\r\n${gathered.lines}`;
       if (head.framing === "chunked") text += "Transfer-Encoding: chunked\r\n";
       if (head.trailersWanted) text += "Connection: TE\r\nTE: trailers\r\n";
-      return `${text}${addedLines(gathered, from)}\r\n`;
+      return `${text}${addedLines(gathered, from, told)}\r\n`;
     },
-    fields(head, from) {
+    fields(head, from, told) {
       const gathered = gatherLines(head);
       if (tooMany(gathered.forwardedFor)) return tooManyForwarded;
-      const lines = `Host: ${hostOf(head)}\r\n${gathered.lines}${addedLines(gathered, from)}`;
+      const lines = `Host: ${hostOf(head)}\r\n${gathered.lines}${addedLines(gathered, from, told)}`;
       return flat(lines);
     },
   };
@@ -151,20 +159,21 @@ function actionOf(
   const id = (spans[at] as number) & idMask;
   if (id === field.contentLength) return keep;
   if (id === field.expect && head.minor === 0) return drop;
-  const name = text.slice(spans[at + 1], spans[at + 2]);
-  if (head.connectionOptions.length > 0 && head.connectionOptions.includes(name.toLowerCase())) return drop;
+  const start = spans[at + 1] as number;
+  const end = spans[at + 2] as number;
+  if (head.connectionOptions.some((option) => isNamed(text, start, end, option))) return drop;
   if (action === gather) {
     const value = text.slice(spans[at + 3], spans[at + 4]);
     gathered.forwardedFor += gathered.forwardedFor === "" ? value : `, ${value}`;
   }
   if (id !== field.other) return action;
-  if (never.size > 0 && never.has(name.toLowerCase())) return drop;
-  if (name.length === traceName.length && name.toLowerCase() === traceName) {
+  if (never.size > 0 && never.has(text.slice(start, end).toLowerCase())) return drop;
+  if (isNamed(text, start, end, traceName)) {
     const value = text.slice(spans[at + 3], spans[at + 4]);
     gathered.trace = gathered.trace === undefined ? value : `${gathered.trace};${value}`;
     return drop;
   }
-  return dropInvalid && !plainName(name) ? drop : keep;
+  return dropInvalid && !plainName(text.slice(start, end)) ? drop : keep;
 }
 
 function tooMany(forwardedFor: string): boolean {

@@ -1,11 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { accessLine, unreadable, type AccessFacts } from "./line.ts";
+import { verdictOf } from "../desync/verdict.ts";
+import { accessLine, connectionText, unreadable, type AccessFacts, type ConnectionFacts } from "./line.ts";
+
+const secured: ConnectionFacts = {
+  loadBalancer: "app/my-loadbalancer/50dc6c495c0c9188",
+  client: "192.168.131.39:2817",
+  cipher: "ECDHE-RSA-AES128-GCM-SHA256",
+  tlsProtocol: "TLSv1.2",
+  domain: "www.example.com",
+  certificate: "arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012",
+  trace: "TID_1234abcd5678ef90",
+};
 
 const forwarded: AccessFacts = {
   type: "https",
   endedAt: Date.UTC(2026, 6, 2, 22, 23, 0, 186),
-  loadBalancer: "app/my-loadbalancer/50dc6c495c0c9188",
-  client: "192.168.131.39:2817",
+  connection: connectionText(secured),
   target: "10.0.0.1:80",
   requestMs: 86,
   targetMs: 48.4,
@@ -16,23 +26,15 @@ const forwarded: AccessFacts = {
   sentBytes: 57,
   request: "GET https://www.example.com:443/ HTTP/1.1",
   userAgent: "curl/7.46.0",
-  cipher: "ECDHE-RSA-AES128-GCM-SHA256",
-  tlsProtocol: "TLSv1.2",
   targetGroup: "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067",
   trace: "Root=1-58337281-1d84f3d73c47ec4e58577259",
-  domain: "www.example.com",
-  certificate: "arn:aws:acm:us-east-2:123456789012:certificate/12345678-1234-1234-1234-123456789012",
   priority: 1,
   createdAt: Date.UTC(2026, 6, 2, 22, 22, 48, 364),
   actions: "forward",
   redirectUrl: "",
   reason: "",
-  classification: "",
-  classificationReason: "",
-  connectionTrace: "TID_1234abcd5678ef90",
-  transformedHost: "",
-  transformedUri: "",
-  transformStatus: "",
+  verdict: undefined,
+  transform: undefined,
 };
 
 describe("a line of the access log", () => {
@@ -61,23 +63,24 @@ describe("a line of the access log", () => {
       targetStatus: 0,
       request: unreadable("http", "10.0.0.9", 80),
       userAgent: "",
-      cipher: "",
-      tlsProtocol: "",
+      connection: connectionText({ ...secured, cipher: "", tlsProtocol: "", domain: "", certificate: "" }),
       targetGroup: "",
       trace: "",
-      domain: "",
-      certificate: "",
       priority: undefined,
       actions: "",
       reason: "desync",
-      classification: "Severe",
-      classificationReason: "BadHeader",
+      verdict: verdictOf("BadHeader"),
     });
     expect(line).toBe(
       "http 2026-07-02T22:23:00.186000Z app/my-loadbalancer/50dc6c495c0c9188 192.168.131.39:2817 - " +
         '-1 -1 -1 400 - 0 57 "- http://10.0.0.9:80- -" "-" - - - "-" "-" "-" - 2026-07-02T22:22:48.364000Z ' +
         '"-" "-" "-" "-" "-" "Severe" "BadHeader" TID_1234abcd5678ef90 "-" "-" "-" "desync"\n',
     );
+  });
+
+  it("says what was rewritten", () => {
+    const line = accessLine({ ...forwarded, transform: { status: "TransformSuccess", host: "", uri: '/new"' } });
+    expect(line.endsWith(String.raw` "-" "/new\x22" "TransformSuccess" "-"` + "\n")).toBe(true);
   });
 
   it("has AWS's reason codes in AWS's place, and every reason at its end", () => {

@@ -3,16 +3,48 @@
  * Balancer", "Access log entries"): 29 fields, and the four that were appended since. AWS appends more with time, so
  * whoever reads it takes the fields that it knows; the last here is Mikan's own, the reason of every answer that no
  * target made. Parsers know AWS's reason codes and fail at others, so `error_reason` has none.
+ *
+ * A line is made for every request: what all requests of a connection have in common is written once, and what only a
+ * client could have filled with anything is looked at for characters that must be escaped.
  */
+import type { Verdict } from "../desync/verdict.ts";
+
+/** What the lines of a connection have in common. */
+export interface ConnectionFacts {
+  /** As its ARN has it: `app/name/id`. */
+  loadBalancer: string;
+  client: string;
+  cipher: string;
+  tlsProtocol: string;
+  /** The name that the client asked for in its handshake, and was given a certificate for. */
+  domain: string;
+  /** ARN; `session-reused` where none was shown. */
+  certificate: string;
+  /** `TID_...` */
+  trace: string;
+}
+
+/** {@link ConnectionFacts} as they stand in a line, in four places of it. */
+export interface ConnectionText {
+  who: string;
+  secured: string;
+  named: string;
+  trace: string;
+}
+
+export interface TransformFacts {
+  status: "TransformSuccess" | "TransformFailed";
+  /** What came, where it was rewritten. */
+  host: string;
+  uri: string;
+}
 
 /** What is known of one request when it is over. Times are milliseconds. */
 export interface AccessFacts {
   type: "http" | "https" | "h2" | "grpcs" | "ws" | "wss";
   /** When the answer was made; of a WebSocket, when it closed. Wall time. */
   endedAt: number;
-  /** As its ARN has it: `app/name/id`. */
-  loadBalancer: string;
-  client: string;
+  connection: ConnectionText;
   /** Address and port of the target; "" where none was chosen, and of functions. */
   target: string;
   /** Until it went to a target; -1 when it did not. */
@@ -30,14 +62,8 @@ export interface AccessFacts {
   /** Method, URL and version; {@link unreadable} where it was no request. */
   request: string;
   userAgent: string;
-  cipher: string;
-  tlsProtocol: string;
   targetGroup: string;
   trace: string;
-  /** The name that the client asked for in its handshake, and was given a certificate for. */
-  domain: string;
-  /** ARN; `session-reused` where none was shown. */
-  certificate: string;
   /** 0 is the default rule's, -1 one that could not be evaluated; undefined: none was looked at. */
   priority: number | undefined;
   createdAt: number;
@@ -45,12 +71,9 @@ export interface AccessFacts {
   redirectUrl: string;
   /** Why there is no target's answer, in the edge's words or in AWS's. */
   reason: string;
-  classification: string;
-  classificationReason: string;
-  connectionTrace: string;
-  transformedHost: string;
-  transformedUri: string;
-  transformStatus: string;
+  /** Of a request that is not compliant. */
+  verdict: Verdict | undefined;
+  transform: TransformFacts | undefined;
 }
 
 /** The request of a client that sent none, or one that cannot be read. */
@@ -58,21 +81,39 @@ export function unreadable(scheme: "http" | "https", host: string, port: number)
   return `- ${scheme}://${host}:${port}- -`;
 }
 
+export function connectionText(facts: ConnectionFacts): ConnectionText {
+  return {
+    who: `${plain(facts.loadBalancer)} ${facts.client}`,
+    secured: `${plain(facts.cipher)} ${plain(facts.tlsProtocol)}`,
+    named: `${quoted(facts.domain)} ${quoted(facts.certificate)}`,
+    trace: plain(facts.trace),
+  };
+}
+
 /** The line, with its end. */
 export function accessLine(facts: AccessFacts): string {
+  const { connection, reason, verdict, transform } = facts;
   const target = facts.target === "" ? "-" : facts.target;
-  const targetStatus = facts.targetStatus === 0 ? "-" : String(facts.targetStatus);
+  const targetStatus = facts.targetStatus === 0 ? "-" : facts.targetStatus;
   return (
-    `${facts.type} ${timeText(facts.endedAt)} ${plain(facts.loadBalancer)} ${facts.client} ${target} ` +
+    `${facts.type} ${timeText(facts.endedAt)} ${connection.who} ${target} ` +
     `${seconds(facts.requestMs)} ${seconds(facts.targetMs)} ${seconds(facts.responseMs)} ` +
     `${facts.status === 0 ? "-" : facts.status} ${targetStatus} ${facts.receivedBytes} ${facts.sentBytes} ` +
-    `"${escaped(facts.request)}" ${quoted(facts.userAgent)} ${plain(facts.cipher)} ${plain(facts.tlsProtocol)} ` +
-    `${plain(facts.targetGroup)} ${quoted(facts.trace)} ${quoted(facts.domain)} ${quoted(facts.certificate)} ` +
+    `"${escaped(facts.request)}" ${quoted(facts.userAgent)} ${connection.secured} ` +
+    `${plain(facts.targetGroup)} ${quoted(facts.trace)} ${connection.named} ` +
     `${facts.priority ?? "-"} ${timeText(facts.createdAt)} ${quoted(facts.actions)} ${quoted(facts.redirectUrl)} ` +
-    `${quoted(awsReason(facts.reason))} "${target}" "${targetStatus}" ${quoted(facts.classification)} ` +
-    `${quoted(facts.classificationReason)} ${plain(facts.connectionTrace)} ${quoted(facts.transformedHost)} ` +
-    `${quoted(facts.transformedUri)} ${quoted(facts.transformStatus)} ${quoted(facts.reason)}\n`
+    `${reason === "" ? '"-"' : quoted(awsReason(reason))} "${target}" "${targetStatus}" ` +
+    `${verdict === undefined ? '"-" "-"' : verdictText(verdict)} ${connection.trace} ` +
+    `${transform === undefined ? '"-" "-" "-"' : transformText(transform)} ${quoted(reason)}\n`
   );
+}
+
+function verdictText(verdict: Verdict): string {
+  return `${quoted(verdict.class)} ${quoted(verdict.reason)}`;
+}
+
+function transformText({ host, uri, status }: TransformFacts): string {
+  return `${quoted(host)} ${quoted(uri)} "${status}"`;
 }
 
 /** AWS's codes are written like `LambdaThrottling`; the edge's own words are not. */
@@ -80,26 +121,28 @@ function awsReason(reason: string): string {
   return /^[A-Z]/.test(reason) ? reason : "";
 }
 
-/** The second that was written last: many lines have the same. */
+/** The second and the millisecond that were written last: many lines have the same. */
 let second = { at: -1, text: "" };
+let millisecond = { at: -1, text: "" };
 
 /** AWS writes microseconds; the clock has milliseconds. */
 function timeText(ms: number): string {
-  const at = Math.floor(ms / 1000);
+  const whole = Math.floor(ms);
+  if (whole === millisecond.at) return millisecond.text;
+  const at = Math.floor(whole / 1000);
   if (at !== second.at) second = { at, text: new Date(at * 1000).toISOString().slice(0, -4) };
-  return `${second.text}${thousandths(Math.floor(ms) - at * 1000)}000Z`;
+  millisecond = { at: whole, text: `${second.text}${thousandths[whole - at * 1000]}000Z` };
+  return millisecond.text;
 }
 
 /** Seconds with three decimals, as AWS writes them; -1 stays -1. */
 function seconds(ms: number): string {
   if (ms < 0) return "-1";
   const whole = Math.round(ms);
-  return `${Math.floor(whole / 1000)}.${thousandths(whole % 1000)}`;
+  return `${Math.floor(whole / 1000)}.${thousandths[whole % 1000]}`;
 }
 
-function thousandths(count: number): string {
-  return count < 10 ? `00${count}` : count < 100 ? `0${count}` : String(count);
-}
+const thousandths: readonly string[] = Array.from({ length: 1000 }, (_, count) => String(count).padStart(3, "0"));
 
 function plain(text: string): string {
   return text === "" ? "-" : text;

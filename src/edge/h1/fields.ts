@@ -18,7 +18,11 @@ export const field = {
   forwardedPort: 13,
   date: 14,
   server: 15,
+  userAgent: 16,
 } as const;
+
+/** Ids are less than this. */
+export const fieldIds = 17;
 
 const names: Record<string, number> = {
   host: field.host,
@@ -36,6 +40,7 @@ const names: Record<string, number> = {
   "x-forwarded-port": field.forwardedPort,
   date: field.date,
   server: field.server,
+  "user-agent": field.userAgent,
 };
 
 /** Fields that belong to one connection and are never passed on (RFC 9110 section 7.6.1). */
@@ -48,9 +53,11 @@ export const hopByHop: ReadonlySet<number> = new Set([
   field.proxyConnection,
 ]);
 
+const inTrailers: ReadonlySet<string> = new Set(["date", "server", "user-agent"]);
+
 /** Fields that frame or route a message, which therefore have no place in a trailer section. */
 export const neverTrailer: ReadonlySet<string> = new Set([
-  ...Object.keys(names).filter((name) => name !== "date" && name !== "server"),
+  ...Object.keys(names).filter((name) => !inTrailers.has(name)),
   "authorization",
   "content-encoding",
   "content-range",
@@ -87,4 +94,15 @@ export function fieldId(bytes: Uint8Array, start: number, end: number): number {
 /** The id of a field by its name in lower case. */
 export function fieldIdOf(name: string): number {
   return names[name] ?? field.other;
+}
+
+/** Whether `text[start..end)` is `name`, which is in lower case, in any case. Makes no string, as most fields are others. */
+export function isNamed(text: string, start: number, end: number, name: string): boolean {
+  if (end - start !== name.length) return false;
+  for (let i = 0; i < name.length; i += 1) {
+    const code = text.charCodeAt(start + i);
+    const lower = code >= 65 && code <= 90 ? code | 0x20 : code;
+    if (lower !== name.charCodeAt(i)) return false;
+  }
+  return true;
 }

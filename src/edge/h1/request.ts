@@ -137,7 +137,8 @@ function gather(head: RequestHead, seen: Seen): Refusal | undefined {
   const { text, spans, count } = head;
   for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
     const id = (spans[at] as number) & idMask;
-    if (id === field.other) continue;
+    // Those with greater ids say nothing about the message itself.
+    if (id === field.other || id > field.upgrade) continue;
     const value = text.slice(spans[at + 3], spans[at + 4]);
     if (id === field.host) {
       if (seen.host !== undefined) return refusals.repeatedHost;

@@ -1,5 +1,5 @@
 /** A response on its way through: lines that stay as they are go over in runs, as slices of the head's text. */
-import { field, hopByHop } from "./fields.ts";
+import { field, fieldIds, hopByHop } from "./fields.ts";
 import type { ResponseHead } from "./response.ts";
 import { idMask, loose, spanSize } from "./scan.ts";
 import { reasonOf } from "./status.ts";
@@ -7,7 +7,7 @@ import { reasonOf } from "./status.ts";
 const keep = 0;
 const drop = 1;
 
-const responseDrops = new Uint8Array(field.server + 1);
+const responseDrops = new Uint8Array(fieldIds);
 for (const id of hopByHop) responseDrops[id] = drop;
 
 /** How the body goes to the client. */

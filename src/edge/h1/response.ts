@@ -56,7 +56,7 @@ export function readResponse(scanner: HeadScanner, head: ResponseHead, method: s
   let coding: string | undefined;
   for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
     const id = (spans[at] as number) & idMask;
-    if (id === field.other) continue;
+    if (id === field.other || id === field.server) continue;
     if (id === field.date) {
       head.hasDate = true;
       continue;

@@ -1,5 +1,6 @@
 /** An endpoint that speaks HTTP/2, and the sessions of this thread with it: many requests on each, more when those are full. */
 import type { Timer } from "../../base/clock.ts";
+import { placeText } from "../peer.ts";
 import type { Admission, Lack, Upstream, UpstreamDeps } from "../pool.ts";
 import type { TargetTls } from "../tls/dial.ts";
 import type { Wheel } from "../wheel.ts";
@@ -10,6 +11,7 @@ import { sessionsMax, streamsUnsaid } from "./limits.ts";
 export class Http2Upstream implements Upstream {
   readonly host: string;
   readonly port: number;
+  readonly place: string;
   /** Undefined in clear text, where HTTP/2 is known beforehand (RFC 9113 section 3.3). */
   readonly tls: TargetTls | undefined;
   readonly deps: UpstreamDeps;
@@ -24,6 +26,7 @@ export class Http2Upstream implements Upstream {
   constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps) {
     this.host = host;
     this.port = port;
+    this.place = placeText(host, port);
     this.tls = tls;
     this.deps = deps;
   }

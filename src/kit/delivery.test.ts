@@ -92,6 +92,19 @@ describe("the outbox", () => {
     await store.close();
   });
 
+  it("gives up at once after a fault that is final", async () => {
+    const { store, delivery, attempts, round } = await node(new FakeClock(), ({ operation }) => {
+      if (operation === "RunEvent") throw new Fault("Never", "not ever");
+    });
+    const deadLetter = { service: "lambda", operation: "Dead" };
+    await waiting(store, delivery, { ...intent, policy: { ...policy, deadLetter, final: ["Never"] } });
+    await round();
+    await round();
+    expect(attempts.map(({ operation }) => operation)).toEqual(["RunEvent", "Dead"]);
+    expect(attempts[1]?.input).toMatchObject({ error: { code: "Never" }, attempts: 1 });
+    await store.close();
+  });
+
   it("retries after the policy's waits, then tells the dead letter", async () => {
     const clock = new FakeClock();
     const { store, delivery, attempts, round } = await node(clock, ({ operation }) => {

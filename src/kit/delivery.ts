@@ -24,6 +24,8 @@ export interface DeliveryPolicy {
   maxAgeMs: number;
   /** Faults that mean "not now": retried with a growing wait until `maxAgeMs`, and not counted as attempts. */
   throttles?: readonly string[];
+  /** Faults after which no further attempt can go better: the intent is given up at once. */
+  final?: readonly string[];
   /** Told once when all attempts failed, with the same input and why; itself retried for a day. */
   deadLetter?: DeliveryTarget;
 }
@@ -174,7 +176,8 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     const attempts = row.attempts + (throttled ? 0 : 1);
     const delayMs = throttled ? throttleDelayMs(row.throttled, ids) : policy.retryDelaysMs[row.attempts];
     const now = clock.now();
-    if (delayMs !== undefined && now + delayMs <= row.created_ms + policy.maxAgeMs) {
+    const final = policy.final?.includes(code) ?? false;
+    if (!final && delayMs !== undefined && now + delayMs <= row.created_ms + policy.maxAgeMs) {
       const next = { due_ms: now + delayMs, attempts, throttled: row.throttled + (throttled ? 1 : 0) };
       await store.tx((tx) =>
         tx.run(sql`update ${deliveries.name} set ${assign(deliveries, next)} where id = ${row.id}`),

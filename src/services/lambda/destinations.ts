@@ -1,4 +1,4 @@
-/** Where records of events can go. A service that lands adds its line here. Source: Lambda guide, "Capturing records of Lambda asynchronous invocations". */
+/** Where records of events can go. Source: Lambda guide, "Capturing records of Lambda asynchronous invocations". */
 import { parseArn } from "../../base/arn.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
@@ -6,6 +6,7 @@ import type { LambdaDeps } from "./deps.ts";
 import { invalid, notYet } from "./faults.ts";
 import { eventPayloadBytesMax } from "./limits.ts";
 import { arnOf, functionRef, latest, type FunctionRef } from "./names.ts";
+import { isReachable, sendMessage } from "./outlets.ts";
 
 export type Outcome = "OnSuccess" | "OnFailure";
 
@@ -13,6 +14,7 @@ export type Outcome = "OnSuccess" | "OnFailure";
 export interface Parcel {
   /** ARN. */
   destination: string;
+  outcome: Outcome;
   /** JSON. */
   record: string;
   /** The function that was run. */
@@ -54,19 +56,26 @@ async function sendToBucket({ peers }: DestinationDeps, parcel: Parcel, call: Ca
   await peers.s3.PutObject(input, { ...call, principal });
 }
 
+async function sendToOutlet({ peers }: DestinationDeps, parcel: Parcel, call: Call): Promise<void> {
+  const { destination: target, record: body, source, roleArn, outcome } = parcel;
+  const principal = { kind: "role", account: source.account, roleArn, session: source.name } as const;
+  const detailType = `Lambda Function Invocation Result - ${outcome === "OnSuccess" ? "Success" : "Failure"}`;
+  const message = { target, body, detailType, source: arnOf({ ...source, qualifier: source.qualifier ?? latest }) };
+  await sendMessage(peers, message, { ...call, principal });
+}
+
 interface Kind {
   outcomes: readonly Outcome[];
-  /** Absent: the service is not there yet. */
-  send?: Send;
+  send: Send;
 }
 
 /** By the service in the ARN. */
 const kinds: Readonly<Record<string, Kind>> = {
   lambda: { outcomes: ["OnSuccess", "OnFailure"], send: sendToFunction },
   s3: { outcomes: ["OnFailure"], send: sendToBucket },
-  sqs: { outcomes: ["OnSuccess", "OnFailure"] },
-  sns: { outcomes: ["OnSuccess", "OnFailure"] },
-  events: { outcomes: ["OnSuccess", "OnFailure"] },
+  sqs: { outcomes: ["OnSuccess", "OnFailure"], send: sendToOutlet },
+  sns: { outcomes: ["OnSuccess", "OnFailure"], send: sendToOutlet },
+  events: { outcomes: ["OnSuccess", "OnFailure"], send: sendToOutlet },
 };
 
 function kindOf(destination: string): { service: string; kind: Kind } | undefined {
@@ -75,14 +84,22 @@ function kindOf(destination: string): { service: string; kind: Kind } | undefine
   return service === undefined || kind === undefined ? undefined : { service, kind };
 }
 
-/** Throws AWS's fault for what is no destination of this outcome, and refuses by name what Mikan cannot reach yet. */
-export function checkDestination(destination: string, outcome: Outcome, source: FunctionRef, call: Call): void {
+/** Throws AWS's fault for what is no destination of this outcome, and refuses by name what this node has no service for. */
+export async function checkDestination(
+  { peers }: Pick<LambdaDeps, "peers">,
+  destination: string,
+  outcome: Outcome,
+  source: FunctionRef,
+  call: Call,
+): Promise<void> {
   const found = kindOf(destination);
-  if (found === undefined || !found.kind.outcomes.includes(outcome)) {
+  if (found === undefined || !found.kind.outcomes.includes(outcome) || destination.endsWith(".fifo")) {
     throw invalid(`The destination ARN ${destination} is invalid.`);
   }
   const { service, kind } = found;
-  if (kind.send === undefined) throw notYet(`DestinationConfig.${outcome} of the service ${service}`);
+  if (kind.send === sendToOutlet && !(await isReachable(peers, destination, call))) {
+    throw notYet(`DestinationConfig.${outcome} of the service ${service}`);
+  }
   if (service !== "lambda") return;
   const target = functionRef(destination, undefined, call);
   const whole = (ref: FunctionRef) => arnOf({ ...ref, qualifier: ref.qualifier ?? latest });

@@ -122,19 +122,48 @@ describe("an event", () => {
 
   it("that grew too old while it was throttled is told as such, and was never run", () =>
     withNode(async (node) => {
+      const { lambda, call, compute } = node;
+      await createFunction(node, "tiles");
+      await createFunction(node, "told");
+      await lambda.PutFunctionConcurrency({ ...key, ReservedConcurrentExecutions: 1 }, call());
+      const DestinationConfig = { OnFailure: { Destination: arn("told") } };
+      const settings = { MaximumEventAgeInSeconds: 60, DestinationConfig };
+      await lambda.PutFunctionEventInvokeConfig({ ...key, ...settings }, call());
+      compute.hold = true;
+      const busy = lambda.Invoke(key, call());
+      await expect.poll(() => compute.held.length).toBe(1);
+      compute.hold = false;
+      await send(node, { n: 1 });
+      await pass(node, 15 * 60_000);
+      await expect.poll(() => runsOf(node, "told").length).toBe(1);
+      expect(runsOf(node, "tiles")).toHaveLength(1);
+      const record = parsed(must(runsOf(node, "told")[0], "the record").invocation.payload);
+      expect(record["requestContext"]).toMatchObject({ condition: "EventAgeExceeded", approximateInvokeCount: 0 });
+      compute.held[0]?.end();
+      await busy;
+    }));
+
+  it("of a function that may not run at all is given up at once where somebody is told, and waits where nobody is", () =>
+    withNode(async (node) => {
       const { lambda, call } = node;
       await createFunction(node, "tiles");
       await createFunction(node, "told");
       await lambda.PutFunctionConcurrency({ ...key, ReservedConcurrentExecutions: 0 }, call());
-      const DestinationConfig = { OnFailure: { Destination: arn("told") } };
-      const settings = { MaximumEventAgeInSeconds: 60, DestinationConfig };
-      await lambda.PutFunctionEventInvokeConfig({ ...key, ...settings }, call());
       await send(node, { n: 1 });
-      await pass(node, 15 * 60_000);
-      await expect.poll(() => runsOf(node, "told").length).toBe(1);
+      await pass(node, 60_000);
+      const DestinationConfig = { OnFailure: { Destination: arn("told") } };
+      await lambda.PutFunctionEventInvokeConfig({ ...key, MaximumRetryAttempts: 2, DestinationConfig }, call());
+      await send(node, { n: 2 });
+      await pass(node, 30_000);
+      await expect.poll(() => runsOf(node, "told").length).toBeGreaterThan(0);
+      const records = runsOf(node, "told").map(({ invocation }) => parsed(invocation.payload));
+      expect(records).toContainEqual(
+        expect.objectContaining({
+          requestPayload: { n: 2 },
+          requestContext: expect.objectContaining({ condition: "ZeroReservedConcurrency" }) as unknown,
+        }),
+      );
       expect(runsOf(node, "tiles")).toEqual([]);
-      const record = parsed(must(runsOf(node, "told")[0], "the record").invocation.payload);
-      expect(record["requestContext"]).toMatchObject({ condition: "EventAgeExceeded", approximateInvokeCount: 0 });
     }));
 
   it("that went well is told to the destination of the alias that it was sent to", () =>

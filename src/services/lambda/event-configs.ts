@@ -42,7 +42,12 @@ function shown(row: EventConfigRow) {
 /** An empty ARN takes a destination away, as AWS does. */
 const arnOrNone = (destination: { Destination?: string | undefined } | undefined) => destination?.Destination || null;
 
-function checkSettings(key: EventConfigKey, settings: EventSettings, call: Call): void {
+async function checkSettings(
+  deps: LambdaDeps,
+  key: EventConfigKey,
+  settings: EventSettings,
+  call: Call,
+): Promise<void> {
   const { MaximumRetryAttempts, MaximumEventAgeInSeconds, DestinationConfig } = settings;
   const given = [MaximumRetryAttempts, MaximumEventAgeInSeconds, DestinationConfig];
   if (given.every((member) => member === undefined)) {
@@ -50,7 +55,7 @@ function checkSettings(key: EventConfigKey, settings: EventSettings, call: Call)
   }
   for (const outcome of ["OnSuccess", "OnFailure"] as const) {
     const destination = arnOrNone(DestinationConfig?.[outcome]);
-    if (destination !== null) checkDestination(destination, outcome, key, call);
+    if (destination !== null) await checkDestination(deps, destination, outcome, key, call);
   }
 }
 
@@ -62,9 +67,10 @@ async function checkQualified(tx: ReadTx, key: EventConfigKey): Promise<void> {
 }
 
 /** Writes a configuration: `replace` forgets what was there, else members that are absent keep their value. */
-export function eventConfigChange({ store, clock }: LambdaDeps) {
-  return (key: EventConfigKey, settings: EventSettings, how: "replace" | "merge", call: Call, token?: string) => {
-    checkSettings(key, settings, call);
+export function eventConfigChange(deps: LambdaDeps) {
+  const { store, clock } = deps;
+  return async (key: EventConfigKey, settings: EventSettings, how: "replace" | "merge", call: Call, token?: string) => {
+    await checkSettings(deps, key, settings, call);
     const now = clock.now();
     const { account, region, name, qualifier } = key;
     return store.tx(async (tx) => {

@@ -18,6 +18,7 @@ const policyOf = (config: EventConfigRow | undefined): DeliveryPolicy => ({
   retryDelaysMs: eventRetryDelaysMs.slice(0, config?.retries ?? eventRetryDelaysMs.length),
   maxAgeMs: config?.age_seconds == null ? eventAgeMsMax : config.age_seconds * 1_000,
   throttles: ["TooManyRequestsException", "ServiceUnavailable"],
+  final: ["ZeroReservedConcurrency", "RecursiveInvocationException"],
   deadLetter,
 });
 

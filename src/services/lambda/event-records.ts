@@ -1,9 +1,11 @@
-/** What became of an event, told to its destination. Source: Lambda guide, "Capturing records of Lambda asynchronous invocations". */
+/** What became of an event, told to its destination and its dead letter queue. Source: Lambda guide, "Capturing records of Lambda asynchronous invocations". */
 import type { FaultMembers } from "../../base/errors.ts";
 import type { Call, Principal } from "../../kit/call.ts";
 import type { DeadLetter, DeliveryPolicy } from "../../kit/delivery.ts";
+import type { Tx } from "../../store/store.ts";
+import { deadLetterOf, sendDeadLetter, type DeadEvent } from "./dead-letters.ts";
 import type { LambdaDeps } from "./deps.ts";
-import { sendRecord, type Parcel } from "./destinations.ts";
+import { sendRecord, type Outcome, type Parcel } from "./destinations.ts";
 import { eventConfigKey, findEventConfig } from "./event-config-tables.ts";
 import { queueEvent, type QueuedEvent } from "./event-queue.ts";
 import { eventRetryDelaysMs, recordedResponseBytesMax } from "./limits.ts";
@@ -18,7 +20,12 @@ const recordPolicy: DeliveryPolicy = {
   maxAgeMs: 24 * 3600_000,
 };
 
-type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded";
+type Condition =
+  | "Success"
+  | "RetriesExhausted"
+  | "EventAgeExceeded"
+  | "ZeroReservedConcurrency"
+  | "RecursiveInvocation";
 
 /** How the last run of a function ended; travels in the fault that tells the outbox of a failure. */
 interface Ended {
@@ -31,6 +38,12 @@ interface Ended {
 /** Only {@link Ended} that `failure` made comes back in the members of `FunctionFailed`. */
 function endedOf({ code, members }: DeadLetter["error"]): Ended | undefined {
   return code === "FunctionFailed" ? (members["ended"] as Ended) : undefined;
+}
+
+function conditionOf({ error, attempts }: DeadLetter, retriesMax: number): Condition {
+  if (error.code === "ZeroReservedConcurrency") return "ZeroReservedConcurrency";
+  if (error.code === "RecursiveInvocationException") return "RecursiveInvocation";
+  return attempts > retriesMax ? "RetriesExhausted" : "EventAgeExceeded";
 }
 
 function recordOf(
@@ -73,21 +86,34 @@ export function eventRecords(deps: LambdaDeps) {
   const parcelOf = (
     event: QueuedEvent,
     destination: string,
+    outcome: Outcome,
     roleArn: string,
     record: string,
     endedMs: number,
   ): Parcel => {
     const { account, region, name, qualifier, requestId } = event;
-    return { destination, record, source: { account, region, name, qualifier }, roleArn, requestId, endedMs };
+    return { destination, outcome, record, source: { account, region, name, qualifier }, roleArn, requestId, endedMs };
   };
 
-  const send = async (parcel: Parcel, call: Call): Promise<object> => {
+  const enqueue = (tx: Tx, operation: string, input: object, event: QueuedEvent, call: Call) => {
+    const { account, region } = event;
+    return delivery.enqueue(tx, {
+      target: { service: "lambda", operation },
+      input,
+      policy: recordPolicy,
+      key: event.requestId,
+      call: { account, region, trace: call.trace },
+      principal,
+    });
+  };
+
+  /** A destination that fails is counted, and tried again by the outbox. */
+  const counting = async (name: string, metric: string, sending: Promise<void>): Promise<object> => {
     try {
-      // The caller is Lambda itself on behalf of the function; its own calls carry the function's role.
-      await sendRecord({ ...deps, queue }, parcel, call);
+      await sending;
       return {};
     } catch (error) {
-      metrics.counter("lambda_destination_failures", { function: parcel.source.name }).add();
+      metrics.counter(metric, { function: name }).add();
       throw error;
     }
   };
@@ -96,6 +122,13 @@ export function eventRecords(deps: LambdaDeps) {
     /** Members of the fault of a failed run. */
     failure: (row: VersionRow, payload: Uint8Array): FaultMembers => ({ ended: endedNow(row, payload) }),
 
+    /** Whether somebody is told of an event that is given up. */
+    async isCaught(event: QueuedEvent, row: VersionRow): Promise<boolean> {
+      if (row.settings.deadLetterArn !== undefined) return true;
+      const config = await store.read((tx) => findEventConfig(tx, eventConfigKey(event)));
+      return config?.on_failure != null;
+    },
+
     /** Queues the record of an event that went well, where somebody wants it. */
     async succeeded(event: QueuedEvent, row: VersionRow, payload: Uint8Array, call: Call): Promise<void> {
       const config = await store.read((tx) => findEventConfig(tx, eventConfigKey(event)));
@@ -103,45 +136,49 @@ export function eventRecords(deps: LambdaDeps) {
       if (destination == null) return;
       const ended = endedNow(row, payload);
       const record = recordOf(event, "Success", 1, ended, ended.endedMs);
-      const { account, region } = event;
-      await store.tx((tx) =>
-        delivery.enqueue(tx, {
-          target: { service: "lambda", operation: "SendRecord" },
-          input: parcelOf(event, destination, row.settings.role, record, ended.endedMs),
-          policy: recordPolicy,
-          key: event.requestId,
-          call: { account, region, trace: call.trace },
-          principal,
-        }),
-      );
+      const parcel = parcelOf(event, destination, "OnSuccess", row.settings.role, record, ended.endedMs);
+      await store.tx((tx) => enqueue(tx, "SendRecord", parcel, event, call));
     },
 
     operations: {
-      SendRecord: (parcel: Parcel, call: Call) => send(parcel, call),
+      // The caller is Lambda itself on behalf of the function; its own calls carry the function's role.
+      SendRecord: (parcel: Parcel, call: Call) =>
+        counting(parcel.source.name, "lambda_destination_failures", sendRecord({ ...deps, queue }, parcel, call)),
 
-      /** The outbox gave an event up. */
-      async EventFailed({ input, error, attempts }: DeadLetter, call: Call): Promise<object> {
+      SendDeadLetter: (dead: DeadEvent, call: Call) =>
+        counting(dead.source.name, "lambda_dead_letter_failures", sendDeadLetter(deps, dead, call)),
+
+      /** The outbox gave an event up. Each of those who want to know is told on its own. */
+      async EventFailed(dead: DeadLetter, call: Call): Promise<object> {
         // Written by `queueEvent`.
-        const event = input as QueuedEvent;
+        const event = dead.input as QueuedEvent;
         const { config, row } = await store.read(async (tx) => ({
           config: await findEventConfig(tx, eventConfigKey(event)),
           row: await findQualified(tx, event, event.qualifier),
         }));
-        const destination = config?.on_failure;
-        if (destination == null || row === undefined) {
-          log.info("an event was given up, and has no destination", {
-            function: arnOf(event),
-            requestId: event.requestId,
-          });
+        const destination = config?.on_failure ?? undefined;
+        const deadLetterArn = row?.settings.deadLetterArn;
+        if (row === undefined || (destination === undefined && deadLetterArn === undefined)) {
+          const fields = { function: arnOf(event), requestId: event.requestId };
+          log.info("an event was given up, and has no destination", fields);
           return {};
         }
-        const ended = endedOf(error);
-        const condition =
-          attempts > (config?.retries ?? eventRetryDelaysMs.length) ? "RetriesExhausted" : "EventAgeExceeded";
-        // The same at a second attempt, where it is known.
+        const ended = endedOf(dead.error);
         const endedMs = ended?.endedMs ?? clock.now();
-        const record = recordOf(event, condition, attempts, ended, endedMs);
-        return send(parcelOf(event, destination, row.settings.role, record, endedMs), call);
+        const condition = conditionOf(dead, config?.retries ?? eventRetryDelaysMs.length);
+        const record = recordOf(event, condition, dead.attempts, ended, endedMs);
+        const { role } = row.settings;
+        await store.tx(async (tx) => {
+          if (destination !== undefined) {
+            const parcel = parcelOf(event, destination, "OnFailure", role, record, endedMs);
+            await enqueue(tx, "SendRecord", parcel, event, call);
+          }
+          if (deadLetterArn !== undefined) {
+            const letter = deadLetterOf(event, deadLetterArn, role, dead.error, ended?.response);
+            await enqueue(tx, "SendDeadLetter", letter, event, call);
+          }
+        });
+        return {};
       },
     },
   };

@@ -21,6 +21,9 @@ export function eventOperations(deps: LambdaDeps) {
 
   const attempt = async (event: QueuedEvent, call: Call) => {
     const target = await read(event, call);
+    if (target.demand.reserved === 0 && (await records.isCaught(event, target.row))) {
+      throw fault("ZeroReservedConcurrency", "The function's reserved concurrency is zero.");
+    }
     try {
       return { target, result: await run(target, event, event, call) };
     } catch (error) {

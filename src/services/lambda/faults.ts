@@ -4,8 +4,10 @@ import { faults } from "../../kit/faults.ts";
 
 type Lambda = typeof import("@aws-sdk/client-lambda");
 
-/** `FunctionFailed` never leaves the house: it tells the outbox that an attempt at an event failed. */
-const make = faults<Lambda, "FunctionFailed">();
+/** These never leave the house: they tell the outbox that an attempt at an event failed, or that none will be made. */
+type Inside = "FunctionFailed" | "ZeroReservedConcurrency";
+
+const make = faults<Lambda, Inside>();
 
 /** Every error of Lambda that is the caller's says so in its member `Type`. */
 export const fault = (

@@ -8,6 +8,7 @@ import { insert } from "../../store/tables.ts";
 import { aliasWeighing, forgetWeights } from "./alias-weights.ts";
 import { withCode, type CodeInput } from "./code.ts";
 import { configured, listed } from "./configuration.ts";
+import { checkDeadLetter } from "./dead-letters.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { forgetEventConfigs } from "./event-config-tables.ts";
 import { codeOf } from "./executions.ts";
@@ -77,6 +78,7 @@ export function functionCreation(deps: LambdaDeps) {
     const { account, region, name } = ref;
     const key = { account, region, name };
     const settings = newSettings(made.settings, call, await readLayers(made.settings.Layers, call));
+    await checkDeadLetter(deps, settings.deadLetterArn, call);
     const token = made.token ?? null;
     return withCode(deps, made.code, call, async (code, { unzippedBytes }) => {
       checkUnzipped(unzippedBytes, settings.layers);

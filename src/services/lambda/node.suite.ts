@@ -14,7 +14,7 @@ import { createDispatcher } from "../../kit/dispatch.ts";
 import type { PeerOf } from "../../kit/handlers.ts";
 import type { Resource } from "../../kit/resource.ts";
 import { kitSchema } from "../../kit/schema.ts";
-import { schemaOf, type Service } from "../../kit/service.ts";
+import { schemaOf, type Operation, type Service } from "../../kit/service.ts";
 import { secretsUnder } from "../../kit/secrets.ts";
 import { createSessions } from "../../kit/sessions.ts";
 import { openStore } from "../../store/open.ts";
@@ -104,6 +104,8 @@ export interface NodeOptions {
   clock?: FakeClock;
   compute?: FakeCompute;
   ids?: Ids;
+  /** Other services, by name. */
+  standIns?: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   s3?: Partial<PeerOf<typeof import("@aws-sdk/client-s3")>>;
 }
 
@@ -154,6 +156,7 @@ export async function startTestNode(options: NodeOptions): Promise<TestNode> {
   });
   dispatcher.add("lambda", service);
   dispatcher.add("s3", { operations: { ...options.s3 } });
+  for (const [name, operations] of Object.entries(options.standIns ?? {})) dispatcher.add(name, { operations });
   for (const resource of service.resources ?? []) resources.set(resource.type, resource);
   await service.start?.();
   delivery.attach(scheduler.start(delivery.job));

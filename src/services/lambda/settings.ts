@@ -149,7 +149,7 @@ function loggingOf(base: Logging | undefined, input: SettingsInput["LoggingConfi
 }
 
 /** Standard queues and topics take what was given up. Source: Lambda guide, "Adding a dead-letter queue". */
-function deadLetterOf(base: string | undefined, input: SettingsInput["DeadLetterConfig"]): string | undefined {
+export function deadLetterOf(base: string | undefined, input: SettingsInput["DeadLetterConfig"]): string | undefined {
   const target = input?.TargetArn;
   if (target === undefined) return base;
   if (target === "") return undefined;

@@ -7,6 +7,7 @@ import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
 import { withCode } from "./code.ts";
 import { configured, versionArn } from "./configuration.ts";
+import { checkDeadLetter } from "./dead-letters.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { asError } from "../../base/errors.ts";
 import { codeOf, releaseVersion } from "./executions.ts";
@@ -15,7 +16,7 @@ import { noteUses } from "./layer-tables.ts";
 import { checkUnzipped, layerReader } from "./layer-uses.ts";
 import { latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
 import { addCode } from "./quotas.ts";
-import { changedSettings } from "./settings.ts";
+import { changedSettings, deadLetterOf } from "./settings.ts";
 import { findVersion, isFunction, versions, type VersionRow } from "./tables.ts";
 import { publish, versionIdentity } from "./versions.ts";
 
@@ -124,6 +125,8 @@ export function updateOperations(deps: LambdaDeps) {
 
     async UpdateFunctionConfiguration(input, call) {
       const ref = ownFunction(input.FunctionName, undefined, call, "UpdateFunctionConfiguration");
+      const target = deadLetterOf(undefined, input.DeadLetterConfig);
+      await checkDeadLetter(deps, target, call);
       const layers = await readLayers(input.Layers, call);
       if (layers !== undefined && layers.length > 0) {
         checkUnzipped(await unzippedBytesOf(ref, input.RevisionId), layers);

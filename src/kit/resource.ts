@@ -7,6 +7,16 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/** In what a resource checks before it is made: a value that only the stack will know. It is known by its identity. */
+export const unresolved: JsonObject = Object.freeze({});
+
+/** One thing that is wrong under `Metadata: { Mikan: ... }`. */
+export interface PolicyFault {
+  /** Steps from there. */
+  path: readonly (string | number)[];
+  message: string;
+}
+
 export interface ResourceRequest {
   /** The same for every attempt at this step: `create` with a token it has seen gives what it made then. */
   token: string;
@@ -63,6 +73,11 @@ export interface Resource {
   open?: boolean;
   /** The longest that a step may take, in milliseconds, where it is not CloudFormation's usual limit. */
   stepMsMax?: number;
+  /**
+   * What is wrong with what a template says under `Metadata: { Mikan: ... }`, before anything is made; both documents have
+   * {@link unresolved} where a value is not known yet. A type without it takes nothing there.
+   */
+  policyFaults?(metadata: JsonObject, properties: JsonObject): readonly PolicyFault[];
   /** Attributes that `Fn::GetAtt` may ask for. */
   attributes: readonly string[];
   /** Attributes that begin so are known to the resource alone: `Outputs.`. */

@@ -21,7 +21,7 @@ import { describedSpoken, spokenAfter, spokenBy, spokenColumns, type Spoken } fr
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
 import { fault, invalid, type Elb } from "./refusals.ts";
-import { changeAction, existingListener, isDefault, setRulePolicies } from "./rules.ts";
+import { changeAction, existingListener, isDefault, setRulePolicies, usePolicies } from "./rules.ts";
 import {
   defaultPriority,
   deleteListener,
@@ -237,7 +237,7 @@ async function undoModify(tx: Tx, call: Call, { before, action, policies }: Modi
   if ((await findListener(tx, { ...key, name })) === undefined) return;
   await change(tx, before, before);
   const rule = await changeAction(tx, call, await defaultRuleOf(tx, before), action);
-  await setRulePolicies(tx, call, rule, policies);
+  await usePolicies(tx, call, rule, policies);
 }
 
 /** Changes a listener, and the policies of its default rule where they are given, at once. */

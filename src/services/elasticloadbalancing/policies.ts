@@ -42,17 +42,50 @@ const ofRule = {
   Failover: failover,
   Cache: cache,
 };
-const rulePolicies = members(ofRule);
 /** Of a default rule: those of its listener too. */
-const listenerPolicies = members({ ...ofRule, Clients: clients });
-
-const groupPolicies = members({
+const ofListener = { ...ofRule, Clients: clients };
+const ofGroup = {
   Timeouts: groupTimeouts,
   Breaker: breaker,
   RetryBudget: retryBudget,
   Outlier: outlier,
   Tls: targetTls,
-});
+};
+/** What each may say, by what it is in a template. */
+export const policyShapes = { rule: ofRule, listener: ofListener, "target-group": ofGroup } as const;
+const rulePolicies = members(ofRule);
+const listenerPolicies = members(ofListener);
+const groupPolicies = members(ofGroup);
+
+/** Policies of what is forwarded. A rule that answers by itself tries nothing, mirrors nothing, and keeps nothing. */
+const ofForwarding: readonly (keyof typeof ofRule)[] = ["Timeouts", "Retry", "Mirror", "Fallback", "Failover", "Cache"];
+/** Policies of requests, of which a stream has none. */
+const ofRequests: readonly (keyof typeof ofGroup)[] = ["Breaker", "RetryBudget", "Outlier"];
+
+/** Throws for a policy that would be without effect on a rule with this action. */
+export function checkFitsAction(document: JsonObject, action: string): void {
+  if (action === "forward") return;
+  for (const name of ofForwarding) {
+    if (!Object.hasOwn(document, name)) continue;
+    throw refused(`${path}.${name}`, `is for rules that forward: the action of this one is ${action}`);
+  }
+}
+
+/** Throws for a policy that would be without effect on a target group of this protocol; undefined: of functions. */
+export function checkFitsProtocol(document: JsonObject, protocol: string | undefined): void {
+  const has = (name: keyof typeof ofGroup) => Object.hasOwn(document, name);
+  const isStream = protocol === "TCP" || protocol === "TLS";
+  const ofAnother = isStream ? ofRequests.find(has) : undefined;
+  if (ofAnother !== undefined) {
+    throw refused(`${path}.${ofAnother}`, "is for requests: a network load balancer sees none");
+  }
+  if (protocol === undefined && has("Timeouts")) {
+    throw refused(`${path}.Timeouts`, "is for targets that are connected to: functions are not");
+  }
+  if (protocol !== "HTTPS" && protocol !== "TLS" && has("Tls")) {
+    throw refused(`${path}.Tls`, "is for targets that are spoken to over TLS: protocol HTTPS or TLS");
+  }
+}
 
 /** Whose policies they are: a limit without a name of its own is the rule's alone. */
 export interface PolicyOwner {
@@ -69,12 +102,6 @@ const path = "Mikan";
 export function routePolicy(document: JsonObject, owner: PolicyOwner): RoutePolicy {
   const read = (owner.priority === defaultPriority ? listenerPolicies : rulePolicies)(document, path);
   const { RequestMs, PerTryMs, IdleMs } = read.Timeouts ?? {};
-  if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
-    throw refused(
-      `${path}.Timeouts`,
-      `has a PerTryMs (${PerTryMs}) that leaves no time within RequestMs (${RequestMs})`,
-    );
-  }
   const limits = read.RateLimit?.map((limit, index) => named(limit, owner, `/${index}`));
   return defined({
     cap: read.Cap === undefined ? undefined : named(read.Cap, owner),

@@ -80,7 +80,16 @@ export const cap: Reader<Omit<CapPolicy, "id"> & Shared> = (json, path) => {
   };
 };
 
-export const ruleTimeouts = members({ RequestMs: timeoutMs, PerTryMs: timeoutMs, IdleMs: timeoutMs });
+const timeouts = members({ RequestMs: timeoutMs, PerTryMs: timeoutMs, IdleMs: timeoutMs });
+
+export const ruleTimeouts: typeof timeouts = (json, path) => {
+  const read = timeouts(json, path);
+  const { RequestMs, PerTryMs } = read;
+  if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
+    throw refused(path, `has a PerTryMs (${PerTryMs}) that leaves no time within RequestMs (${RequestMs})`);
+  }
+  return read;
+};
 
 const retryOn = oneOf("connect-failure", "reset", "gateway-error", "5xx", "retriable-4xx", "unsent");
 

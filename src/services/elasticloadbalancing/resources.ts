@@ -20,6 +20,7 @@ import { listenerReader, loadBalancerReader, ruleReader, targetGroupReader } fro
 import { canonicalHostedZoneId, checkOwnName, dnsNameOf } from "./load-balancer-settings.ts";
 import { loadBalancerAttributes } from "./load-balancer-attributes.ts";
 import { loadBalancerCreation, loadBalancerOperations, type ElbDeps } from "./load-balancers.ts";
+import { policyFaults } from "./policy-templates.ts";
 import { notRun } from "./refusals.ts";
 import { needed, readProperties } from "./properties.ts";
 import { listenerShape, loadBalancerShape, ruleShape, tags, targetGroupShape } from "./resource-shapes.ts";
@@ -207,6 +208,7 @@ function listenerResource(deps: ElbDeps): Resource {
       const arn = listenerArn(await create({ input, attributes: ListenerAttributes, token, policies }, call));
       return { physicalId: arn, attributes: { ListenerArn: arn } };
     },
+    policyFaults: (metadata, properties) => policyFaults("listener", metadata, properties),
     replaceOn: ["LoadBalancerArn"],
     async update(request, call) {
       const { physicalId: ListenerArn, attributes, properties, former } = request;
@@ -256,6 +258,7 @@ function ruleResource(deps: ElbDeps): Resource {
       const arn = ruleArn(await create({ input, token, policies }, call));
       return { physicalId: arn, attributes: { RuleArn: arn, IsDefault: false } };
     },
+    policyFaults: (metadata, properties) => policyFaults("rule", metadata, properties),
     replaceOn: ["ListenerArn"],
     async update(request, call) {
       const { physicalId: RuleArn, attributes, former } = request;
@@ -321,6 +324,7 @@ function targetGroupResource(deps: ElbDeps): Resource {
         },
       };
     },
+    policyFaults: (metadata, properties) => policyFaults("target-group", metadata, properties),
     replaceOn: ["IpAddressType", "Port", "Protocol", "ProtocolVersion", "TargetType", "VpcId"],
     async update(request, call) {
       const { physicalId: TargetGroupArn, attributes, former } = request;

@@ -13,7 +13,7 @@ import { forwardedGroups } from "./forwarding.ts";
 import { clientTags, mergeTags, quotas } from "./limits.ts";
 import type { ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
-import { policyGroupArns, routePolicy } from "./policies.ts";
+import { checkFitsAction, policyGroupArns, routePolicy } from "./policies.ts";
 import { fault, invalid, listenerNotFound, ruleNotFound, type Elb } from "./refusals.ts";
 import {
   defaultPriority,
@@ -137,14 +137,23 @@ async function updateRule(tx: Tx, rule: Rule, changes: Partial<Rule>): Promise<R
   return { ...rule, ...changes };
 }
 
-/** Gives a rule another action: used by ModifyRule, and by ModifyListener for the default rule. */
+/**
+ * Gives a rule another action: used by ModifyRule, and by ModifyListener for the default rule. A client of AWS's knows
+ * nothing of policies: those of forwarding sleep while the rule does not forward.
+ */
 export async function changeAction(tx: Tx, call: Call, rule: Rule, action: Rule["action"]): Promise<Rule> {
-  await setRulePolicies(tx, call, { ...rule, action }, await readPolicy(tx, "rule", rule));
+  await usePolicies(tx, call, { ...rule, action }, await readPolicy(tx, "rule", rule));
   return updateRule(tx, rule, { action });
 }
 
-/** Makes `document` the policies of a rule; the groups they name are in use from then on, as those of its action are. */
+/** Makes `document` the policies of a rule. Throws `ValidationError` for one that its action has no use for. */
 export async function setRulePolicies(tx: Tx, call: Call, rule: Rule, document: JsonObject): Promise<void> {
+  checkFitsAction(document, rule.action.type);
+  await usePolicies(tx, call, rule, document);
+}
+
+/** Writes the policies of a rule; the groups they name are in use from then on, as those of its action are. */
+export async function usePolicies(tx: Tx, call: Call, rule: Rule, document: JsonObject): Promise<void> {
   if (rule.load_balancer_type === "network" && Object.keys(document).length > 0) {
     throw invalid("Policies are for application load balancers: a network load balancer sees no requests");
   }

@@ -247,7 +247,7 @@ describe("a network load balancer", () => {
       tags: {},
     };
     expect(await refusal(resource("TargetGroup").create(request, call))).toMatchObject({
-      message: "Breaker, RetryBudget and Outlier are for requests: a network load balancer sees none",
+      message: "Mikan.Breaker is for requests: a network load balancer sees none",
     });
   });
 });

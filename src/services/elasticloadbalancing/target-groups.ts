@@ -15,9 +15,9 @@ import { changedAttributes, type Attribute, type Attributes } from "./attributes
 import { checkName, clientTags, mergeTags, quotas, type Tag } from "./limits.ts";
 import { existingLoadBalancer, type ElbDeps } from "./load-balancers.ts";
 import { onePage } from "./pages.ts";
-import { groupPolicy } from "./policies.ts";
+import { checkFitsProtocol, groupPolicy } from "./policies.ts";
 import { fault, invalid, targetGroupNotFound, type Elb } from "./refusals.ts";
-import { isStream } from "./target-address.ts";
+import { protocolOfGroup } from "./target-address.ts";
 import { groupAttributes } from "./target-group-attributes.ts";
 import { changedSettings, describedSettings, newSettings } from "./target-group-settings.ts";
 import {
@@ -115,10 +115,8 @@ export function targetGroupCreation({ store, ids, clock }: Pick<ElbDeps, "store"
 
 /** Makes `document` the policies of a target group. */
 export async function setGroupPolicies(tx: Tx, group: TargetGroup, document: JsonObject): Promise<void> {
-  const { breaker, retryBudget, outlier } = groupPolicy(document);
-  if (isStream(group.settings) && (breaker ?? retryBudget ?? outlier) !== undefined) {
-    throw invalid("Breaker, RetryBudget and Outlier are for requests: a network load balancer sees none");
-  }
+  groupPolicy(document);
+  checkFitsProtocol(document, protocolOfGroup(group.settings));
   await writePolicy(tx, "target-group", group, document);
 }
 

@@ -32,7 +32,7 @@ const peeled: Record<string, Json> = {
   Resources: {
     App: {
       Type: "AWS::Serverless::Function",
-      Metadata: { Mikan: { Concurrency: 1 } },
+      Metadata: { Team: { Name: "tiles" } },
       Properties: {
         ...runs,
         FunctionName: { Ref: "AppName" },
@@ -101,7 +101,7 @@ export const good: readonly Sample[] = [
     {
       DeletionPolicy: "Delete",
       UpdateReplacePolicy: "Retain",
-      Metadata: { Mikan: { Retry: 1 } },
+      Metadata: { Team: { Name: "maps" } },
       DependsOn: ["Other"],
     },
   ),

@@ -4,12 +4,13 @@ import { unsupportedMessage } from "../faults.ts";
 import type { JsonObject } from "../json.ts";
 import type { Template, TemplateResource } from "../template.ts";
 import { unsupportedAt, type Finding, type Path } from "./finding.ts";
+import { policyFindings } from "./policies.ts";
 import { loadSpecification, type ResourceType } from "./types.ts";
 import { valueFindings, type Place } from "./values.ts";
 import { presenceOf, type Known } from "./yields.ts";
 
 /**
- * What AWS refuses in the resources' properties, and what only Mikan does. Types that AWS does not have, or leaves open
+ * What AWS refuses in the resources' properties, and what only Mikan does, in its own part of their metadata too. Types that AWS does not have, or leaves open
  * as custom resources, have no properties to check.
  */
 export function propertyFindings(
@@ -17,7 +18,7 @@ export function propertyFindings(
   known: Known,
   typeOf: (type: string) => Resource | undefined,
 ): readonly Finding[] {
-  return [...template.resources].flatMap(([id, resource]) => {
+  const ofProperties = [...template.resources].flatMap(([id, resource]) => {
     const own = typeOf(resource.type);
     const type = own?.open === true ? undefined : loadSpecification().typeOf(resource.type);
     if (type === undefined) return [];
@@ -27,6 +28,7 @@ export function propertyFindings(
       ...(own === undefined ? [] : unsupportedFindings(resource, place.path, { type, own, known })),
     ];
   });
+  return [...ofProperties, ...policyFindings(template, known, typeOf)];
 }
 
 interface Both {

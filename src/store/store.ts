@@ -58,6 +58,8 @@ export interface Claim<C extends Columns> {
   due: keyof C & string;
   /** Column of kind `int` that counts the claims. */
   count: keyof C & string;
+  /** Column of kind `time_ms`, nullable: the first claim sets it to `now`. */
+  first?: keyof C & string;
   /** More conditions, without `where`. */
   where?: Sql;
   now: number;

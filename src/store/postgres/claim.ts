@@ -1,5 +1,5 @@
 /** Claims in one statement: whoever comes second skips the rows that another is taking, and waits for nobody. */
-import { claimOrder } from "../rows.ts";
+import { claimChange, claimOrder } from "../rows.ts";
 import { join, raw, sql } from "../sql.ts";
 import type { Claim } from "../store.ts";
 import type { Columns, RowOf } from "../tables.ts";
@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 
 /** `returning` keeps no order and has only the new `due`: so the rows are locked, then numbered, then changed. */
 export async function claimRows<C extends Columns>(session: Session, claim: Claim<C>): Promise<RowOf<C>[]> {
-  const { from, due, count, where, now, leaseMs, limit } = claim;
+  const { from, due, where, now, limit } = claim;
   const condition = where === undefined ? raw("") : sql` and (${where})`;
   const taken = raw([...new Set([due, ...from.key])].join(", "));
   const columns = raw(
@@ -26,7 +26,7 @@ export async function claimRows<C extends Columns>(session: Session, claim: Clai
     ), numbered as (
       select ${taken}, row_number() over (order by ${claimOrder(claim)}) as claim_position from locked
     )
-    update ${from.name} as target set ${raw(due)} = ${now + leaseMs}, ${raw(count)} = target.${raw(count)} + 1
+    update ${from.name} as target set ${claimChange(claim, "target.")}
     from numbered where ${sameKey} returning ${columns}, numbered.claim_position`;
   const rows = (await session.all(statement)) as (RowOf<C> & { claim_position?: number })[];
   rows.sort((a, b) => (a.claim_position ?? 0) - (b.claim_position ?? 0));

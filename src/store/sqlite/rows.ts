@@ -1,5 +1,5 @@
 /** Appends and claims as plain work: they join a batch like a body, without its promises. */
-import { claimed, claimOrder } from "../rows.ts";
+import { claimChange, claimed, claimOrder } from "../rows.ts";
 import { join, raw, sql, type SqlValue } from "../sql.ts";
 import type { Claim } from "../store.ts";
 import { insert, type Columns, type RowOf, type Table } from "../tables.ts";
@@ -11,9 +11,8 @@ export function appendRows<C extends Columns>(connection: Connection, into: Tabl
 
 /** Nobody writes between the statements: they run in one turn, in one transaction. */
 export function claimRows<C extends Columns>(connection: Connection, claim: Claim<C>): RowOf<C>[] {
-  const { from, due, count, where, now, leaseMs, limit } = claim;
+  const { from, due, where, now, limit } = claim;
   const dueName = raw(due);
-  const countName = raw(count);
   const condition = where === undefined ? raw("") : sql` and (${where})`;
   const rows = connection.all(
     sql`select ${from.columns} from ${from.name} where ${dueName} <= ${now}${condition} order by ${claimOrder(claim)} limit ${limit}`,
@@ -23,9 +22,7 @@ export function claimRows<C extends Columns>(connection: Connection, claim: Clai
       from.key.map((name) => sql`${raw(name)} = ${row[name] as SqlValue}`),
       " and ",
     );
-    connection.run(
-      sql`update ${from.name} set ${dueName} = ${now + leaseMs}, ${countName} = ${countName} + 1 where ${isRow}`,
-    );
+    connection.run(sql`update ${from.name} set ${claimChange(claim)} where ${isRow}`);
   }
   return rows.map((row) => claimed(claim, row));
 }

@@ -26,6 +26,7 @@ export const services: readonly ServiceEntry[] = [
   { name: "ec2", types: "AWS::EC2", load: async () => (await import("./ec2/service.ts")).ec2 },
   { name: "s3", types: "AWS::S3", load: async () => (await import("./s3/service.ts")).s3 },
   { name: "logs", types: "AWS::Logs", load: async () => (await import("./logs/service.ts")).logs },
+  { name: "sqs", types: "AWS::SQS", load: async () => (await import("./sqs/service.ts")).sqs },
   { name: "lambda", types: "AWS::Lambda", load: async () => (await import("./lambda/service.ts")).lambda },
   {
     name: "elasticloadbalancing",

@@ -1,0 +1,34 @@
+/** SQS: queues, standard and FIFO, whose messages are on disk before their senders hear of it. */
+import { defineService } from "../../kit/service.ts";
+import { createCounting } from "./counting.ts";
+import type { SqsDeps } from "./deps.ts";
+import { createQueues } from "./lookup.ts";
+import { attributeOperations } from "./queue-attributes.ts";
+import { queueOperations } from "./queues.ts";
+import { receiptOperations } from "./receipts.ts";
+import { receivingOperations } from "./receiving.ts";
+import { sendingOperations } from "./sending.ts";
+import { standardKind } from "./standard.ts";
+import { migrations } from "./tables.ts";
+import { tagOperations } from "./tags.ts";
+import { createWaits } from "./waits.ts";
+
+export const sqs = defineService({
+  name: "sqs",
+  migrations,
+  create(house) {
+    const shared = { ...house, queues: createQueues(house), waits: createWaits(house.clock, house.metrics) };
+    const standard = standardKind(shared);
+    const deps: SqsDeps = { ...shared, counting: createCounting(house), kindOf: () => standard };
+    return {
+      operations: {
+        ...queueOperations(deps),
+        ...attributeOperations(deps),
+        ...tagOperations(deps),
+        ...sendingOperations(deps),
+        ...receivingOperations(deps),
+        ...receiptOperations(deps),
+      },
+    };
+  },
+});

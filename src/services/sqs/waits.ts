@@ -1,0 +1,77 @@
+/** Receives that wait for a message, and whoever wakes them: a send of this node at once, anything else by the clock. */
+import type { Clock } from "../../base/clock.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { fault } from "./faults.ts";
+import { waitersMax } from "./limits.ts";
+
+/** A place in the line of those who wait for one queue. */
+export interface Waiter {
+  /** Resolves when it is this one's turn to look, after `ms` at the latest; at once if its turn came before. */
+  turn(ms: number, signal: AbortSignal): Promise<void>;
+  /** Leaves the line. A turn that was not used goes to the next. */
+  leave(used: boolean): void;
+}
+
+export interface Waits {
+  /** Throws `RequestThrottled` when too many wait on this node. */
+  enter(queueUid: string): Waiter;
+  /** So many messages can be received now. */
+  wake(queueUid: string, messages: number): void;
+}
+
+interface Entry {
+  isCalled: boolean;
+  resume: (() => void) | undefined;
+}
+
+export function createWaits(clock: Clock, metrics: Metrics): Waits {
+  const lines = new Map<string, Set<Entry>>();
+  const gauge = metrics.gauge("sqs_waiting_receives");
+  let count = 0;
+
+  const wake: Waits["wake"] = (queueUid, messages) => {
+    let left = messages;
+    for (const entry of lines.get(queueUid) ?? []) {
+      if (left <= 0) return;
+      if (entry.isCalled) continue;
+      entry.isCalled = true;
+      entry.resume?.();
+      left -= 1;
+    }
+  };
+
+  return {
+    wake,
+    enter(queueUid) {
+      if (count >= waitersMax) throw fault("RequestThrottled", "Too many receives wait for messages on this node.");
+      const line = lines.get(queueUid) ?? new Set<Entry>();
+      lines.set(queueUid, line);
+      const entry: Entry = { isCalled: false, resume: undefined };
+      line.add(entry);
+      gauge.set((count += 1));
+      return {
+        turn(ms, signal) {
+          return new Promise((resolve) => {
+            const end = () => {
+              timer.cancel();
+              signal.removeEventListener("abort", end);
+              entry.resume = undefined;
+              entry.isCalled = false;
+              resolve();
+            };
+            const timer = clock.after(ms, end);
+            signal.addEventListener("abort", end, { once: true });
+            entry.resume = end;
+            if (entry.isCalled || signal.aborted) end();
+          });
+        },
+        leave(used) {
+          line.delete(entry);
+          if (line.size === 0) lines.delete(queueUid);
+          gauge.set((count -= 1));
+          if (entry.isCalled && !used) wake(queueUid, 1);
+        },
+      };
+    },
+  };
+}

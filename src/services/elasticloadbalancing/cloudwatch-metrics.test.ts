@@ -97,6 +97,10 @@ describe("CloudWatch metrics", () => {
     expect(valueOf(networkMetrics, name)).toBeCloseTo(value);
   });
 
+  it("counts no connection that fails for any reason as one without a port", () => {
+    expect(networkMetrics["PortAllocationErrorCount"]?.of).toBe("nothing");
+  });
+
   it("says of each that is not counted why", () => {
     for (const source of Object.values({ ...applicationMetrics, ...networkMetrics })) {
       if (source.of === "nothing") expect(source.because).toMatch(/\.$/);

@@ -137,7 +137,9 @@ export const networkMetrics: Readonly<Record<string, MetricSource>> = {
   NewFlowCount_QUIC: udp,
   PeakBytesPerSecond: not("A peak is CloudWatch's to find in what is processed."),
   PeakPacketsPerSecond: packets,
-  PortAllocationErrorCount: errors("connect-failed"),
+  PortAllocationErrorCount: not(
+    "A connection that fails for want of a local port is counted with the others that fail.",
+  ),
   ProcessedBytes: lb(({ receivedBytes, sentBytes }) => receivedBytes + sentBytes),
   ProcessedBytes_TCP: lb(({ receivedBytes, sentBytes }) => receivedBytes + sentBytes),
   ProcessedBytes_TLS: not("Bytes are counted by load balancer, not by protocol."),

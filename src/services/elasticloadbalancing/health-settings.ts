@@ -108,6 +108,10 @@ function checkTcp({ HealthCheckPath, Matcher }: HealthInput): void {
 
 function checkRequest(group: Checked, { path, matcher }: HealthSettings): void {
   if (!path.startsWith("/")) throw invalid(`Health check path '${path}' must begin with a '/' character`);
+  // It is sent as it is: a line end in it would begin another field, or another request.
+  if (!/^[!-~]+$/.test(path)) {
+    throw invalid(`Health check path '${path}' can only contain printable ASCII characters, without spaces`);
+  }
   if (isGrpc(group)) checkGrpcCodes(matcher);
   else checkStatuses(matcher, isStream(group) ? 599 : 499);
 }

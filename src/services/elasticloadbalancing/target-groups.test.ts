@@ -105,6 +105,18 @@ describe("target groups", () => {
     });
   });
 
+  it.each(["/a b", "/a\nb", "/a\r\nHost: b", "/\0", "/\x7f", "/\u00fc", "/a\t"])(
+    "have no path like %j",
+    async (HealthCheckPath) => {
+      const { elb, call } = bench;
+      const { TargetGroupArn } = await createFront(bench);
+      expect(await refusal(elb.ModifyTargetGroup({ TargetGroupArn, HealthCheckPath }, call))).toEqual({
+        code: "ValidationError",
+        message: `Health check path '${HealthCheckPath}' can only contain printable ASCII characters, without spaces`,
+      });
+    },
+  );
+
   it("put their settings in force", async () => {
     const { elb, call, edge } = bench;
     const { TargetGroupArn } = await createFront(bench);

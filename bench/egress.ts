@@ -6,9 +6,10 @@ import { createServer, request as requestHttps, type RequestOptions } from "node
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../src/base/clock.ts";
-import { createEgress } from "../src/edge/egress/egress.ts";
+import { createEdge } from "../src/edge/edge.ts";
 import { testAuthority } from "../src/edge/tls/authority.suite.ts";
 import { silentLog } from "../src/telemetry/log.ts";
+import { createMetrics } from "../src/telemetry/metrics.ts";
 import { startRelay } from "./egress/relay.ts";
 import { median, printTable } from "./measure.ts";
 
@@ -64,31 +65,32 @@ export async function run(): Promise<EgressBenchReport> {
     server.listen(0, "127.0.0.1", resolve);
   });
   const relay = await startRelay((server.address() as AddressInfo).port, onewayMs);
-  const egress = await createEgress({
-    port: 0,
-    ca: authority.ca,
+  const edge = createEdge({
+    workers: 1,
     clock: systemClock,
     log: silentLog,
-    resolve: async () => ({ addresses: [{ address: "127.0.0.1", family: 4 }], ttlSeconds: 60 }),
+    metrics: createMetrics(),
+    testing: { resolve: async () => ({ addresses: [{ address: "127.0.0.1", family: 4 }], ttlSeconds: 60 }) },
   });
+  const port = await edge.openEgress({ port: 0, ca: authority.ca });
   try {
     const direct: RequestOptions = { host: "127.0.0.1", port: relay.port, servername: name, ca: authority.ca };
     const fresh = (version: "TLSv1.2" | "TLSv1.3") =>
       timesOf(() => get((done) => requestHttps({ ...direct, agent: false, maxVersion: version }, done)));
     const headers = { host: `${name}.ccnproxy-https:${relay.port}` };
     // A caller that lives for one request, as a script behind a web server does: no connection of its own is kept.
-    const out = () => get((done) => requestHttp({ host: "127.0.0.1", port: egress.port, headers, agent: false }, done));
+    const out = () => get((done) => requestHttp({ host: "127.0.0.1", port, headers, agent: false }, done));
     const figures = [
       figuresOf("a connection each, TLS 1.2", await fresh("TLSv1.2"), 4),
       figuresOf("a connection each, TLS 1.3", await fresh("TLSv1.3"), 3),
       figuresOf("by the way out", await timesOf(out), 1),
     ];
-    const [saved] = egress.report();
+    const [saved] = edge.egressReport() ?? [];
     const report = { figures, savedMs: saved?.savedMs ?? 0, savedRoundTrips: saved?.savedRoundTrips ?? 0 };
     print(report);
     return report;
   } finally {
-    await egress.close();
+    await edge.close();
     relay.close();
     server.close();
     server.closeAllConnections();

@@ -15,8 +15,7 @@ import { createCompute } from "./compute/compute.ts";
 import type { Compute } from "./compute/ports.ts";
 import { createAccessLogFiles } from "./edge/access-log/file.ts";
 import { createEdge } from "./edge/edge.ts";
-import { createEgress, type Egress } from "./edge/egress/egress.ts";
-import type { Edge } from "./edge/ports.ts";
+import type { Edge, EgressSettings, WayOut } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
 import { firstOf } from "./kit/credentials.ts";
 import { createDelivery, type DeliveryWorker } from "./kit/delivery.ts";
@@ -49,16 +48,6 @@ export interface NodeOptions {
   edgeSwapDelayMs?: (worker: number) => number;
   /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
   from?: string;
-}
-
-/** A way out to other hosts, over kept connections; see `edge/egress/egress.ts`. */
-export interface EgressSettings {
-  /** Of 127.0.0.1; 0 takes a free one. */
-  port: number;
-  /** Certificates of destinations are verified. Default true. */
-  verify?: boolean;
-  /** Link-local addresses, the machine's metadata among them, are gone to. Default false. */
-  allowLinkLocal?: boolean;
 }
 
 /** What outlives a node that is emptied. */
@@ -115,8 +104,7 @@ interface Engines {
   dispatcher: Dispatcher;
   functionLogs: FunctionLogs;
   compute: Compute;
-  edge: Edge;
-  egress: Egress | undefined;
+  edge: Edge & WayOut;
   delivery: DeliveryWorker;
   scheduler: Scheduler;
   cacheDir: string;
@@ -208,9 +196,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
     ending.add(() => files.flush());
   }
   ending.add(() => edge.close(ending.graceMs));
-  const egress =
-    options.egress === undefined ? undefined : await createEgress({ ...options.egress, clock: machine, log });
-  if (egress !== undefined) ending.add(() => egress.close(ending.graceMs));
+  if (options.egress !== undefined) await edge.openEgress(options.egress);
   const scheduler = createScheduler(clock, (job, error) => {
     log.error("a background job failed and will be tried again", { job, error: asError(error) });
     metrics.counter("job_failed", { job }).add();
@@ -224,7 +210,6 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
     functionLogs,
     compute,
     edge,
-    egress,
     delivery,
     scheduler,
     cacheDir: join(workspace.directory, "cache"),
@@ -275,7 +260,7 @@ async function startServices(engines: Engines, roster: Roster, { clock }: House,
 function frontDoor(
   { host, hostNames = [], rootKey }: NodeOptions,
   { clock, machine, ids, log, metrics, publicUrl }: House,
-  { store, sessions, dispatcher, compute, edge, egress }: Engines,
+  { store, sessions, dispatcher, compute, edge }: Engines,
   roster: Roster,
   reset: (() => Promise<void>) | undefined,
 ): HttpHandler {
@@ -302,7 +287,6 @@ function frontDoor(
       version,
       engine: store.engine,
       edge,
-      egress,
       compute,
       metrics,
       dispatcher,

@@ -2,7 +2,7 @@
 import { asError } from "../base/errors.ts";
 import { jsonResponse, type HttpHandler, type HttpResponse } from "../base/http.ts";
 import type { Compute } from "../compute/ports.ts";
-import type { Edge } from "../edge/ports.ts";
+import type { Edge, WayOut } from "../edge/ports.ts";
 import { serviceCall } from "../kit/call.ts";
 import type { Dispatcher } from "../kit/dispatch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -13,9 +13,7 @@ import { createPolicies, isPolicies, type PoliciesDeps } from "./policies.ts";
 export interface AdminDeps extends PoliciesDeps {
   version: string;
   engine: string;
-  edge: Edge;
-  /** The way out, as far as it tells of itself; undefined where there is none. */
-  egress: { report(): readonly object[] } | undefined;
+  edge: Edge & WayOut;
   compute: Compute;
   metrics: Metrics;
   dispatcher: Dispatcher;
@@ -38,10 +36,12 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         functions: deps.compute.stats(),
         memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
       }),
-    "GET /_mikan/egress": async () =>
-      deps.egress === undefined
+    "GET /_mikan/egress": async () => {
+      const destinations = deps.edge.egressReport();
+      return destinations === undefined
         ? jsonResponse(404, { message: "This node has no way out; start it with --egress PORT." })
-        : jsonResponse(200, { destinations: deps.egress.report() }),
+        : jsonResponse(200, { destinations });
+    },
     /** The certificate of the authority that issues ACM's certificates, for clients that are to trust it. */
     "GET /_mikan/ca": async () => {
       const principal = { kind: "service", service: "mikan.localhost" } as const;

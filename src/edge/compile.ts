@@ -150,7 +150,7 @@ export function placeOf({ address, port }: { address: string; port: number }): s
   return `${address}:${port}`;
 }
 
-function compileCluster(config: EdgeConfig["clusters"][number], deps: CompileDeps, seal: () => Seal): Cluster {
+export function compileCluster(config: ClusterConfig, deps: CompileDeps, seal: () => Seal): Cluster {
   const slots = must(deps.slots[config.id], `the slots of cluster ${config.id}`);
   const endpoints = config.endpoints.map((endpoint, index): Endpoint => {
     const slot = must(slots[index], `the slot of endpoint ${endpoint.id}`);

@@ -44,7 +44,7 @@ const atStatus = names.length;
 const cells = atStatus + statusLast - statusFirst + 1;
 
 /** Memory of one worker's counts of one load balancer. */
-function countsBlock(): SharedArrayBuffer {
+export function countsBlock(): SharedArrayBuffer {
   return new SharedArrayBuffer(cells * Float64Array.BYTES_PER_ELEMENT);
 }
 
@@ -92,7 +92,7 @@ function clearOpen(block: SharedArrayBuffer): void {
 }
 
 /** The sum over the workers' blocks. */
-function readCounts(loadBalancerId: string, blocks: readonly SharedArrayBuffer[]): LoadBalancerStats {
+export function readCounts(loadBalancerId: string, blocks: readonly SharedArrayBuffer[]): LoadBalancerStats {
   const sums = new Float64Array(cells);
   for (const block of blocks) {
     const counts = new Float64Array(block);

@@ -13,6 +13,7 @@ import type {
   ForwardedHeaders,
   ListenerConfig,
   RouteConfig,
+  WayOut,
 } from "./ports.ts";
 import { RawClient } from "./raw-client.suite.ts";
 
@@ -20,7 +21,7 @@ import { RawClient } from "./raw-client.suite.ts";
 export class Stage {
   readonly #closers: (() => Promise<void> | void)[] = [];
 
-  edge(options: Partial<EdgeOptions> = {}): Edge {
+  edge(options: Partial<EdgeOptions> = {}): Edge & WayOut {
     const edge = createEdge({
       workers: 1,
       clock: systemClock,

@@ -1,6 +1,5 @@
 /** The edge, from the main thread: takes configurations, and has every worker run them together or not at all. */
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -10,14 +9,25 @@ import type { ShedCounts } from "./clients/sheds.ts";
 import { placeOf } from "./compile.ts";
 import { Ledger, ownersOf } from "./counts.ts";
 import { createCrew, type Member } from "./crew.ts";
+import { createEgress, type Egress } from "./egress/egress.ts";
+import type { Resolve } from "./egress/names.ts";
 import { createFunctions } from "./functions.ts";
 import { createProber } from "./health.ts";
 import { sizeOf, type AccessLogMessage } from "./access-log/batches.ts";
 import type { FromWorker, PrepareMessage } from "./messages.ts";
 import { createOutlierDetector } from "./outlier.ts";
-import { listen, PortInUseError } from "./port.ts";
+import { PortInUseError, tryPort } from "./port.ts";
 import type { Probe } from "./probes/probe.ts";
-import type { AccessLogBatch, ClusterStats, Edge, EdgeConfig, LoadBalancerStats } from "./ports.ts";
+import type {
+  AccessLogBatch,
+  ClusterStats,
+  Edge,
+  EdgeConfig,
+  EgressReport,
+  EgressSettings,
+  LoadBalancerStats,
+  WayOut,
+} from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
 import { failActive, readStats, statsBlock } from "./stats.ts";
@@ -45,6 +55,8 @@ export interface EdgeOptions {
     heapMbMax?: number;
     /** A worker that gets a request for this target dies: of an error, or with `?heap` or `?exit` behind it of that. */
     dieOn?: string;
+    /** What the way out asks of names. */
+    resolve?: Resolve;
   };
 }
 
@@ -58,11 +70,13 @@ const sharesPorts = process.platform === "linux";
  * const edge = createEdge({ workers: 1, clock, log, metrics });
  * await edge.apply({ epoch: 1, listeners: [...], clusters: [...] });
  */
-export function createEdge(options: EdgeOptions): Edge {
+export function createEdge(options: EdgeOptions): Edge & WayOut {
   return new MainEdge(options);
 }
 
-class MainEdge implements Edge {
+const nothing: EdgeConfig = { epoch: 0, listeners: [], clusters: [] };
+
+class MainEdge implements Edge, WayOut {
   readonly #options: EdgeOptions;
   readonly #crew;
   readonly #functions;
@@ -88,6 +102,7 @@ class MainEdge implements Edge {
   readonly #oldEpochs = new Map<number, Set<number>>();
   readonly #ledger: Ledger;
   readonly #accessLogs = new Set<(batch: AccessLogBatch) => void>();
+  #egress: Egress | undefined;
   #whenClosed = new Map<number, () => void>();
   #closed = false;
 
@@ -142,9 +157,22 @@ class MainEdge implements Edge {
   }
 
   apply(config: EdgeConfig): Promise<void> {
-    const applied = this.#queue.then(() => this.#apply(config));
-    this.#queue = applied.catch(() => {});
-    return applied;
+    return this.#enqueue(() => this.#apply(config));
+  }
+
+  openEgress(settings: EgressSettings): Promise<number> {
+    return this.#enqueue(() => this.#openEgress(settings));
+  }
+
+  egressReport(): EgressReport[] | undefined {
+    return this.#egress?.report(this.stats());
+  }
+
+  /** One change at a time. */
+  #enqueue<T>(change: () => T | Promise<T>): Promise<T> {
+    const changed = this.#queue.then(change);
+    this.#queue = changed.catch(() => {});
+    return changed;
   }
 
   register(endpointId: string, handler: Parameters<Edge["register"]>[1]): void {
@@ -180,6 +208,7 @@ class MainEdge implements Edge {
   async close(graceMs = closeGraceMs): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#egress?.close();
     await this.#queue;
     this.#prober.close();
     this.#outliers.close();
@@ -206,7 +235,8 @@ class MainEdge implements Edge {
     const before = this.#applied;
     // A later change of routing holds every earlier one.
     if (before !== undefined && config.epoch < before.epoch) return;
-    if (config.listeners.length + (config.streamListeners ?? []).length === 0 && before === undefined) {
+    const listens = config.listeners.length + (config.streamListeners ?? []).length > 0;
+    if (!listens && before === undefined && this.#egress === undefined) {
       this.#adopt(config);
       return;
     }
@@ -214,7 +244,7 @@ class MainEdge implements Edge {
     await this.#tryPorts(config, before);
     await this.#startCrew();
     const oldSlots = this.#slots;
-    const slots = this.#prober.watch(config);
+    const slots = this.#prober.watch(this.#whole(config));
     this.#makeStats(config);
     this.#slots = slots;
     let round: number;
@@ -223,29 +253,78 @@ class MainEdge implements Edge {
     } catch (error) {
       this.#slots = oldSlots;
       for (const member of this.#crew.members) member.post({ kind: "abandon" });
-      this.#prober.watch(before ?? { epoch: 0, listeners: [], clusters: [] }, "forget");
+      this.#prober.watch(this.#whole(before ?? nothing), "forget");
       throw error;
     }
     // From here on it is the configuration: a worker that dies meanwhile comes back with it.
     this.#adopt(config, slots);
     await this.#askAll("commit", () => ({ kind: "commit", round }), round);
+    if (this.#egress !== undefined && !isSame(before?.egress, config.egress)) await this.#tellPolicies(this.#egress);
     this.#options.metrics.gauge("edge_epoch").set(config.epoch);
     this.#options.metrics.histogram("edge_apply_ms").record(this.#options.clock.monotonicMs() - startedMs);
   }
 
-  #adopt(config: EdgeConfig, slots = this.#prober.watch(config)): void {
+  /** `config`, and the destinations of the way out: all that main looks after. */
+  #whole(config: EdgeConfig): EdgeConfig {
+    return this.#egress?.within(config) ?? config;
+  }
+
+  #adopt(config: EdgeConfig, slots = this.#prober.watch(this.#whole(config))): void {
     for (const [index, epoch] of this.#running) {
       if (epoch !== config.epoch) this.#oldEpochsOf(index).add(epoch);
     }
     this.#applied = config;
-    this.#slots = slots;
-    this.#outliers.watch(config, slots);
-    this.#anomalies.watch(config, slots);
-    const live = new Set(config.clusters.map(({ id }) => id));
-    for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
-    this.#makeStats(config);
-    this.#pools.keep(config);
+    this.#watch(this.#whole(config), slots);
     this.#ledger.keep(ownersOf(config));
+  }
+
+  /** From now on it is the endpoints of `whole`, at `slots`, that are judged and counted. */
+  #watch(whole: EdgeConfig, slots: Record<string, number[]>): void {
+    this.#slots = slots;
+    this.#outliers.watch(whole, slots);
+    this.#anomalies.watch(whole, slots);
+    const live = new Set(whole.clusters.map(({ id }) => id));
+    for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
+    this.#makeStats(whole);
+    this.#pools.keep(whole);
+  }
+
+  async #openEgress(settings: EgressSettings): Promise<number> {
+    if (this.#closed || this.#egress !== undefined) throw new Error("the way out is open, or the edge is closed");
+    const { clock, log, testing } = this.#options;
+    const { address = "127.0.0.1" } = settings;
+    const port = await tryPort(address, settings.port);
+    const egress = createEgress(settings, port, {
+      clock,
+      log,
+      workers: this.#size,
+      exclusively: (change) => this.#enqueue(change),
+      listeners: () => this.#crew.members,
+      policies: () => this.#applied?.egress ?? [],
+      changed: () => {
+        const whole = this.#whole(this.#applied ?? nothing);
+        this.#watch(whole, this.#prober.watch(whole));
+      },
+      sharedOf: (config, clusterId, worker) => ({
+        slots: this.#slots[clusterId] ?? [],
+        stats: this.#stats.get(clusterId)?.[worker] ?? statsBlock(),
+        permits: this.#pools.of(config),
+      }),
+      ...(testing?.resolve === undefined ? {} : { resolve: testing.resolve }),
+    });
+    await this.#startCrew();
+    await this.#askAll("prepare", (round, { index }) => egress.messageFor(round, index));
+    this.#egress = egress;
+    return port;
+  }
+
+  /** Resolves when every worker goes by the policies in force. */
+  async #tellPolicies(egress: Egress): Promise<void> {
+    await this.#askAll("prepare", (round, { index }) => ({
+      kind: "destinations",
+      round,
+      destinations: egress.destinations(index),
+    }));
   }
 
   /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
@@ -257,11 +336,7 @@ class MainEdge implements Edge {
       if (wanted.has(place)) throw new PortInUseError(port, `another listener (${listener.id})`);
       wanted.add(place);
       if (bound.has(place)) continue;
-      const server = createServer();
-      await listen(server, { host: address, port });
-      await new Promise((resolve) => {
-        server.close(resolve);
-      });
+      await tryPort(address, port);
     }
   }
 
@@ -321,6 +396,9 @@ class MainEdge implements Edge {
           message.portInUse === undefined ? new Error(message.message) : new PortInUseError(message.portInUse),
         );
         break;
+      case "destination":
+        this.#egress?.ask(member, message.destination);
+        break;
       case "outlier":
         this.#outliers.report(message.slot, message.cause);
         break;
@@ -367,6 +445,7 @@ class MainEdge implements Edge {
   #lost(index: number): void {
     this.#functions.workerGone(index);
     this.#pools.workerGone(index);
+    this.#egress?.workerGone(index);
     this.#oldEpochs.delete(index);
     this.#running.delete(index);
     this.#settle();
@@ -382,8 +461,12 @@ class MainEdge implements Edge {
   /** Gives a new worker the configuration in force. Never rejects: applies wait behind it. */
   async #catchUp(member: Member): Promise<void> {
     const config = this.#applied;
-    if (config === undefined || this.#closed) return;
+    const egress = this.#egress;
+    if (this.#closed) return;
     try {
+      if (egress !== undefined)
+        await this.#rounds.ask([member], "prepare", (number) => egress.messageFor(number, member.index));
+      if (config === undefined) return;
       const round = await this.#rounds.ask([member], "prepare", (number) =>
         this.#prepareMessage(number, config, member.index),
       );
@@ -416,4 +499,8 @@ class MainEdge implements Edge {
     }
     return sums;
   }
+}
+
+function isSame(a: object | undefined, b: object | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

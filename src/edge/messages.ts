@@ -3,6 +3,7 @@ import type { Peer } from "../base/http.ts";
 import type { LogFields, LogLevel } from "../telemetry/log.ts";
 import type { AccessLogMessage } from "./access-log/batches.ts";
 import type { ShedCounts } from "./clients/sheds.ts";
+import type { AskMessage, EgressToWorker } from "./egress/messages.ts";
 import type { OutlierCause } from "./outcomes.ts";
 import type { EdgeConfig } from "./ports.ts";
 
@@ -73,7 +74,8 @@ export type ToWorker =
   | { kind: "failed"; call: number; failure: string }
   /** Lines of so many characters were taken. */
   | { kind: "accessLogTaken"; size: number }
-  | { kind: "close"; graceMs: number };
+  | { kind: "close"; graceMs: number }
+  | EgressToWorker;
 
 export type FromWorker =
   | { kind: "ready" }
@@ -85,6 +87,7 @@ export type FromWorker =
   /** No request of this epoch is under way any more, nor will be. */
   | { kind: "retired"; epoch: number }
   | CallMessage
+  | AskMessage
   | { kind: "callOff"; call: number; reason: string }
   | AccessLogMessage
   | { kind: "shed"; counts: ShedCounts }

@@ -106,7 +106,8 @@ function proxy(request: RequestRecord, cluster: Cluster, upstream: Upstream): Ex
   if (text === tooManyForwarded) return request.refuse(463, "too-many-forwarded");
   if (head.upgrade !== undefined) {
     const protocols = protocolsWanted(head);
-    if (protocols.length > 0) return new TunnelExchange(request, cluster, upstream, text, protocols);
+    if (protocols.length > 0)
+      return new TunnelExchange(request, cluster, upstream.tunnels ?? upstream, text, protocols);
   }
   return new ProxyExchange(request, cluster, upstream, {
     method: head.method,

@@ -7,6 +7,7 @@ import type { Shed } from "./clients/sheds.ts";
 import { Outstanding } from "./balance/pickers.ts";
 import { compileConfig, Epoch, type AddressEndpoint, type CompiledListener, type PlaneDeps } from "./compile.ts";
 import { Door, type DoorDeps } from "./door.ts";
+import { EgressPlane, type EgressPlaneDeps } from "./egress/plane.ts";
 import { limitsOf } from "./h1/limits.ts";
 import { ScannerPool } from "./h1/scan.ts";
 import { createDateText } from "./h1/status.ts";
@@ -36,6 +37,7 @@ export interface DataPlaneOptions extends Pick<PlaneDeps, "clock" | "log"> {
   shed: Shed;
   onOutlier: OutcomesParts["report"];
   onRetired(epoch: number): void;
+  ask: EgressPlaneDeps["ask"];
   /** For tests; see `clients/pressure.ts`. */
   heldBytesMax: number | undefined;
   /** For tests: the target of a request that throws where nothing catches; see `dieWhereTold`. */
@@ -80,6 +82,7 @@ export class DataPlane {
   #drainMs = new Map<string, number>();
   readonly #streams: StreamPlane;
   readonly #outstanding = new Outstanding();
+  readonly egress: EgressPlane;
   #contexts: ContextStore | undefined;
   #epoch: Epoch | undefined;
   #prepared: Prepared | undefined;
@@ -121,6 +124,15 @@ export class DataPlane {
       dateText: createDateText(clock),
       newTraceId: createTraceIds(options.ids, () => clock.now()),
     };
+    this.egress = new EgressPlane({
+      ...options,
+      plane: this.#deps,
+      upstreams: { clock, wheel: this.wheel, scanners: this.scanners, readBuffer: this.#readBuffer },
+      pressure: this.#pressure,
+      replays: this.#replays,
+      outstanding: this.#outstanding,
+      handle: this.#doorDeps.dispatch,
+    });
   }
 
   /** Compiles a configuration and binds the sockets it needs more; nothing that runs is changed. */
@@ -210,7 +222,7 @@ export class DataPlane {
   /** Lets requests under way end for at most `graceMs`, then closes everything. */
   async close(graceMs: number): Promise<void> {
     this.abandon();
-    for (const door of this.#doors.values()) this.#stop(door);
+    for (const door of this.#allDoors()) this.#stop(door);
     const left = [...this.#stopped];
     const empty = Promise.all(left.map((door) => this.#whenEmpty(door)));
     const timer = this.options.clock.after(graceMs, () => {
@@ -220,17 +232,23 @@ export class DataPlane {
     timer.cancel();
     this.#pressure.close();
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) upstream.close();
+    this.egress.close();
     this.wheel.close();
     this.options.accessLogs.flush();
   }
 
   #heldBytes(): number {
-    let bytes = 0;
-    for (const door of [...this.#doors.values(), ...this.#stopped]) {
+    let bytes = this.egress.heldBytes;
+    for (const door of [...this.#allDoors(), ...this.#stopped]) {
       for (const { heldBytes } of door.connections) bytes += heldBytes ?? 0;
     }
     for (const upstream of [...this.#upstreams.values(), ...this.#retiring]) bytes += upstream.heldBytes;
     return bytes;
+  }
+
+  #allDoors(): Door[] {
+    const { door } = this.egress;
+    return door === undefined ? [...this.#doors.values()] : [...this.#doors.values(), door];
   }
 
   #newUpstream(host: string, port: number, { tls, protocol }: ClusterConfig, contexts: ContextStore): Upstream {

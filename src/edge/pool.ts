@@ -1,4 +1,5 @@
 /** An endpoint with an address, and the connections of this thread to it: in use, or at rest for the next request. */
+import type { Socket } from "node:net";
 import type { UpstreamStream } from "./exchange.ts";
 import type { ScannerPool } from "./h1/scan.ts";
 import { placeText } from "./peer.ts";
@@ -20,6 +21,13 @@ export interface UpstreamDeps {
   wheel: Wheel;
   scanners: ScannerPool;
   readBuffer: Buffer;
+  /** Told of each connection. */
+  meter?: ConnectionMeter;
+}
+
+export interface ConnectionMeter {
+  /** A connection is being made. */
+  dialled(socket: Socket): void;
 }
 
 /** What a request has to get before it can go out: nothing, its turn on a connection that is there, or a new one. */
@@ -49,6 +57,8 @@ export interface Upstream {
   take(connectTimeoutMs: number): UpstreamStream;
   /** Likewise, but always on a new one. */
   open(connectTimeoutMs: number): UpstreamStream;
+  /** Where tunnels go, if not here. */
+  readonly tunnels?: Upstream;
   /** What the next request that is given to {@link take} has to wait for. */
   readonly lack: Lack;
   /** The next request that lacks something was counted. */
@@ -66,6 +76,7 @@ export class Http1Upstream implements Upstream {
   readonly tls: TargetTls | undefined;
   readonly wheel: Wheel;
   readonly scanners: ScannerPool;
+  readonly meter: ConnectionMeter | undefined;
   readonly #deps: UpstreamDeps;
   readonly #all = new Set<UpstreamConnection>();
   readonly #resting: UpstreamConnection[] = [];
@@ -83,6 +94,7 @@ export class Http1Upstream implements Upstream {
     this.tls = tls;
     this.wheel = deps.wheel;
     this.scanners = deps.scanners;
+    this.meter = deps.meter;
     this.#deps = deps;
   }
 

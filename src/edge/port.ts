@@ -1,7 +1,7 @@
 /** Binding a port, and saying who holds it when somebody else does. */
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
-import type { ListenOptions, Server } from "node:net";
+import { createServer, type ListenOptions, type Server } from "node:net";
 import { errorCode } from "../base/errors.ts";
 import type { PortInUse } from "./ports.ts";
 
@@ -33,6 +33,17 @@ export async function listen(server: Server, options: ListenOptions): Promise<vo
     const port = options.port ?? 0;
     throw new PortInUseError(port, await holderOf(port), { cause: error });
   }
+}
+
+/** Binds a port for a moment, for itself alone; gives it, which is a free one for 0. Rejects with {@link PortInUseError}. */
+export async function tryPort(host: string, port: number): Promise<number> {
+  const server = createServer();
+  await listen(server, { host, port });
+  const bound = server.address();
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+  return typeof bound === "object" && bound !== null ? bound.port : port;
 }
 
 /** Closes a listening socket; connections are left alone. */

@@ -3,6 +3,7 @@
  * endpoint. Types only; nothing here knows AWS.
  */
 import type { Headers, HttpHandler } from "../base/http.ts";
+import type { EgressPolicy } from "./egress/settings.ts";
 import type { BreakerPolicy, OutlierPolicy, RoutePolicy } from "./policies.ts";
 
 /** Everything that load-balancer listeners run, at one epoch. Plain data: it is posted to the workers as it is. */
@@ -18,6 +19,8 @@ export interface EdgeConfig {
    * that lasts as long as the edge.
    */
   cookieSecret?: string;
+  /** Policies of the way out. */
+  egress?: readonly EgressPolicy[];
 }
 
 export interface ListenerConfig {
@@ -376,3 +379,4 @@ export const errorReasonHeader = "mikan-error-reason";
 
 export type { Headers };
 export type * from "./policies.ts";
+export type * from "./egress/settings.ts";

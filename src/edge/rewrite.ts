@@ -46,6 +46,8 @@ export interface RewriterOptions {
   /** Where a client names no host. */
   address: string;
   newTraceId(): string;
+  /** Set on the way out: this is who passed the request on (RFC 9110 section 7.6.3), and nothing is told of its client. */
+  via?: string;
 }
 
 /** What is known of one request once its fields were gone through. */
@@ -59,15 +61,21 @@ interface Gathered {
 export function compileRequestRewriter(options: RewriterOptions): RequestRewriter {
   const { forwarded, scheme, port } = options;
   const actions = new Uint8Array(fieldIds);
-  for (const id of [...hopByHop, field.host, field.forwardedProto, field.forwardedPort]) actions[id] = drop;
+  for (const id of [...hopByHop, field.host]) actions[id] = drop;
+  if (options.via === undefined) actions[field.forwardedProto] = actions[field.forwardedPort] = drop;
   if (forwarded.xff === "append") actions[field.forwardedFor] = gather;
   if (forwarded.xff === "remove") actions[field.forwardedFor] = drop;
   const traceName = forwarded.traceHeader?.toLowerCase() ?? "";
   const never = new Set(Object.values(forwarded.tlsFields ?? {}).map((name) => name.toLowerCase()));
+  // What a caller tells a proxy is not for the destination (RFC 9110 section 11.7.2).
+  if (options.via !== undefined) never.add("proxy-authorization");
   const others: Others = { dropInvalid: forwarded.dropInvalidNames, traceName, never };
   const portSuffix = port === 80 || port === 443 ? "" : `:${port}`;
   const ownHost = `${options.address.includes(":") ? `[${options.address}]` : options.address}${portSuffix}`;
-  const added = `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`;
+  const added =
+    options.via === undefined
+      ? `X-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Port: ${port}\r\n`
+      : `Via: 1.1 ${options.via}\r\n`;
 
   const hostOf = (head: RequestHead) => {
     if (head.host === "") return ownHost;

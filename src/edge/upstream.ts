@@ -59,6 +59,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
     // One buffer for all: what a read brings is used up, or copied, before the next read.
     const onread = { buffer: readBuffer, callback: (bytes: number) => this.#onRead(readBuffer, bytes) };
     this.socket = dial({ host, port, tls, onread });
+    upstream.meter?.dialled(this.socket);
     this.#out = new Output(this.socket);
     this.timer = new WheelEntry(() => this.#onTimer());
     if (tls !== undefined) this.socket.on("connect", () => this.#onHandshake());

@@ -7,7 +7,7 @@ import { randomIds } from "../base/ids.ts";
 import { Batches } from "./access-log/batches.ts";
 import type { CallLink, CallOutcome } from "./call.ts";
 import { createSheds } from "./clients/sheds.ts";
-import type { FromWorker, PrepareMessage, ToWorker, WorkerStart } from "./messages.ts";
+import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 import { DataPlane } from "./plane.ts";
 import { PortInUseError } from "./port.ts";
 
@@ -77,6 +77,7 @@ const plane = new DataPlane({
   log: (level, message, fields) => post({ kind: "log", level, message, fields: plain(fields) }),
   onOutlier: (slot, cause) => post({ kind: "outlier", slot, cause }),
   onRetired: (epoch) => post({ kind: "retired", epoch }),
+  ask: post,
 });
 
 /** Errors do not survive the way to main with all they say; their text does. */
@@ -89,10 +90,10 @@ function plain(fields: Readonly<Record<string, unknown>>): Record<string, unknow
   );
 }
 
-async function prepare(message: PrepareMessage): Promise<void> {
-  const { round } = message;
+/** Does what a round asks for, and says how it went. */
+async function prepare({ round }: { round: number }, work: () => Promise<void> | void): Promise<void> {
   try {
-    await plane.prepare(message);
+    await work();
     post({ kind: "prepared", round });
   } catch (error) {
     const refused = {
@@ -113,7 +114,7 @@ async function commit(round: number): Promise<void> {
 function receive(message: ToWorker): void {
   switch (message.kind) {
     case "prepare":
-      void prepare(message);
+      void prepare(message, () => plane.prepare(message));
       break;
     case "commit":
       void commit(message.round);
@@ -126,6 +127,17 @@ function receive(message: ToWorker): void {
       break;
     case "failed":
       calls.settle(message.call, { failure: message.failure });
+      break;
+    case "egress":
+      void prepare(message, () => plane.egress.open(message));
+      break;
+    case "destinations":
+      plane.egress.receive(message);
+      if (message.round !== undefined) post({ kind: "prepared", round: message.round });
+      break;
+    case "unreachable":
+    case "forget":
+      plane.egress.receive(message);
       break;
     case "accessLogTaken":
       accessLogs.taken(message.size);

@@ -1,66 +1,12 @@
-import { createServer as createHttps } from "node:https";
-import { request, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
+import { connect } from "node:net";
+import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeClock, systemClock } from "../../base/clock.ts";
-import { silentLog } from "../../telemetry/log.ts";
-import { Stage } from "../edge.suite.ts";
-import { testAuthority } from "../tls/authority.suite.ts";
+import { eventually } from "../edge.suite.ts";
+import { at, ask, EgressStage } from "./egress.suite.ts";
 import { destinationOf } from "./destination.ts";
-import { createEgress, type Egress, type EgressOptions } from "./egress.ts";
-import { createNames, Forbidden, type Answer } from "./names.ts";
 
-const stage = new Stage();
+const stage = new EgressStage();
 afterEach(() => stage.strike());
-
-const authority = testAuthority();
-const here = async (): Promise<Answer> => ({ addresses: [{ address: "127.0.0.1", family: 4 }], ttlSeconds: 60 });
-
-async function opened(changes: Partial<EgressOptions> = {}): Promise<Egress> {
-  const egress = await createEgress({
-    port: 0,
-    ca: authority.ca,
-    clock: systemClock,
-    log: silentLog,
-    resolve: here,
-    ...changes,
-  });
-  stage.later(() => egress.close());
-  return egress;
-}
-
-/** A destination with a certificate for `shop.example`. */
-async function shop(listener: RequestListener): Promise<number> {
-  const { certificate, privateKey } = authority.issue(["shop.example"]);
-  const server = createHttps({ cert: certificate, key: privateKey }, listener);
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  stage.later(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-interface Asked {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: string;
-}
-
-function ask(port: number, host: string, { method = "GET", headers = {}, body }: Asked = {}) {
-  return new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const asked = request(
-      { port, host: "127.0.0.1", path: "/a?b=c", method, headers: { ...headers, host } },
-      (answer) => {
-        text(answer).then((content) => resolve({ status: answer.statusCode ?? 0, body: content }), reject);
-      },
-    );
-    asked.on("error", reject).end(body);
-  });
-}
 
 describe("a destination", () => {
   it.each([
@@ -85,37 +31,100 @@ describe("a destination", () => {
 describe("the way out", () => {
   it("goes to the destination over TLS that is kept, and says what that saved", async () => {
     const seen: string[] = [];
-    const port = await shop((incoming, response) => {
-      seen.push(`${incoming.method} ${incoming.url} ${incoming.headers.host} ${String(incoming.headers["x-a"])}`);
+    const port = await stage.shop((incoming, response) => {
+      const { headers } = incoming;
+      const more = Object.keys(headers).filter((name) => /^(?:x-|proxy|connection)/.test(name));
+      seen.push(`${incoming.method} ${incoming.url} ${headers.host} ${more.join(",")}`);
       incoming.pipe(response);
     });
-    const egress = await opened();
+    const egress = await stage.open();
     const host = `shop.example.ccnproxy-https:${port}`;
-    const asked = { method: "POST", headers: { "x-a": "1", connection: "x-b", "x-b": "2" }, body: "hello" };
-    for (let i = 0; i < 3; i += 1) expect(await ask(egress.port, host, asked)).toEqual({ status: 200, body: "hello" });
-    expect(seen).toEqual(Array(3).fill(`POST /a?b=c shop.example:${port} 1`));
-    expect(egress.report()).toMatchObject([
-      {
-        origin: `https://shop.example:${port}`,
-        requests: 3,
-        handshakes: 1,
-        reused: 2,
-        failures: 0,
-        savedRoundTrips: 4,
-      },
-    ]);
-    expect(egress.report()[0]?.savedMs).toBeGreaterThan(0);
+    const headers = { "x-a": "1", connection: "x-b", "x-b": "2", "proxy-authorization": "secret" };
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await ask(egress.port, host, { method: "POST", headers, body: "hello" });
+      expect(answer).toMatchObject({ status: 200, body: "hello" });
+    }
+    expect(seen).toEqual(Array(3).fill(`POST /a?b=c shop.example:${port} x-a`));
+    expect(egress.report()).toMatchObject({
+      origin: `https://shop.example:${port}`,
+      protocol: "HTTP/1.1",
+      addresses: 1,
+      requests: 3,
+      connections: 1,
+      handshakes: 1,
+      reused: 2,
+      ownAnswers: {},
+      savedRoundTrips: 4,
+    });
+    expect(egress.report()?.savedMs).toBeGreaterThan(0);
+  });
+
+  it("is one way out of all workers, whose figures are summed", async () => {
+    const port = await stage.shop((_, response) => response.end("hello"));
+    const egress = await stage.open({}, { workers: 2 });
+    const host = `shop.example.ccnproxy-https:${port}`;
+    for (let i = 0; i < 40; i += 1) expect((await ask(egress.port, host)).status).toBe(200);
+    expect(egress.report()).toMatchObject({ requests: 40, handshakes: 2, connections: 2, reused: 38 });
+  });
+
+  it("comes back with a worker that dies", async () => {
+    const port = await stage.shop((_, response) => response.end("hello"));
+    const edge = stage.edge({ testing: { resolve: async () => at("127.0.0.1"), dieOn: "/a?b=c&die" } });
+    const opened = await edge.openEgress({ port: 0, verify: false });
+    const host = `shop.example.ccnproxy-https:${port}`;
+    expect((await ask(opened, host)).status).toBe(200);
+    await new Promise<void>((resolve) => {
+      request({ port: opened, host: "127.0.0.1", path: "/a?b=c&die", headers: { host } })
+        .on("error", () => resolve())
+        .end();
+    });
+    const answers = async () => (await ask(opened, host).catch(() => ({ status: 0 }))).status;
+    await expect.poll(answers, { timeout: 20_000 }).toBe(200);
+    expect(edge.egressReport()).toMatchObject([{ handshakes: 2, connections: 1 }]);
   });
 
   it("verifies certificates, unless it is told otherwise", async () => {
-    const port = await shop((_, response) => response.end("hello"));
+    const port = await stage.shop((_, response) => response.end("hello"));
     const host = `other.example.ccnproxy-https:${port}`;
-    const strict = await opened();
-    const refused = await ask(strict.port, host);
-    expect(refused.status).toBe(502);
-    expect(refused.body).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
-    expect(strict.report()).toMatchObject([{ failures: 1 }]);
-    expect((await ask((await opened({ verify: false })).port, host)).status).toBe(200);
+    const strict = await stage.open();
+    for (let i = 0; i < 2; i += 1) expect((await ask(strict.port, host)).status).toBe(502);
+    expect(strict.report()).toMatchObject({ ownAnswers: { 502: 2 }, edgeErrors: { "tls-failed": expect.any(Number) } });
+    expect((await ask((await stage.open({ verify: false })).port, host)).status).toBe(200);
+  });
+
+  it("speaks HTTP/2 with who does, from the moment it knows; tunnels stay HTTP/1.1", async () => {
+    const seen = new Set<string>();
+    const { server, port } = await stage.shopOfTwoProtocols((incoming, response) => {
+      seen.add(incoming.httpVersion);
+      response.end(incoming.headers.host ?? String(incoming.headers[":authority"]));
+    });
+    server.on("upgrade", (_, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+      socket.pipe(socket);
+    });
+    const egress = await stage.open();
+    const host = `shop.example.ccnproxy-https:${port}`;
+    expect(await ask(egress.port, host)).toMatchObject({ status: 200, body: `shop.example:${port}` });
+    await eventually(() => egress.report()?.protocol === "HTTP/2");
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(egress.port, host, { body: "x" })));
+    expect(answers.map(({ status, body }) => `${status} ${body}`)).toEqual(Array(10).fill(`200 shop.example:${port}`));
+    expect([...seen]).toEqual(["1.1", "2.0"]);
+    expect(egress.report()).toMatchObject({ requests: 11, handshakes: 2 });
+    expect(await tunnel(egress.port, host)).toContain("echoed");
+  });
+
+  it("passes WebSockets and other tunnels on", async () => {
+    const port = await stage.tcp((socket) => {
+      socket.once("data", (head: Buffer) => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        socket.write(/^Host: .*/m.exec(head.toString())?.[0] ?? "");
+        socket.pipe(socket);
+      });
+    });
+    const egress = await stage.open();
+    const passed = await tunnel(egress.port, `plain.example.ccnproxy:${port}`);
+    expect(passed).toContain(`Host: plain.example:${port}`);
+    expect(passed).toContain("echoed");
   });
 
   it("sends a request again when the connection it was kept on had ended", async () => {
@@ -128,7 +137,7 @@ describe("the way out", () => {
         else socket.resetAndDestroy();
       });
     });
-    const egress = await opened();
+    const egress = await stage.open();
     const host = `plain.example.ccnproxy:${port}`;
     expect((await ask(egress.port, host)).status).toBe(200);
     expect((await ask(egress.port, host)).status).toBe(200);
@@ -137,102 +146,76 @@ describe("the way out", () => {
 
   it("answers 508 to what came through it already", async () => {
     const outer: { port: number } = { port: 0 };
-    const egress = await opened();
+    const egress = await stage.open({}, { workers: 2 });
     outer.port = egress.port;
+    let passes = 0;
     // A name that leads back: the request's own host is the next one's destination.
     const loop = await stage.http((incoming, response) => {
-      const again = request(
-        {
-          port: outer.port,
-          host: "127.0.0.1",
-          path: "/",
-          headers: { via: incoming.headers.via, host: `a.ccnproxy:${loop}` },
-        },
-        (answer) => {
-          response.writeHead(answer.statusCode ?? 0);
-          answer.pipe(response);
-        },
-      );
+      passes += 1;
+      const headers = { via: incoming.headers.via, host: `a.ccnproxy:${loop}` };
+      const again = request({ port: outer.port, host: "127.0.0.1", path: "/", headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 0);
+        answer.pipe(response);
+      });
       again.end();
     });
     expect((await ask(egress.port, `a.ccnproxy:${loop}`)).status).toBe(508);
+    expect(passes).toBe(1);
     const via = Array(5).fill("1.1 mikan-egress-other").join(", ");
     expect((await ask(egress.port, "a.ccnproxy", { headers: { via } })).status).toBe(508);
   });
 
-  it("does not go to the machine's metadata", async () => {
-    expect((await ask((await opened()).port, "169.254.169.254.ccnproxy")).status).toBe(403);
-  });
-
-  it("does not go there by a name either", async () => {
-    const resolve = async (): Promise<Answer> => ({
-      addresses: [{ address: "169.254.169.254", family: 4 }],
-      ttlSeconds: 60,
+  it("keeps a long body that comes while the way is not known", async () => {
+    const port = await stage.http((incoming, response) => {
+      let bytes = 0;
+      incoming.on("data", (piece: Buffer) => (bytes += piece.length));
+      incoming.on("end", () => response.end(String(bytes)));
     });
-    expect((await ask((await opened({ resolve })).port, "metadata.example.ccnproxy")).status).toBe(403);
+    let find = () => {};
+    const asked = new Promise<void>((resolve) => {
+      find = resolve;
+    });
+    const egress = await stage.open({ resolve: () => asked.then(() => at("127.0.0.1")) });
+    const bytes = 3 * 1024 * 1024;
+    const answer = ask(egress.port, `a.ccnproxy:${port}`, { method: "POST", body: "x".repeat(bytes) });
+    setImmediate(() => find());
+    expect(await answer).toMatchObject({ status: 200, body: String(bytes) });
   });
 
-  it("says 504 of a destination that says nothing, 502 of one that is not there, 400 of none", async () => {
+  it("says 504 of a destination that says nothing, 502 of one that is not there or has no name, 400 of none", async () => {
     const silent = await stage.tcp((socket) => void socket.resume());
-    const egress = await opened({ answerMsMax: 100 });
-    expect((await ask(egress.port, `a.ccnproxy:${silent}`)).status).toBe(504);
-    expect((await ask(egress.port, "a.ccnproxy:1")).status).toBe(502);
-    expect((await ask(egress.port, "example.com")).status).toBe(400);
-  });
-});
-
-describe("names", () => {
-  function asking(answers: (Answer | Error)[]) {
-    const clock = new FakeClock();
-    let asked = 0;
-    const names = createNames({
-      clock,
-      async resolve() {
-        asked += 1;
-        const next = answers.shift();
-        if (next === undefined || next instanceof Error) throw next ?? new Error("no answer");
-        return next;
+    const egress = await stage.open({
+      async resolve(name) {
+        if (name === "none.example") throw new Error("queryA ENOTFOUND none.example");
+        return at("127.0.0.1");
       },
     });
-    return { clock, names, asked: () => asked };
-  }
-  const answer = (address: string, ttlSeconds: number): Answer => ({ addresses: [{ address, family: 4 }], ttlSeconds });
-  const first = async (found: Promise<readonly { address: string }[]>) => (await found)[0]?.address;
-
-  it("hold as long as the DNS says, and are asked for once at a time", async () => {
-    const { clock, names, asked } = asking([answer("10.0.0.1", 10), answer("10.0.0.2", 10)]);
-    const both = await Promise.all([first(names.addresses("a")), first(names.addresses("a"))]);
-    expect([both, asked()]).toEqual([["10.0.0.1", "10.0.0.1"], 1]);
-    await clock.advance(9_000);
-    expect([await first(names.addresses("a")), asked()]).toEqual(["10.0.0.1", 1]);
-    await clock.advance(2_000);
-    expect([await first(names.addresses("a")), asked()]).toEqual(["10.0.0.2", 2]);
+    await egress.policies({ host: "*", route: { perTryTimeoutMs: 100 }, cluster: {} });
+    expect((await ask(egress.port, `a.ccnproxy:${silent}`)).status).toBe(504);
+    expect((await ask(egress.port, "a.ccnproxy:1")).status).toBe(502);
+    const nameless = await ask(egress.port, "none.example.ccnproxy");
+    expect([nameless.status, nameless.body]).toEqual([502, expect.stringContaining("ENOTFOUND")]);
+    expect((await ask(egress.port, "example.com")).status).toBe(400);
   });
 
-  it("are served stale while the DNS does not answer, and asked for again after a while", async () => {
-    const { clock, names, asked } = asking([answer("10.0.0.1", 10), new Error("servfail"), answer("10.0.0.2", 10)]);
-    await names.addresses("a");
-    await clock.advance(11_000);
-    expect(await first(names.addresses("a"))).toBe("10.0.0.1");
-    expect([await first(names.addresses("a")), asked()]).toEqual(["10.0.0.1", 2]);
-    await clock.advance(6_000);
-    expect([await first(names.addresses("a")), asked()]).toEqual(["10.0.0.2", 3]);
-    await clock.advance(25 * 60 * 60_000);
-    await expect(names.addresses("a")).rejects.toThrow("no answer");
-  });
-
-  it("keep what is allowed of several addresses", async () => {
-    const mixed: Answer = {
-      addresses: [
-        { address: "169.254.169.254", family: 4 },
-        { address: "10.0.0.1", family: 4 },
-      ],
-      ttlSeconds: 1,
-    };
-    const { names } = asking([mixed]);
-    expect(await names.addresses("a")).toEqual([{ address: "10.0.0.1", family: 4 }]);
-    for (const address of ["169.254.0.1", "fe80::1", "fd00:ec2::254"]) {
-      await expect(names.addresses(address)).rejects.toBeInstanceOf(Forbidden);
-    }
+  it("refuses its port to a second one", async () => {
+    const { port } = await stage.open();
+    await expect(stage.open({ port })).rejects.toThrow(`port ${port} is in use`);
   });
 });
+
+/** What comes back of a tunnel to `host` that something is sent through. */
+function tunnel(port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let got = "";
+    const socket = connect(port, "127.0.0.1");
+    stage.later(() => void socket.destroy());
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`);
+    socket.on("data", (bytes: Buffer) => {
+      if (got === "") socket.write("echoed");
+      got += bytes.toString();
+      if (got.endsWith("echoed")) resolve(got);
+    });
+    socket.on("error", reject).on("close", () => reject(new Error(`closed after ${got}`)));
+  });
+}

@@ -1,83 +1,70 @@
-/** What keeping connections has saved, by destination: handshakes not made, and the time that they would have taken. */
+/** What destinations cost and saved: the memory that workers count in, and the sums over them. */
+import { countsBlock, readCounts } from "../counts.ts";
+import type { ClusterStats } from "../ports.ts";
+import { clearMeter, meterBlock, readMeter } from "./meter.ts";
+import type { EgressReport } from "./settings.ts";
 
-export interface EgressReport {
-  /** `https://example.com` */
-  origin: string;
-  requests: number;
-  /** Requests that no answer came to. */
-  failures: number;
-  /** Connections made; each is a handshake of TCP, and with https one of TLS. */
-  handshakes: number;
-  /** Requests on a connection that was there already. */
-  reused: number;
-  /** Mean of a handshake: the name, the connection, TLS. */
-  handshakeMs: number;
-  savedMs: number;
-  /** TCP is one, TLS 1.3 one more, TLS 1.2 two. */
-  savedRoundTrips: number;
+/** Of one destination: a block for each worker. */
+interface Blocks {
+  counts: readonly SharedArrayBuffer[];
+  meters: readonly SharedArrayBuffer[];
 }
 
-interface Entry {
-  requests: number;
-  failures: number;
-  handshakes: number;
-  reused: number;
-  totalMs: number;
-  roundTrips: number;
-}
-
-/** Destinations that are told apart; the rest are one. */
+/** Destinations that are remembered; more than are gone to at once. Whoever was gone to longest ago is forgotten. */
 const originsMax = 1_000;
-const others = "others";
 
 export class EgressLedger {
-  readonly #entries = new Map<string, Entry>();
+  readonly #workers: number;
+  /** The one that was asked for last is last. */
+  readonly #blocks = new Map<string, Blocks>();
 
-  begun(origin: string): void {
-    this.#of(origin).requests += 1;
+  constructor(workers: number) {
+    this.#workers = workers;
   }
 
-  failed(origin: string): void {
-    this.#of(origin).failures += 1;
+  /** Where `worker` counts of `origin`. */
+  of(origin: string, worker: number): { counts: SharedArrayBuffer; meter: SharedArrayBuffer } {
+    const { counts, meters } = this.#of(origin);
+    return { counts: counts[worker] ?? countsBlock(), meter: meters[worker] ?? meterBlock() };
   }
 
-  /** A connection was made for a request. */
-  shook(origin: string, tookMs: number, roundTrips: number): void {
-    const entry = this.#of(origin);
-    entry.handshakes += 1;
-    entry.totalMs += tookMs;
-    entry.roundTrips += roundTrips;
+  workerGone(worker: number): void {
+    for (const { meters } of this.#blocks.values()) {
+      const block = meters[worker];
+      if (block !== undefined) clearMeter(block);
+    }
   }
 
-  reused(origin: string): void {
-    this.#of(origin).reused += 1;
-  }
-
-  /** Most requests first. */
-  report(): EgressReport[] {
-    return [...this.#entries]
-      .map(([origin, { totalMs, roundTrips, ...counts }]) => {
-        const handshakeMs = counts.handshakes === 0 ? 0 : totalMs / counts.handshakes;
-        const each = counts.handshakes === 0 ? 0 : roundTrips / counts.handshakes;
+  /** Most requests first. `now` tells of those that are gone to at present. */
+  report(now: (origin: string) => Pick<EgressReport, "protocol" | "addresses"> & Pick<ClusterStats, "edgeErrors">) {
+    return [...this.#blocks]
+      .map(([origin, blocks]): EgressReport => {
+        const { requests, ownAnswers } = readCounts(origin, blocks.counts);
+        const { tookMs, roundTrips, ...counts } = readMeter(blocks.meters);
+        const each = (sum: number) => (counts.handshakes === 0 ? 0 : sum / counts.handshakes);
         return {
           origin,
+          ...now(origin),
+          requests,
+          ownAnswers,
           ...counts,
-          handshakeMs: rounded(handshakeMs),
-          savedMs: rounded(handshakeMs * counts.reused),
-          savedRoundTrips: Math.round(each * counts.reused),
+          handshakeMs: rounded(each(tookMs)),
+          savedMs: rounded(each(tookMs) * counts.reused),
+          savedRoundTrips: Math.round(each(roundTrips) * counts.reused),
         };
       })
       .toSorted((a, b) => b.requests - a.requests);
   }
 
-  #of(origin: string): Entry {
-    const key = this.#entries.size >= originsMax && !this.#entries.has(origin) ? others : origin;
-    let entry = this.#entries.get(key);
-    if (entry === undefined) {
-      entry = { requests: 0, failures: 0, handshakes: 0, reused: 0, totalMs: 0, roundTrips: 0 };
-      this.#entries.set(key, entry);
-    }
-    return entry;
+  #of(origin: string): Blocks {
+    const found = this.#blocks.get(origin) ?? {
+      counts: Array.from({ length: this.#workers }, () => countsBlock()),
+      meters: Array.from({ length: this.#workers }, () => meterBlock()),
+    };
+    this.#blocks.delete(origin);
+    this.#blocks.set(origin, found);
+    for (const oldest of this.#blocks.keys()) if (this.#blocks.size > originsMax) this.#blocks.delete(oldest);
+    return found;
   }
 }
 

@@ -3,14 +3,10 @@
  * once is asked once.
  */
 import { lookup, Resolver } from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import type { Clock } from "../../base/clock.ts";
-import { asError } from "../../base/errors.ts";
-
-export interface Address {
-  address: string;
-  family: 4 | 6;
-}
+import { asError, errorCode } from "../../base/errors.ts";
+import type { Address } from "./rules.ts";
 
 export interface Answer {
   addresses: readonly Address[];
@@ -19,14 +15,15 @@ export interface Answer {
 
 export type Resolve = (name: string) => Promise<Answer>;
 
-export interface Names {
-  /** Never empty. Rejects with {@link Forbidden}, or with what the DNS said where nothing is known of the name. */
-  addresses(name: string): Promise<readonly Address[]>;
+/** What a name stands for, and for how long that may be believed. */
+export interface Found {
+  addresses: readonly Address[];
+  freshMs: number;
 }
 
-/** An address that is not gone to: the machine's metadata, of which a caller could learn its keys. */
-export class Forbidden extends Error {
-  override readonly name = "Forbidden";
+export interface Names {
+  /** Rejects with what the DNS said where nothing is known of the name. */
+  find(name: string): Promise<Found>;
 }
 
 const namesMax = 10_000;
@@ -35,16 +32,13 @@ const ttlMsMin = 1_000;
 const ttlMsMax = 60 * 60_000;
 /** RFC 8767 section 5: a day to three. */
 const staleMsMax = 24 * 60 * 60_000;
-/** After a failure the DNS is asked again so much later; until then what is known is served. */
+/** After a failure the DNS is asked again so much later; until then what is known is served (RFC 8767: 30 s at most). */
 const retryMs = 5_000;
+/** Nobody waits longer for a DNS that may not answer, where something is known (RFC 8767's client response timer). */
+const patienceMs = 1_800;
 const answerMsMax = 5_000;
-
-const linkLocal = new BlockList();
-linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
-linkLocal.addSubnet("fe80::", 10, "ipv6");
-// AWS's instance metadata, and the credentials of its containers.
-linkLocal.addAddress("fd00:ec2::254", "ipv6");
-linkLocal.addAddress("fd00:ec2::23", "ipv6");
+/** Of one name; the rest are left out. */
+const addressesMax = 16;
 
 interface Known {
   addresses: readonly Address[];
@@ -55,61 +49,90 @@ interface Known {
 export interface NamesDeps {
   clock: Clock;
   resolve?: Resolve;
-  /** Link-local and metadata addresses too. */
-  allowLinkLocal?: boolean;
 }
 
-export function createNames({ clock, resolve = resolveOverDns(), allowLinkLocal = false }: NamesDeps): Names {
+export function createNames({ clock, resolve = resolveOverDns() }: NamesDeps): Names {
   /** The one asked for last is last. */
   const known = new Map<string, Known>();
-  const asked = new Map<string, Promise<readonly Address[]>>();
+  const asked = new Map<string, Promise<Known>>();
 
-  const ask = async (name: string): Promise<readonly Address[]> => {
+  const ask = async (name: string): Promise<Known> => {
     const before = known.get(name);
     try {
       const { addresses, ttlSeconds } = await resolve(name);
       const ttlMs = Math.min(ttlMsMax, Math.max(ttlMsMin, ttlSeconds * 1000));
       const nowMs = clock.monotonicMs();
+      const found = {
+        addresses: preferred(addresses),
+        freshUntilMs: nowMs + ttlMs,
+        staleUntilMs: nowMs + ttlMs + staleMsMax,
+      };
       known.delete(name);
-      known.set(name, { addresses, freshUntilMs: nowMs + ttlMs, staleUntilMs: nowMs + ttlMs + staleMsMax });
+      known.set(name, found);
       for (const oldest of known.keys()) if (known.size > namesMax) known.delete(oldest);
-      return addresses;
+      return found;
     } catch (error) {
-      const nowMs = clock.monotonicMs();
-      if (before === undefined || nowMs > before.staleUntilMs) throw asError(error);
-      before.freshUntilMs = nowMs + retryMs;
-      return before.addresses;
+      // That there is no such name is an answer too, and a newer one.
+      if (isNoSuchName(error)) known.delete(name);
+      else if (before !== undefined && clock.monotonicMs() <= before.staleUntilMs) return stale(before);
+      throw asError(error);
     } finally {
       asked.delete(name);
     }
   };
-  const find = (name: string): Promise<readonly Address[]> => {
-    const found = known.get(name);
-    if (found !== undefined && clock.monotonicMs() < found.freshUntilMs) return Promise.resolve(found.addresses);
-    let asking = asked.get(name);
-    if (asking === undefined) asked.set(name, (asking = ask(name)));
-    return asking;
+  const stale = (found: Known): Known => {
+    found.freshUntilMs = Math.max(found.freshUntilMs, clock.monotonicMs() + retryMs);
+    return found;
+  };
+  /** Rejects as `asking` does; what is known is given out meanwhile. */
+  const orStale = async (asking: Promise<Known>, before: Known | undefined): Promise<Known> => {
+    if (before === undefined || clock.monotonicMs() > before.staleUntilMs) return asking;
+    const waiting = new AbortController();
+    const late = clock.sleep(patienceMs, waiting.signal).then(
+      () => stale(before),
+      // It was not needed any more.
+      () => before,
+    );
+    try {
+      return await Promise.race([asking, late]);
+    } finally {
+      waiting.abort();
+    }
   };
 
   return {
-    async addresses(name) {
+    async find(name) {
       const family = isIP(name);
-      const all =
-        family === 0 ? await find(name) : [{ address: name, family: family === 6 ? (6 as const) : (4 as const) }];
-      const allowed = all.filter(({ address, family: kind }) => allowLinkLocal || !isLinkLocal(address, kind));
-      // Where one address of a name is forbidden the others are as doubtful, but they are what the name is for.
-      if (all.length > 0 && allowed.length === 0) throw new Forbidden(`${name} is a link-local or metadata address`);
-      if (allowed.length === 0) throw new Error(`${name} has no address`);
-      return allowed;
+      if (family !== 0) return { addresses: [{ address: name, family: family === 6 ? 6 : 4 }], freshMs: ttlMsMax };
+      let found = known.get(name);
+      if (found === undefined || clock.monotonicMs() >= found.freshUntilMs) {
+        let asking = asked.get(name);
+        if (asking === undefined) asked.set(name, (asking = ask(name)));
+        found = await orStale(asking, found);
+      }
+      if (found.addresses.length === 0) throw new Error(`${name} has no address`);
+      return { addresses: found.addresses, freshMs: Math.max(0, found.freshUntilMs - clock.monotonicMs()) };
     },
   };
 }
 
-function isLinkLocal(address: string, family: 4 | 6): boolean {
-  return linkLocal.check(address, family === 6 ? "ipv6" : "ipv4");
+function isNoSuchName(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOTFOUND" || code === "ENODATA";
 }
 
-/** IPv4 first; names that only this machine knows (`localhost`) are asked of it, and hold for a second. */
+/**
+ * Those of IPv4 where there are any: many machines have names with both, and no way to the other. In one order, however
+ * the DNS turns them, so that what has not changed is seen not to have.
+ */
+function preferred(addresses: readonly Address[]): Address[] {
+  const four = addresses.filter(({ family }) => family === 4);
+  return (four.length > 0 ? four : [...addresses])
+    .toSorted((a, b) => (a.address < b.address ? -1 : 1))
+    .slice(0, addressesMax);
+}
+
+/** Names that only this machine knows (`localhost`) are asked of it, and hold for a second. */
 function resolveOverDns(): Resolve {
   const resolver = new Resolver({ timeout: answerMsMax, tries: 2 });
   const ofFamily = async (name: string, family: 4 | 6): Promise<(Address & { ttl: number })[]> => {

@@ -69,8 +69,8 @@ const byClass: Record<ListenerClass, Partial<H1Limits>> = {
   public: { fieldsTooLargeStatus: 400, bytesPerSecondMin: 240 },
   // An API call may take long to answer (a long poll, an invocation): its own deadline ends it, not silence.
   api: { idleTimeoutMs: 0 },
-  // How long an answer may take is the way out's to say.
-  egress: { idleTimeoutMs: 0, keepAliveTimeoutMs: 3_600_000 },
+  // Callers are of this machine; their connections cost little, and to make one costs them a port.
+  egress: { keepAliveTimeoutMs: 3_600_000 },
   runtime: { idleTimeoutMs: 0, headTimeoutMs: 60_000, keepAliveTimeoutMs: 3_600_000 },
 };
 

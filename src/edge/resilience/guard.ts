@@ -78,7 +78,9 @@ export function compileGuard(config: ClusterConfig, { worker, permits }: GuardDe
     enter(attempt, endpoint) {
       if (endpoint.kind === "address") {
         // A tunnel has a connection of its own.
-        const full = (attempt.head.upgrade === undefined ? wait : connect)(attempt, endpoint.upstream);
+        const { upstream } = endpoint;
+        const full =
+          attempt.head.upgrade === undefined ? wait(attempt, upstream) : connect(attempt, upstream.tunnels ?? upstream);
         if (full !== undefined) return full;
       }
       if (requests !== undefined) {

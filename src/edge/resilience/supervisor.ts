@@ -125,6 +125,8 @@ class SupervisedExchange implements Exchange, AttemptOwner {
     // A function's answer has the endpoint's status; one of the edge's own has a reason only.
     const outcome: Outcome = { status: reply.status, reason: endpointStatus === 0 ? (reason ?? "refused") : undefined };
     if (this.#again(outcome)) return false;
+    // A try's own answer is nobody's until it is the last word.
+    if (outcome.reason !== undefined) this.#request.listener.counts.answered(reply.status);
     this.#accept(attempt, reply.status);
     this.#finish();
     return true;

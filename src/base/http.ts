@@ -26,6 +26,8 @@ export interface HttpRequest {
   scheme: "http" | "https";
   headers: Headers;
   body: Body;
+  /** Asked after the body has ended; absent where nobody looks for them. */
+  trailers?: () => Headers;
   client: Peer;
   /** When its head was complete, by the wall clock, in milliseconds. */
   startedAt: number;

@@ -43,6 +43,7 @@ export const serveHttp: ServeHttp = async (handler, address, port) => {
       scheme: "http",
       headers: rawHeaders,
       body: request as Readable,
+      trailers: () => request.rawTrailers,
       client: { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 },
       startedAt: Date.now(),
       signal: gone.signal,

@@ -2,6 +2,8 @@
 
 /** Longest answer of a synchronous invocation: 6 MB, as AWS counts it in its error message. */
 export const responseBytesMax = 6_291_556;
+/** Longest answer that is streamed: 200 MB. Source: Lambda guide, "Response streaming for Lambda functions". */
+export const streamedBytesMax = 200 * 1024 * 1024;
 /** What a frame may hold besides the payload: ids, ARN, trace, client context (3,583 bytes on AWS). */
 export const frameMetaBytesMax = 64 * 1024;
 /** A function must be ready this long after its start; then it gets one more try. */

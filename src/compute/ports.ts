@@ -53,11 +53,26 @@ export interface Invocation {
   clientContext?: string;
   /** Aborts when the invoker is gone; the invocation still ends by itself. */
   signal?: AbortSignal;
+  /** Takes the answer of a function that streams it. Without it such an answer is gathered, up to 6 MB. */
+  stream?: ResponseSink;
+}
+
+/** Where an answer goes that comes in parts, 200 MB at most. */
+export interface ResponseSink {
+  /** Once, before the first part: the function streams its answer. `contentType` is its own word. */
+  begin(contentType: string): void;
+  /** The promise, if there is one, resolves when more is welcome. One who is gone takes everything, and drops it. */
+  write(chunk: Uint8Array): Promise<void> | undefined;
 }
 
 export interface InvocationResult {
-  /** What the handler returned, as JSON; or `{ errorType, errorMessage, trace? }`. */
+  /**
+   * What the handler returned, as JSON, or what it streamed, where the invocation has no sink;
+   * or `{ errorType, errorMessage, trace? }`.
+   */
   payload: Uint8Array;
+  /** The answer went to the invocation's sink: the payload is empty, or the error that broke the stream off. */
+  streamed?: true;
   /** `handled`: the runtime reported it. `unhandled`: timeout, crash, failed start. Absent: it went well. */
   error?: "handled" | "unhandled";
   /** Machine-readable kind of an unhandled error. */

@@ -20,6 +20,7 @@ import { residentKiBOf } from "./memory.ts";
 import { type ServeHttp, openRuntimeApi } from "./runtime-api.ts";
 import { environmentsDirectory, recordProcess } from "./survivors.ts";
 import { variablesOf } from "./variables.ts";
+import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
 import type { Warden } from "./warden.ts";
 
 export interface ProcessDeps {
@@ -42,6 +43,8 @@ interface Current {
 }
 
 /** `"starting"` until its runtime waits for work; `"ending"` from the kill to the death of its processes. */
+  /** Once the function streams its answer. */
+  answer?: StreamedAnswer;
 type State = "starting" | "free" | "busy" | "ending" | "ended";
 
 /** A figure older than this is read again before it is reported. */
@@ -206,6 +209,23 @@ class ProcessEnvironment implements Environment, LinkEvents {
   broken(reason: string): void {
     this.#kill({ kind: "broken", reason });
   }
+  streamBegan(contentType: string): void {
+    if (this.#current?.answer !== undefined) return this.broken("an answer began twice");
+    if (this.#current !== undefined) this.#current.answer = openAnswer(this.#current.invocation.stream, contentType);
+  }
+
+  streamed(chunk: Uint8Array): Promise<void> | undefined {
+    return this.#current?.answer?.write(chunk);
+  }
+
+  streamEnded(): void {
+    const answer = this.#current?.answer;
+    if (answer === undefined) return this.broken("the end of an answer that never began");
+    const tooLarge = answer.tooLarge();
+    if (tooLarge === undefined) this.answered(answer.payload());
+    else this.failed(tooLarge, "too-large");
+  }
+
 
   // Its end.
 
@@ -231,7 +251,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     outcome: Pick<InvocationResult, "error" | "cause">,
     status: FailedStatus | undefined,
   ): InvocationResult {
-    const { invocation, startedMs, timer } = must(this.#current, "the invocation of a busy environment");
+    const { invocation, startedMs, timer, answer } = must(this.#current, "the invocation of a busy environment");
     const nowMs = this.#deps.clock.monotonicMs();
     timer.cancel();
     this.#current = undefined;
@@ -243,7 +263,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
       ...(status === undefined ? {} : { status }),
       ...(outcome.error === "handled" ? { handledErrorType: errorTypeOf(payload) } : {}),
     });
-    return { payload, ...outcome, logTail, ...figures, initialization: this.#options.initialization };
+    const streamed = answer?.passedOn === true ? { streamed: true as const } : {};
+    return { payload, ...outcome, ...streamed, logTail, ...figures, initialization: this.#options.initialization };
   }
 
   #figures(durationMs: number): Pick<InvocationResult, "durationMs" | "initMs" | "memoryUsedMiB"> {

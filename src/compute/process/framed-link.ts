@@ -1,10 +1,18 @@
 /** The framed channel, at the node's end: two inherited sockets, one for each direction. */
 import type { Readable, Writable } from "node:stream";
 import { frameMetaBytesMax, responseBytesMax } from "../limits.ts";
-import { BrokenFrame, type Frame, type InvokeMeta, bytesFrame, createFrameReader, frameKind } from "./frames.ts";
+import {
+  BrokenFrame,
+  type Frame,
+  type InvokeMeta,
+  bytesFrame,
+  createFrameReader,
+  frameKind,
+  textFrame,
+} from "./frames.ts";
 import { type Link, type LinkEvents, clientContextOf } from "./link.ts";
 
-function onFrame(frame: Frame, events: LinkEvents): void {
+function onFrame(frame: Frame, events: LinkEvents, credit: (bytes: number) => void): void {
   const { kind, value, payload } = frame;
   switch (kind) {
     case frameKind.answer:
@@ -25,6 +33,16 @@ function onFrame(frame: Frame, events: LinkEvents): void {
     case frameKind.ready:
       events.resident(value);
       return events.ready();
+    case frameKind.streamBegin:
+      return events.streamBegan(payload.toString("utf8"));
+    case frameKind.chunk: {
+      const taken = events.streamed(payload);
+      if (taken === undefined) return credit(payload.length);
+      return void taken.then(() => credit(payload.length));
+    }
+    case frameKind.streamEnd:
+      events.resident(value);
+      return events.streamEnded();
     case frameKind.initError:
       return events.initFailed(payload);
     default:
@@ -34,7 +52,10 @@ function onFrame(frame: Frame, events: LinkEvents): void {
 
 /** `input` goes to the runtime, `output` comes from it. */
 export function createFramedLink(input: Writable, output: Readable, events: LinkEvents): Link {
-  const read = createFrameReader(frameMetaBytesMax + responseBytesMax, (frame) => onFrame(frame, events));
+  const credit = (bytes: number) => {
+    if (!input.destroyed) input.write(textFrame(frameKind.credit, bytes, ""));
+  };
+  const read = createFrameReader(frameMetaBytesMax + responseBytesMax, (frame) => onFrame(frame, events, credit));
   output.on("data", (chunk: Buffer) => {
     try {
       read(chunk);

@@ -23,9 +23,20 @@ export const frameKind = {
   log: 8,
   /** Bytes for standard output (number 1) or standard error (number 2). */
   output: 9,
+  /** The answer is streamed; payload is its content type. Ends with `streamEnd`, `failure` or `fatal`. */
+  streamBegin: 10,
+  /** A part of the answer. */
+  chunk: 11,
+  /** The answer is complete; the number is the resident memory in KiB. */
+  streamEnd: 12,
+  /** To the runtime: the number is how many bytes of parts were taken. */
+  credit: 13,
 } as const;
 
 export type FrameKind = (typeof frameKind)[keyof typeof frameKind];
+
+/** What a runtime may send of an answer before the node has taken it; then it waits, and so does the function. */
+export const creditBytes = 256 * 1024;
 
 /** The file descriptors of the channel in the child: one to read, one to write. */
 export const channelFd = { fromNode: 3, toNode: 4 } as const;

@@ -16,6 +16,11 @@ export interface LinkEvents {
   /** The invocation went well; `payload` is what the handler returned. */
   answered(payload: Uint8Array): void;
   failed(payload: Uint8Array, how: FailureKind): void;
+  /** The answer comes in parts, until `streamEnded` or `failed`. */
+  streamBegan(contentType: string): void;
+  /** The promise, if there is one, resolves when more is welcome. */
+  streamed(chunk: Uint8Array): Promise<void> | undefined;
+  streamEnded(): void;
   /** A log event. */
   logged(text: string): void;
   /** Bytes of standard output or error. */

@@ -131,6 +131,43 @@ done`,
     expect(answerOf(await harness.invoke(spec))).toEqual(expected);
   });
 
+  it("takes an answer in parts, with an error in its trailers", async () => {
+    const body = `
+      const { request } = await import("node:http");
+      const { hostname, port } = new URL(api);
+      const post = request({ hostname, port, method: "POST", path: "/2018-06-01/runtime/invocation/" + id + "/response", headers: {
+        "Lambda-Runtime-Function-Response-Mode": "streaming", "Transfer-Encoding": "chunked", "Content-Type": "text/css",
+        Trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body" } });
+      const answered = new Promise((resolve) => post.on("response", (response) => resolve(response.resume().statusCode)).on("error", resolve));
+      post.write("one ");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (event.tear) post.destroy();
+      if (event.fail) post.addTrailers({ "Lambda-Runtime-Function-Error-Type": "Tile.Torn", "Lambda-Runtime-Function-Error-Body": btoa('{"errorType":"Tile.Torn"}') });
+      if (!event.tear) post.end("two");
+      console.log("answered " + await answered);`;
+    const spec = await harness.functionOf(bootstrapOf(body), provided);
+    const invoke = async (event: object) => {
+      const sink = { type: "", text: "" };
+      const begin = (type: string) => void (sink.type = type);
+      const write = (chunk: Uint8Array) => void (sink.text += Buffer.from(chunk).toString());
+      const result = await harness.invoke(spec, event, { stream: { begin, write } });
+      return {
+        ...sink,
+        streamed: result.streamed,
+        error: result.error,
+        payload: Buffer.from(result.payload).toString(),
+      };
+    };
+    const whole = { type: "text/css", text: "one two", streamed: true };
+    expect(await invoke({})).toEqual({ ...whole, error: undefined, payload: "" });
+    expect(await invoke({ fail: true })).toEqual({ ...whole, error: "handled", payload: '{"errorType":"Tile.Torn"}' });
+    const torn = await invoke({ tear: true });
+    expect([torn.text, torn.error]).toEqual(["one ", "handled"]);
+    expect(torn.payload).toContain("Runtime.TruncatedResponse");
+    expect(Buffer.from((await harness.invoke(spec)).payload).toString()).toBe("one two");
+    await expect.poll(() => harness.lines.filter(({ text }) => text === "answered 202").length).toBe(3);
+  });
+
   it("ends a bootstrap at its timeout, and starts another", async () => {
     const body = "if (event.hang) continue; await post(`/invocation/${id}/response`, JSON.stringify(process.pid));";
     const spec = await harness.functionOf(bootstrapOf(body), { ...provided, timeoutMs: 400 });

@@ -3,8 +3,11 @@
  * `host:port`. Source: Lambda guide, "Using the Lambda runtime API for custom runtimes".
  */
 import type { Instant } from "../../base/clock.ts";
+import { asError } from "../../base/errors.ts";
 import {
+  type Body,
   BodyTooLarge,
+  type Headers,
   type HttpHandler,
   type HttpRequest,
   type HttpResponse,
@@ -68,6 +71,19 @@ function errorPayload(body: Uint8Array, request: HttpRequest): Uint8Array {
   if (body.byteLength > 0) return body;
   const errorType = headerOf(request.headers, "lambda-runtime-function-error-type") ?? "Runtime.Unknown";
   return payloadOf({ errorType, errorMessage: "" });
+}
+
+async function* partsOf(body: Body): AsyncGenerator<Uint8Array> {
+  if (body instanceof Uint8Array) yield body;
+  else if (body !== undefined) yield* body;
+}
+
+/** What a runtime says in trailers of an answer that it had begun; undefined when all went well. */
+function midstreamError(trailers: Headers): Uint8Array | undefined {
+  const errorType = headerOf(trailers, "lambda-runtime-function-error-type");
+  if (errorType === undefined) return undefined;
+  const body = headerOf(trailers, "lambda-runtime-function-error-body") ?? "";
+  return body === "" ? payloadOf({ errorType, errorMessage: "" }) : Buffer.from(body, "base64");
 }
 
 /** A page in a browser of this machine could ask for an invocation; a runtime sends none of these. */
@@ -158,6 +174,9 @@ class RuntimeApi implements Link {
   }
 
   async #onAnswer(request: HttpRequest, id: string | undefined): Promise<HttpResponse> {
+    if (headerOf(request.headers, "lambda-runtime-function-response-mode") === "streaming") {
+      return this.#onStream(request, id);
+    }
     let body: Uint8Array | undefined;
     try {
       body = await bytesOf(request.body, responseBytesMax);
@@ -175,6 +194,23 @@ class RuntimeApi implements Link {
       );
     }
     this.#events.answered(body);
+    return accepted();
+  }
+
+  /** Parts as they come; the next is read when the caller has taken the last. */
+  async #onStream(request: HttpRequest, id: string | undefined): Promise<HttpResponse> {
+    if (!this.#take(id)) return refused(400, "InvalidRequestID", "Invalid request ID");
+    this.#events.streamBegan(headerOf(request.headers, "content-type") ?? "application/octet-stream");
+    try {
+      for await (const chunk of partsOf(request.body)) await this.#events.streamed(chunk);
+    } catch (error) {
+      const errorMessage = `The response was cut off: ${asError(error).message}`;
+      this.#events.failed(payloadOf({ errorType: "Runtime.TruncatedResponse", errorMessage }), "handled");
+      return refused(400, "TruncatedResponse", errorMessage);
+    }
+    const error = midstreamError(request.trailers?.() ?? []);
+    if (error === undefined) this.#events.streamEnded();
+    else this.#events.failed(error, "handled");
     return accepted();
   }
 

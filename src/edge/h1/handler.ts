@@ -1,6 +1,6 @@
 /** An exchange answered by a handler in this thread. */
 import { asError } from "../../base/errors.ts";
-import type { Body, HttpHandler, HttpRequest, HttpResponse, Peer } from "../../base/http.ts";
+import type { Body, Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../../base/http.ts";
 import type { Log } from "../../telemetry/log.ts";
 import type { Exchange } from "../exchange.ts";
 import type { ClientConnection } from "./connection.ts";
@@ -34,6 +34,7 @@ export class HandlerExchange implements Exchange {
   readonly #minor: number;
   readonly #request: Omit<HttpRequest, "body" | "signal">;
   readonly #body: RequestBody | undefined;
+  #trailers: Headers = [];
   #abort: AbortController | undefined;
   #gone: Error | undefined;
   #started = false;
@@ -61,7 +62,8 @@ export class HandlerExchange implements Exchange {
     this.#body?.push(bytes.subarray(start, end));
   }
 
-  requestEnd(): void {
+  requestEnd(trailers: Headers): void {
+    this.#trailers = trailers;
     this.#body?.complete();
   }
 
@@ -117,6 +119,7 @@ export class HandlerExchange implements Exchange {
     return {
       ...this.#request,
       body,
+      trailers: () => this.#trailers,
       get signal() {
         return signalOf();
       },

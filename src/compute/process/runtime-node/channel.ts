@@ -1,7 +1,7 @@
 /** The child's end of the framed channel. Runs in the function's process, so it takes nothing from the house but frames. */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { channelFd, createFrameReader, type Frame, type FrameKind, textFrame } from "../frames.ts";
+import { bytesFrame, channelFd, createFrameReader, type Frame, type FrameKind, textFrame } from "../frames.ts";
 
 /**
  * Writes are synchronous, on a descriptor that blocks: a frame is out before `process.exit` can lose it, log and answer
@@ -13,6 +13,10 @@ function writeAll(bytes: Uint8Array): void {
 
 export function sendText(kind: FrameKind, value: number, text: string): void {
   writeAll(textFrame(kind, value, text));
+}
+
+export function sendBytes(kind: FrameKind, bytes: Uint8Array): void {
+  for (const part of bytesFrame(kind, 0, "", bytes)) writeAll(part);
 }
 
 export interface Incoming {

@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import { RuntimeError, failureText, toFailure, toLogText } from "./failure.ts";
 import type { Handler } from "./handler.ts";
 import { logLine } from "./output.ts";
+import type { ResponseStream } from "./streaming.ts";
 
 /** The same figure as the node's; AWS names it in the message. */
 const responseBytesMax = 6_291_556;
@@ -24,6 +25,8 @@ function residentKiB(): number {
 }
 
 export interface Settlement {
+  /** The streamed answer is complete. */
+  end(): void;
   /** False once the invocation is settled; later results are dropped, as AWS does. */
   readonly open: boolean;
   succeed(result: unknown): void;
@@ -33,7 +36,7 @@ export interface Settlement {
 /** `onSettled` runs after the frame has gone out. */
 export function createSettlement(callbacks: boolean, onSettled: () => void): Settlement {
   let open = true;
-  const settle = (kind: 4 | 5 | 7, text: string) => {
+  const settle = (kind: 4 | 5 | 7 | 12, text: string) => {
     open = false;
     sendText(kind, residentKiB(), text);
     onSettled();
@@ -61,6 +64,9 @@ export function createSettlement(callbacks: boolean, onSettled: () => void): Set
       }
       const errorMessage = `Response payload size exceeded maximum allowed payload size (${responseBytesMax} bytes).`;
       settle(frameKind.tooLarge, JSON.stringify({ errorType: "Function.ResponseSizeTooLarge", errorMessage }));
+    },
+    end() {
+      if (open) settle(frameKind.streamEnd, "");
     },
     fail(error) {
       if (!open) return;
@@ -134,6 +140,31 @@ export function callWithCallback(
     callback(error);
   }
   return () => onEmptyLoop();
+}
+
+/** A handler with a stream: the answer is complete when the handler is through and the stream has ended. */
+export function callStreaming(
+  handler: Handler,
+  event: unknown,
+  context: Context,
+  stream: ResponseStream,
+  settlement: Settlement,
+): () => void {
+  stream.on("error", settlement.fail);
+  const ended = new Promise<void>((resolve) => {
+    stream.once("finish", resolve);
+  });
+  try {
+    const result = handler(event, stream, context);
+    if (!isThenable(result)) throw new Error("Streaming does not support non-async handlers.");
+    result.then((value) => {
+      if (value !== undefined) logLine("WARN", "Streaming handlers ignore return values.");
+      return ended.then(settlement.end);
+    }, settlement.fail);
+  } catch (error) {
+    settlement.fail(error);
+  }
+  return () => settlement.fail(stream.writableFinished ? unsettled() : new Error("Response stream is not finished."));
 }
 
 function unsettled(): Error {

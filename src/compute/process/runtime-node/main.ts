@@ -4,12 +4,13 @@
  */
 import { type Frame, type InvokeMeta, frameKind } from "../frames.ts";
 import { type Incoming, receive, sendText } from "./channel.ts";
-import { contextOf } from "./context.ts";
+import { type Context, contextOf } from "./context.ts";
 import { RuntimeError, failureText, toFailure, toLogText } from "./failure.ts";
 import { type Handler, loadHandler } from "./handler.ts";
-import { type Settlement, callModern, callWithCallback, createSettlement } from "./invocation.ts";
+import { type Settlement, callModern, callStreaming, callWithCallback, createSettlement } from "./invocation.ts";
 import { logLine, patchOutput, setRequestId } from "./output.ts";
 import { routeWhenNamed } from "./route.ts";
+import { ResponseStream, defineGlobals, isStreaming } from "./streaming.ts";
 
 /** AWS's exit statuses for the two ways in which a process comes to its end by itself. */
 const exitUnhandledRejection = 128;
@@ -21,6 +22,7 @@ const route = routeWhenNamed(routedHost, endpoint);
 let handler: Handler | undefined;
 let settlement: Settlement | undefined;
 let onEmptyLoop: (() => void) | undefined;
+let stream: ResponseStream | undefined;
 
 function exitWith(status: number, title: string, error: unknown): void {
   logLine("ERROR", `${title} ${toLogText(error)}`);
@@ -31,6 +33,8 @@ function exitWith(status: number, title: string, error: unknown): void {
 function onSettled(): void {
   settlement = undefined;
   onEmptyLoop = undefined;
+  stream?.destroy();
+  stream = undefined;
   incoming.keepAlive(true);
 }
 
@@ -45,20 +49,30 @@ function invoke(loaded: Handler, frame: Frame): void {
   try {
     const context = contextOf(meta);
     const event: unknown = JSON.parse(frame.payload.toString("utf8"));
-    const ending = (callbacks ? callWithCallback : callModern)(loaded, event, context, current);
+    const ending = call(loaded, event, context, current);
     if (current.open) onEmptyLoop = ending;
   } catch (error) {
     current.fail(error);
   }
 }
 
+function call(loaded: Handler, event: unknown, context: Context, current: Settlement): () => void {
+  if (!isStreaming(loaded)) return (callbacks ? callWithCallback : callModern)(loaded, event, context, current);
+  // Only the node can wake a function that waits for it.
+  stream = new ResponseStream(loaded, (held) => {
+    if (current.open) incoming.keepAlive(held);
+  });
+  return callStreaming(loaded, event, context, stream, current);
+}
+
 const incoming: Incoming = receive((frame) => {
-  if (handler !== undefined && settlement === undefined) invoke(handler, frame);
+  if (frame.kind === frameKind.credit) stream?.credit(frame.value);
+  else if (handler !== undefined && settlement === undefined) invoke(handler, frame);
 });
 
 async function start(): Promise<void> {
   const loaded = await loadHandler(process.env["LAMBDA_TASK_ROOT"] ?? process.cwd(), process.env["_HANDLER"] ?? "");
-  if (!callbacks && loaded.length >= 3) {
+  if (!callbacks && !isStreaming(loaded) && loaded.length >= 3) {
     throw new RuntimeError(
       "CallbackHandlerDeprecated",
       "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this function to use a supported handler signature to use Node.js 24 or later. For more information see https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.",
@@ -69,6 +83,7 @@ async function start(): Promise<void> {
 }
 
 patchOutput();
+defineGlobals();
 process.on("uncaughtException", (error) => exitWith(exitUncaughtException, "Uncaught Exception", error));
 process.on("unhandledRejection", (reason) => {
   const error = new RuntimeError("UnhandledPromiseRejection", String(reason), { cause: reason });

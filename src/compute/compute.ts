@@ -12,11 +12,14 @@ import { createOptMount } from "./process/opt-mount.ts";
 import { createPythons } from "./process/python.ts";
 import type { ServeHttp } from "./process/runtime-api.ts";
 import { endSurvivors } from "./process/survivors.ts";
+import { openCgroups } from "./process/cgroups.ts";
 import { createWarden } from "./process/warden.ts";
 
 export interface ComputeOptions extends Bounds {
   /** Compute's own; one node at a time uses it. Holds the environments' `/tmp` and the list of their processes. */
   directory: string;
+  /** Use control groups where the node may make them. Default: true. */
+  controlGroups?: boolean;
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -37,9 +40,10 @@ export interface ComputeOptions extends Bounds {
 export async function createCompute(options: ComputeOptions): Promise<Compute> {
   const { directory, clock, log } = options;
   await mkdir(directory, { recursive: true });
-  const killed = await endSurvivors(directory, clock);
+  const cgroups = openCgroups({ directory, log, allowed: options.controlGroups ?? true });
+  const killed = (await cgroups.endFormer(clock)) + (await endSurvivors(directory, clock));
   if (killed > 0) log.warn("processes of functions had outlived their node, and were ended", { processes: killed });
-  const warden = createWarden(log);
+  const warden = createWarden(log, cgroups.roots);
   const { ids = randomIds, onLogLine, serveHttp } = options;
   const deps: ProcessDeps = {
     directory,
@@ -47,6 +51,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     ids,
     log,
     warden,
+    cgroups,
     interpreters: {
       nodeRuntime: nodeRuntimeIn(directory),
       pythonOf: createPythons(log),
@@ -62,6 +67,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
       warden.close();
       // What a function started in a session of its own knows of no end but this one.
       await endSurvivors(directory, clock);
+      cgroups.close();
     },
   });
 }

@@ -104,9 +104,31 @@ describe("environments of a function", () => {
     expect(puppet(1).ends).toBe(1);
     for (const index of [0, 1]) puppet(index).events.ended();
     expect(engine.stats()).toEqual([]);
-    expect(clock.waiting).toBeLessThanOrEqual(1);
+    expect(clock.waiting).toBeLessThanOrEqual(2);
     await clock.advance(10_000);
     expect(clock.waiting).toBe(0);
+  });
+
+  it("are frozen when nobody used them for a moment, each once", async () => {
+    const { invoke, puppet, clock } = open({ freezeMs: 100 });
+    const first = [invoke("a"), invoke("b")];
+    for (const index of [0, 1]) puppet(index).events.ready();
+    for (const index of [0, 1]) puppet(index).answer();
+    await Promise.all(first);
+    for (let i = 0; i < 10; i += 1) {
+      const again = invoke("c");
+      puppet(1).answer();
+      await again;
+      await clock.advance(60);
+    }
+    expect([puppet(0).freezes, puppet(1).freezes]).toEqual([1, 0]);
+    await clock.advance(1_000);
+    expect([puppet(0).freezes, puppet(1).freezes]).toEqual([1, 1]);
+    const thawed = invoke("d");
+    puppet(1).answer();
+    await thawed;
+    await clock.advance(1_000);
+    expect([puppet(0).freezes, puppet(1).freezes]).toEqual([1, 2]);
   });
 
   it("are looked at while they work", async () => {

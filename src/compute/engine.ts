@@ -17,6 +17,8 @@ export interface Bounds {
   environmentsMax?: number;
   /** An environment unused for this long is ended. Default: 5 minutes. */
   idleMs?: number;
+  /** An environment free for this long is frozen. Default: 100 ms; `Infinity` freezes none. */
+  freezeMs?: number;
   /** Time to become ready, before the one further try. Default: 10 s. */
   initMsMax?: number;
 }
@@ -48,6 +50,7 @@ export class Engine implements Compute {
   readonly #environmentsMax: number;
   readonly #provisionedMax: number;
   readonly #idleMs: number;
+  readonly #freezeMs: number;
   readonly #meters: Meters;
   #environments = 0;
   #provisioned = 0;
@@ -56,6 +59,7 @@ export class Engine implements Compute {
   #closed = false;
   #tidyTimer: Timer | undefined;
   #memoryTimer: Timer | undefined;
+  #freezeTimer: Timer | undefined;
   /** Where the next round of memory samples begins. */
   #sampleFrom = 0;
 
@@ -65,6 +69,7 @@ export class Engine implements Compute {
     this.#environmentsMax = options.environmentsMax ?? defaultEnvironmentsMax();
     this.#provisionedMax = Math.floor(this.#environmentsMax * limits.provisionedShareMax);
     this.#idleMs = options.idleMs ?? limits.idleMs;
+    this.#freezeMs = options.freezeMs ?? limits.freezeMs;
     this.#meters = metersOf(options.metrics);
   }
 
@@ -102,6 +107,7 @@ export class Engine implements Compute {
     this.#closed = true;
     this.#tidyTimer?.cancel();
     this.#memoryTimer?.cancel();
+    this.#freezeTimer?.cancel();
     const pools = [...this.#pools.values()];
     for (const pool of pools) pool.close(new ClosedError());
     const empty = Promise.all(pools.map((pool) => pool.whenEmpty())).then(() => true);
@@ -168,7 +174,10 @@ export class Engine implements Compute {
         this.#feed();
       },
       onBusy: () => this.#armMemory(),
-      onFree: () => this.#feed(),
+      onFree: () => {
+        this.#armFreeze();
+        this.#feed();
+      },
       onQueued: () => {
         this.#pending += 1;
       },
@@ -246,6 +255,18 @@ export class Engine implements Compute {
       const nowMs = clock.monotonicMs();
       for (const pool of this.#pools.values()) pool.tidy(nowMs, nowMs - this.#idleMs);
       if (this.#pools.size > 0) this.#armTidy();
+    });
+  }
+
+  #armFreeze(): void {
+    if (this.#closed || this.#freezeMs === Infinity) return;
+    const { clock } = this.#options;
+    this.#freezeTimer ??= clock.after(Math.min(limits.freezeSweepMs, this.#freezeMs), () => {
+      this.#freezeTimer = undefined;
+      const freeBefore = clock.monotonicMs() - this.#freezeMs;
+      let warm = 0;
+      for (const pool of this.#pools.values()) warm += pool.freeze(freeBefore);
+      if (warm > 0) this.#armFreeze();
     });
   }
 

@@ -3,10 +3,12 @@ import type { InitializationType, Invocation, InvocationResult } from "./ports.t
 
 export interface Environment {
   readonly id: string;
-  /** Only while it is free. The answer comes as {@link EnvironmentEvents.answered}. */
+  /** Only while it is free; wakes it when it is frozen. The answer comes as {@link EnvironmentEvents.answered}. */
   run(invocation: Invocation): void;
   /** Kills it, whatever it does; harmless when it is over. */
   end(): void;
+  /** Stops everything in it until it is given an invocation or ended. Only while it is free. */
+  freeze(): void;
   /** Looks at its memory, and ends it above its limit. */
   sampleMemory(): void;
 }

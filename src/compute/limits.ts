@@ -39,6 +39,14 @@ export const logTailBytesMax = 4096;
 export const memorySampleMs = 50;
 /** Environments looked at in one round, so that a round stays under a millisecond; the others wait for the next. */
 export const memorySamplesMax = 32;
+/** Processes and threads of one environment. Source: Lambda guide, "Lambda quotas". */
+export const processesMax = 1_024;
+/** Files that one of its processes may have open, as AWS has it. */
+export const filesMax = 1_024;
+/** An environment that is free for this long is frozen: one that is busy again at once never pays for it. */
+export const freezeMs = 100;
+/** How often those are looked for. */
+export const freezeSweepMs = 50;
 /** Processes of one environment that are counted. */
 export const memoryProcessesMax = 64;
 /** After SIGKILL an environment's output is read to its end, but no longer than this. */

@@ -28,6 +28,7 @@ interface Member {
   purpose: Purpose;
   /** It has answered an invocation. */
   proved: boolean;
+  frozen: boolean;
 }
 
 /** What a pool shares with the others; the bounds over all functions are behind it. */
@@ -50,6 +51,22 @@ export interface PoolDeps {
   onEnded(provisioned: boolean): void;
   /** Neither environments nor waiting invocations are left. */
   onEmpty(): void;
+}
+
+/** Those that are frozen are the first of `free`, as they were free longest. */
+function freezeIn(free: readonly Member[], freeBefore: Instant): number {
+  let warm = 0;
+  for (let index = free.length - 1; index >= 0; index -= 1) {
+    const member = free[index];
+    if (member === undefined || member.frozen) break;
+    if (member.sinceMs > freeBefore) {
+      warm += 1;
+      continue;
+    }
+    member.frozen = true;
+    member.environment.freeze();
+  }
+  return warm;
 }
 
 export class Pool {
@@ -171,6 +188,11 @@ export class Pool {
     }
   }
 
+  /** Freezes what nobody used since `freeBefore`. Returns how many are free and not yet frozen. */
+  freeze(freeBefore: Instant): number {
+    return freezeIn(this.#free, freeBefore) + freezeIn(this.#freeProvisioned, freeBefore);
+  }
+
   /** Calls `visit` for every environment that does something. */
   eachAtWork(visit: (environment: Environment) => void): void {
     for (const { state, environment } of this.#members) {
@@ -231,6 +253,7 @@ export class Pool {
       waiting,
       purpose,
       proved: false,
+      frozen: false,
     };
     this.#members.add(member);
     this.#starting[purpose] += 1;
@@ -296,6 +319,7 @@ export class Pool {
 
   #run(member: Member, waiting: Waiting): void {
     member.state = "busy";
+    member.frozen = false;
     member.waiting = waiting;
     this.#deps.onBusy();
     member.environment.run(waiting.invocation);

@@ -15,6 +15,7 @@ export class Puppet implements Environment {
   readonly runs: Invocation[] = [];
   ends = 0;
   samples = 0;
+  freezes = 0;
 
   constructor(id: number, spec: FunctionSpec, events: EnvironmentEvents, options: StartOptions) {
     this.id = String(id);
@@ -29,6 +30,10 @@ export class Puppet implements Environment {
 
   end(): void {
     this.ends += 1;
+  }
+
+  freeze(): void {
+    this.freezes += 1;
   }
 
   sampleMemory(): void {

@@ -33,6 +33,8 @@ export interface Child {
   readonly pid: number | undefined;
   /** Only with `framed`. */
   readonly channel: { input: Writable; output: Readable } | undefined;
+  /** To it and its group. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void;
   /** SIGKILL to it and its group. */
   kill(): void;
 }
@@ -49,9 +51,9 @@ function startErrorOf(command: string, error: unknown): StartError {
 }
 
 /** The leader's group has the leader's id, and keeps it from being used again while a member lives. */
-function killGroup(pid: number): void {
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(-pid, signal);
   } catch (error) {
     const code = errorCode(error);
     // Nobody left. (macOS says EPERM when all that is left are zombies.)
@@ -79,7 +81,7 @@ export function startChild(clock: Clock, what: ChildCommand, events: ChildEvents
   } catch (error) {
     const startError = startErrorOf(what.command, error);
     setImmediate(() => events.ended(startError));
-    return { pid: undefined, channel: undefined, kill() {} };
+    return { pid: undefined, channel: undefined, signal() {}, kill() {} };
   }
   return follow(clock, what, child, events);
 }
@@ -108,7 +110,7 @@ function follow(clock: Clock, what: ChildCommand, child: ChildProcess, events: C
   });
   child.on("exit", (status, signal) => {
     how ??= { status, signal };
-    if (pid !== undefined) killGroup(pid);
+    if (pid !== undefined) signalGroup(pid, "SIGKILL");
     // What left the session may hold the pipes open; its output is not waited for.
     drain = clock.after(drainMsMax, finish);
   });
@@ -116,8 +118,11 @@ function follow(clock: Clock, what: ChildCommand, child: ChildProcess, events: C
   return {
     pid,
     channel: what.framed && pid !== undefined ? channelOf(child) : undefined,
+    signal(signal) {
+      if (pid !== undefined && how === undefined) signalGroup(pid, signal);
+    },
     kill() {
-      if (pid !== undefined && how === undefined) killGroup(pid);
+      if (pid !== undefined && how === undefined) signalGroup(pid, "SIGKILL");
     },
   };
 }

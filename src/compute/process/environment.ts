@@ -8,8 +8,10 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
 import { type FunctionLog, createFunctionLog } from "../function-log.ts";
+import { killMsMax } from "../limits.ts";
 import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
+import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type Child, type StartError, startChild } from "./child.ts";
 import { type Ending, errorTypeOf, mayStartBetter, verdictOf } from "./ending.ts";
 import { createFramedLink } from "./framed-link.ts";
@@ -29,6 +31,7 @@ export interface ProcessDeps {
   ids: Ids;
   log: Log;
   warden: Warden;
+  cgroups: Cgroups;
   interpreters: Interpreters;
   onLogLine(line: FunctionLogLine): void;
   /** Absent: runtimes that need the Runtime API cannot start. */
@@ -67,6 +70,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #wasReady = false;
   #ending: Ending | undefined;
   #child: Child | undefined;
+  #cgroup: Cgroup | undefined;
+  #frozen = false;
   #link: Link | undefined;
   #initTimer: Timer | undefined;
   #current: Current | undefined;
@@ -118,7 +123,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #launch(launch: Launch, env: Record<string, string>): void {
     if (launch.kind === "unavailable") return this.#over(launch);
     if (launch.kind === "impossible") return this.#gone({ reason: launch.reason, retry: false });
-    const { clock, warden } = this.#deps;
+    const { clock, warden, cgroups } = this.#deps;
     const { initMsMax } = this.#options;
     const { command, args, kind } = launch;
     this.#bornMs = clock.monotonicMs();
@@ -132,6 +137,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#child = child;
     if (child.channel !== undefined) this.#link = createFramedLink(child.channel.input, child.channel.output, this);
     if (child.pid === undefined) return;
+    this.#cgroup = cgroups.create(this.id, this.#spec);
+    this.#cgroup?.add(child.pid);
     warden.watch(child.pid);
     recordProcess(this.#directory, child.pid);
   }
@@ -146,9 +153,26 @@ class ProcessEnvironment implements Environment, LinkEvents {
     const { clock } = this.#deps;
     const leftMs = Math.max(1, startedMs + this.#spec.timeoutMs - clock.monotonicMs());
     this.#state = "busy";
+    this.#thaw();
     this.#log.begin(invocation);
     this.#current = { invocation, startedMs, timer: clock.after(leftMs, () => this.#kill({ kind: "timeout" })) };
     must(this.#link, "the link of a free environment").send(invocation, clock.now() + leftMs);
+  }
+
+  freeze(): void {
+    if (this.#state !== "free") return;
+    this.#frozen = true;
+    const freezer = this.#cgroup?.freezer;
+    if (freezer === undefined) this.#child?.signal("SIGSTOP");
+    else freezer.freeze();
+  }
+
+  #thaw(): void {
+    if (!this.#frozen) return;
+    this.#frozen = false;
+    const freezer = this.#cgroup?.freezer;
+    if (freezer === undefined) this.#child?.signal("SIGCONT");
+    else freezer.thaw();
   }
 
   end(): void {
@@ -282,12 +306,20 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#ending ??= ending;
     this.#state = "ending";
     this.#child?.kill();
+    // What left the process group, and what is frozen: it ends when it is thawed.
+    this.#cgroup?.kill();
   }
 
   /** Its processes are gone, or never were. */
   #gone(how: Exit | StartError): void {
     if ("reason" in how) this.#over({ kind: "not-started", ...how });
-    else this.#over({ kind: "exited", exit: how, outOfMemory: this.#outOfMemory });
+    else {
+      const killedForIt = this.#cgroup?.ranOutOfMemory() === true;
+      // The last sample was taken before the limit was reached.
+      if (killedForIt) this.resident(this.#spec.memoryMiB * 1024);
+      const outOfMemory = this.#outOfMemory || killedForIt;
+      this.#over({ kind: "exited", exit: how, outOfMemory });
+    }
   }
 
   #over(last: Ending): void {
@@ -297,6 +329,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#initTimer?.cancel();
     // Only alive here when the preparation failed after the start.
     this.#child?.kill();
+    this.#cgroup?.kill();
     if (this.#child?.pid !== undefined) this.#deps.warden.forget(this.#child.pid);
     if (!this.#wasReady) this.#tellStartFailed(ending);
     else if (this.#current !== undefined) this.#tellCrashed(ending, this.#current.invocation);
@@ -309,8 +342,16 @@ class ProcessEnvironment implements Environment, LinkEvents {
     try {
       await this.#link?.close();
       await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
+      await this.#removeCgroup();
     } finally {
       this.#events.ended();
+    }
+  }
+
+  /** What was in it was killed, and may take a moment to go. What stays goes with the node. */
+  async #removeCgroup(): Promise<void> {
+    for (let waitMs = 1; this.#cgroup?.remove() === false && waitMs < killMsMax; waitMs *= 2) {
+      await this.#deps.clock.sleep(waitMs);
     }
   }
 

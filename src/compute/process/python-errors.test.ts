@@ -188,7 +188,7 @@ def handler(event, context):
     const { json, cause, memoryUsedMiB } = await fail(code, { memoryMiB: 128 });
     expect(json.errorType).toBe("Runtime.OutOfMemory");
     expect(cause).toBe("memory");
-    expect(memoryUsedMiB).toBeGreaterThan(128);
+    expect(memoryUsedMiB).toBeGreaterThanOrEqual(128);
   });
 });
 

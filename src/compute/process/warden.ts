@@ -13,7 +13,10 @@ export interface Warden {
   close(): void;
 }
 
-/** POSIX shell: `+ pid` and `- pid` on its input, SIGKILL to the groups at its end. */
+/**
+ * POSIX shell: `+ pid` and `- pid` on its input, SIGKILL to the groups at its end, and to what is in the control groups
+ * below its arguments: those find who left its process group, and must be thawed, as the frozen cannot end.
+ */
 const script = `
 trap '' INT TERM HUP
 groups=' '
@@ -24,9 +27,27 @@ while read -r sign pid; do
   esac
 done
 for pid in $groups; do kill -KILL "-$pid" 2>/dev/null; done
+tries=0
+while [ $tries -lt 20 ]; do
+  left=
+  for root; do
+    for group in "$root"/*/; do
+      [ -e "$group/cgroup.procs" ] || continue
+      while read -r pid; do kill -KILL "$pid" 2>/dev/null; done < "$group/cgroup.procs"
+      [ -e "$group/freezer.state" ] && echo THAWED > "$group/freezer.state"
+      [ -e "$group/cgroup.freeze" ] && echo 0 > "$group/cgroup.freeze"
+      rmdir "$group" 2>/dev/null || left=1
+    done
+    rmdir "$root" 2>/dev/null
+  done
+  [ -z "$left" ] && exit
+  tries=$((tries + 1))
+  sleep 0.05
+done
 `;
 
-export function createWarden(log: Log): Warden {
+/** `cgroupRoots`: see {@link Cgroups.roots}. */
+export function createWarden(log: Log, cgroupRoots: readonly string[]): Warden {
   const watched = new Set<number>();
   let shell: ChildProcess | undefined;
   let closed = false;
@@ -34,7 +55,7 @@ export function createWarden(log: Log): Warden {
   const tell = (text: string) => shell?.stdin?.write(text);
   const open = () => {
     // A session of its own: a signal to the node's group must not take the warden with it.
-    const started = spawn("/bin/sh", ["-c", script], {
+    const started = spawn("/bin/sh", ["-c", script, "warden", ...cgroupRoots], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",

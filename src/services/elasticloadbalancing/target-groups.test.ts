@@ -1,5 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { arnPrefix, createBench, createFront, createGroup, forward, must, path, type Bench } from "./bench.suite.ts";
+import {
+  arnPrefix,
+  createBench,
+  createFront,
+  createGroup,
+  forward,
+  must,
+  path,
+  refusal,
+  type Bench,
+} from "./bench.suite.ts";
 
 let bench: Bench;
 beforeEach(async () => {

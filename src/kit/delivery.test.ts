@@ -151,19 +151,25 @@ describe("the outbox", () => {
     await store.close();
   });
 
-  it("delivers after a restart what a dead worker had taken, when its lease is over", async () => {
+  it("delivers at once after a restart what a dead worker had taken, and what waits for its retry in its time", async () => {
     const clock = new FakeClock();
-    const first = await node(clock, () => new Promise<void>(() => {}));
-    await waiting(first.store, first.delivery, intent);
+    const first = await node(clock, ({ call }) => {
+      if (call.idempotencyKey === "waits") throw new Fault("FunctionError", "it broke");
+      return new Promise<void>(() => {});
+    });
+    await waiting(first.store, first.delivery, { ...intent, key: "waits" });
     await first.claim();
-    expect(first.attempts).toHaveLength(1);
+    await first.delivery.settled();
+    await waiting(first.store, first.delivery, { ...intent, key: "taken" });
+    await first.claim();
+    expect(first.attempts).toHaveLength(2);
     await first.store.close();
     const second = await node(clock, () => {});
     await second.round();
-    expect(second.attempts).toHaveLength(0);
+    expect(second.attempts.map(({ call }) => call.idempotencyKey)).toEqual(["taken"]);
     await clock.advance(60_000);
     await second.round();
-    expect(second.attempts).toHaveLength(1);
+    expect(second.attempts.map(({ call }) => call.idempotencyKey)).toEqual(["taken", "waits"]);
     await second.store.close();
   });
 });

@@ -122,6 +122,7 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
   const { store, clock, ids, log, metrics } = deps;
   let scheduled: ScheduledJob | undefined;
   let abandoned = false;
+  let tookOver = false;
   const underWay = new Set<Promise<void>>();
 
   const rowOf = ({ target, input, policy, key, call, principal }: Intent, now: number): DeliveryRow => {
@@ -206,6 +207,19 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     });
   };
 
+  /**
+   * What a former node had under way, and did not get to answer. A directory is one node's at a time: such a delivery
+   * need not wait for its lease. Each claim but the last has ended in an attempt.
+   */
+  const takeOver = async () => {
+    if (store.engine !== "sqlite") return;
+    const now = clock.now();
+    await store.tx((tx) =>
+      tx.run(sql`update ${deliveries.name} set due_ms = ${now}, claims = attempts + throttled
+        where claims > attempts + throttled and due_ms > ${now}`),
+    );
+  };
+
   const renewing = (row: DeliveryRow) => {
     const renew = async () => {
       const dueMs = clock.now() + leaseMs;
@@ -259,6 +273,8 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
       name: "kit:delivery",
       everyMs: pollMs,
       async run(signal) {
+        if (!tookOver) await takeOver();
+        tookOver = true;
         const limit = concurrentMax - underWay.size;
         if (limit === 0 || signal.aborted) return { more: false };
         const rows = await store.claim({

@@ -25,11 +25,9 @@ describe.each([
     const spec = await harness.functionOf(ticking);
     await harness.invoke(spec);
     await systemClock.sleep(300);
-    const [ticks = 0, lines = 0, at = ""] = answerOf<[number, number, string]>(await harness.invoke(spec));
+    const [ticks, lines, at] = answerOf<[number, number, string]>(await harness.invoke(spec));
     await systemClock.sleep(1_000);
-    const [ticksAfter = 0, linesAfter = 0, atAfter = ""] = answerOf<[number, number, string]>(
-      await harness.invoke(spec),
-    );
+    const [ticksAfter, linesAfter, atAfter] = answerOf<[number, number, string]>(await harness.invoke(spec));
     // A second passed for the machine; the timers saw the moments before the freeze and after the thaw.
     expect(Number(BigInt(atAfter) - BigInt(at))).toBeGreaterThan(900e6);
     expect(ticksAfter - ticks).toBeLessThan(40);

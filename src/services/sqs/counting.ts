@@ -1,11 +1,11 @@
 /** How many messages a queue has: counted in small steps, so that a million of them hold nobody up. */
 import type { Deps } from "../../kit/service.ts";
-import { sql } from "../../store/sql.ts";
+import { raw, sql } from "../../store/sql.ts";
 import { cutoffMs } from "./dead-letters.ts";
 import { countCacheMax, countShareMax, countStepRows } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import { firstIdAt } from "./message-ids.ts";
-import { fifoMessages, messages, ofQueue } from "./tables.ts";
+import { fifoMessages, messages, ofQueue, type MessageRow } from "./tables.ts";
 
 export interface Counts {
   visible: number;
@@ -19,26 +19,30 @@ interface HiddenRow {
   receives: number;
 }
 
+/** A standard queue's ids are in the order of sending; in a FIFO queue dead letters came later than their ids say. */
+const bySending = {
+  standard: { table: messages.name, order: raw("id"), position: raw("id") },
+  fifo: { table: fifoMessages.name, order: raw("(sent_ms, id)"), position: raw("sent_ms, id") },
+};
+
 export function createCounting({ store, clock }: Pick<Deps, "store" | "clock">) {
   const known = new Map<string, { counts: Counts; untilMs: number }>();
 
   /** Messages sent at `sinceMs` or later. */
-  const countSince = async ({ place, row }: Queue, sinceMs: number, isUnreceived: boolean): Promise<number> => {
-    const table = row.is_fifo ? fifoMessages : messages;
-    const receivesMax = isUnreceived ? 0 : Number.MAX_SAFE_INTEGER;
-    let total = 0;
-    // Characters of ids are greater than none.
-    for (let after = firstIdAt(sinceMs).slice(0, 13); ;) {
-      const step = await store.read((tx) =>
-        tx.one<{ rows: number; counted: number | null; last_id: string | null }>(sql`
-          select count(*) as rows, sum(case when receives <= ${receivesMax} then 1 else 0 end) as counted,
-            max(id) as last_id
-          from (select id, receives from ${table.name} where ${ofQueue(place)} and id > ${after}
-            order by id limit ${countStepRows}) as step`),
+  const countSince = async ({ place, row }: Queue, sinceMs: number): Promise<number> => {
+    const { table, order, position } = row.is_fifo ? bySending.fifo : bySending.standard;
+    let after = row.is_fifo ? sql`(${sinceMs}, ${""})` : sql`${firstIdAt(sinceMs)}`;
+    for (let total = 0; ; total += countStepRows) {
+      const beyond = sql`from ${table} where ${ofQueue(place)} and ${order} > ${after}`;
+      const end = await store.read((tx) =>
+        tx.one<Pick<MessageRow, "sent_ms" | "id">>(sql`select sent_ms, id ${beyond} order by ${position}
+          limit 1 offset ${countStepRows - 1}`),
       );
-      total += step?.counted ?? 0;
-      if (step === undefined || step.last_id === null || step.rows < countStepRows) return total;
-      after = step.last_id;
+      if (end === undefined) {
+        const rest = await store.read((tx) => tx.one<{ rows: number }>(sql`select count(*) as rows ${beyond}`));
+        return total + (rest?.rows ?? 0);
+      }
+      after = row.is_fifo ? sql`(${end.sent_ms}, ${end.id})` : sql`${end.id}`;
     }
   };
 
@@ -64,11 +68,11 @@ export function createCounting({ store, clock }: Pick<Deps, "store" | "clock">) 
   };
 
   const count = async (queue: Queue, now: number): Promise<Counts> => {
-    const total = await countSince(queue, cutoffMs(queue, now) + 1, false);
+    const total = await countSince(queue, cutoffMs(queue, now) + 1);
     const { inFlight, waiting } = await countHidden(queue, now);
     const { delayMs } = queue.settings;
     // A FIFO queue's delay holds for what was sent before it was set, too.
-    const delayed = !queue.row.is_fifo ? waiting : delayMs === 0 ? 0 : await countSince(queue, now - delayMs + 1, true);
+    const delayed = !queue.row.is_fifo ? waiting : delayMs === 0 ? 0 : await countSince(queue, now - delayMs + 1);
     return { visible: Math.max(0, total - inFlight - delayed), inFlight, delayed };
   };
 

@@ -16,6 +16,7 @@ import {
 import type { Counts } from "./counting.ts";
 import type { SqsDeps } from "./deps.ts";
 import { fault, noQueue } from "./faults.ts";
+import { openDelayed } from "./groups.ts";
 import { findRow, type Queue } from "./lookup.ts";
 import type { QueueRef } from "./names.ts";
 import { checkDeadLetterQueue } from "./redrive-rules.ts";
@@ -57,6 +58,7 @@ export function attributeChange({ store, clock, queues, waits }: SqsDeps) {
       };
       if (given["RedrivePolicy"] !== undefined) await checkDeadLetterQueue(tx, { ...row, ...change });
       await tx.run(sql`update ${table.name} set ${assign(table, change)} where ${isQueue(row)}`);
+      if (row.is_fifo && given["DelaySeconds"] !== undefined) await openDelayed(tx, row, now);
       queues.forgetAfter(tx, ref);
       // A shorter delay of a FIFO queue makes messages visible.
       tx.afterCommit(() => waits.wake(row.uid, Number.POSITIVE_INFINITY));

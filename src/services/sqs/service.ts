@@ -2,7 +2,8 @@
 import { defineService } from "../../kit/service.ts";
 import { createCounting } from "./counting.ts";
 import type { SqsDeps } from "./deps.ts";
-import { createQueues } from "./lookup.ts";
+import { fifoKind } from "./fifo.ts";
+import { createQueues, type Queue } from "./lookup.ts";
 import { attributeOperations } from "./queue-attributes.ts";
 import { queueOperations } from "./queues.ts";
 import { receiptOperations } from "./receipts.ts";
@@ -18,8 +19,9 @@ export const sqs = defineService({
   migrations,
   create(house) {
     const shared = { ...house, queues: createQueues(house), waits: createWaits(house.clock, house.metrics) };
-    const standard = standardKind(shared);
-    const deps: SqsDeps = { ...shared, counting: createCounting(house), kindOf: () => standard };
+    const [standard, fifo] = [standardKind(shared), fifoKind(shared)];
+    const kindOf = ({ row }: Queue) => (row.is_fifo ? fifo : standard);
+    const deps: SqsDeps = { ...shared, counting: createCounting(house), kindOf };
     return {
       operations: {
         ...queueOperations(deps),

@@ -1,6 +1,6 @@
 /**
  * Queues and their messages. A message belongs to a queue's uid, so that a queue made again under its name starts empty.
- * Its id is a UUID that begins with the time of its sending: what is too old is a range of the key.
+ * Its id is a UUID that begins with the time of its sending: in a standard queue what is too old is a range of the key.
  */
 import type { PolicyDocument } from "../../kit/authorize.ts";
 import { sql } from "../../store/sql.ts";
@@ -105,8 +105,8 @@ export const fifoMessages = table(
   {
     key: ["account", "region", "queue_uid", "group_id", "sequence"],
     indexes: [
-      { columns: ["account", "region", "queue_uid", "id"] },
-      { columns: ["account", "region", "queue_uid", "visible_ms"] },
+      { columns: ["account", "region", "queue_uid", "sent_ms", "id"] },
+      { columns: ["account", "region", "queue_uid", "visible_ms", "id"] },
     ],
   },
 );

@@ -1,0 +1,64 @@
+/** Groups of a FIFO queue: which of them can be received from, and from when on. */
+import { sql } from "../../store/sql.ts";
+import type { Tx } from "../../store/store.ts";
+import { insert } from "../../store/tables.ts";
+import { receiveMax } from "./limits.ts";
+import type { Queue } from "./lookup.ts";
+import { fifoMessages, groups, ofQueue, type FifoMessageRow, type GroupRow, type Place } from "./tables.ts";
+
+export const isGroup = ({ place }: Pick<Queue, "place">, groupId: string) =>
+  sql`${ofQueue(place)} and group_id = ${groupId}`;
+
+/** The next sequence number of a group, beyond those that it had. */
+export type NextSequence = (now: number, last: string | undefined) => string;
+
+/** Puts a message at the end of its group; gives its sequence number. */
+export async function appendToGroup(
+  tx: Tx,
+  queue: Queue,
+  row: Omit<FifoMessageRow, "account" | "region" | "queue_uid" | "sequence">,
+  nextSequence: NextSequence,
+): Promise<string> {
+  const { account, region, uid: queue_uid } = queue.place;
+  const { group_id: groupId, sent_ms: sentMs } = row;
+  const group = await tx.one<GroupRow>(sql`select ${groups.columns} from ${groups.name}
+    where ${isGroup(queue, groupId)}`);
+  const sequence = nextSequence(sentMs, group?.last_sequence);
+  if (group === undefined) {
+    const of = { account, region, queue_uid, group_id: groupId };
+    await tx.run(insert(groups, { ...of, ready_ms: sentMs, claims: 0, last_sequence: sequence }));
+  } else {
+    await tx.run(sql`update ${groups.name} set last_sequence = ${sequence} where ${isGroup(queue, groupId)}`);
+  }
+  await tx.run(insert(fifoMessages, { account, region, queue_uid, sequence, ...row }));
+  return sequence;
+}
+
+/** The first messages of a group: those in flight are among as many as one receive takes. */
+export function headOf(tx: Tx, queue: Queue, groupId: string, limit = receiveMax): Promise<FifoMessageRow[]> {
+  return tx.all<FifoMessageRow>(sql`select ${fifoMessages.columns} from ${fifoMessages.name}
+    where ${isGroup(queue, groupId)} order by sequence limit ${limit}`);
+}
+
+/** Opens a group for receives when nothing of it is in flight, and forgets an empty one. True when one may look. */
+export async function settleGroup(tx: Tx, queue: Queue, groupId: string, now: number): Promise<boolean> {
+  const head = await tx.all<Pick<FifoMessageRow, "visible_ms">>(sql`select visible_ms from ${fifoMessages.name}
+    where ${isGroup(queue, groupId)} order by sequence limit ${receiveMax}`);
+  if (head.length === 0) {
+    await tx.run(sql`delete from ${groups.name} where ${isGroup(queue, groupId)}`);
+    return false;
+  }
+  const readyMs = head.reduce((latest, { visible_ms: visibleMs }) => Math.max(latest, visibleMs), now);
+  await setReady(tx, queue, groupId, readyMs);
+  return readyMs <= now;
+}
+
+export async function setReady(tx: Tx, queue: Queue, groupId: string, readyMs: number): Promise<void> {
+  await tx.run(sql`update ${groups.name} set ready_ms = ${readyMs} where ${isGroup(queue, groupId)}`);
+}
+
+/** Looks again at groups that waited for a delay that was changed: it holds for what was sent before, too. */
+export async function openDelayed(tx: Tx, place: Place & { uid: string }, now: number): Promise<void> {
+  await tx.run(sql`update ${groups.name} set ready_ms = ${now} where ${ofQueue(place)} and ready_ms > ${now}
+    and group_id not in (select group_id from ${fifoMessages.name} where ${ofQueue(place)} and visible_ms > ${now})`);
+}

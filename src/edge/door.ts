@@ -25,6 +25,7 @@ export interface DoorDeps {
   clock: Clock;
   wheel: Wheel;
   scanners: ScannerPool;
+  readBuffer: Buffer;
   dispatch: Dispatch;
 }
 
@@ -52,6 +53,7 @@ export class Door implements ConnectionOwner, SessionOwner {
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly scanners: ScannerPool;
+  readonly readBuffer: Buffer;
   ending = false;
   listener: CompiledListener | undefined;
   whenEmpty: () => void = () => {};
@@ -73,13 +75,14 @@ export class Door implements ConnectionOwner, SessionOwner {
     },
   };
 
-  constructor({ clock, wheel, scanners, dispatch, pressure, shed }: DoorDeps) {
+  constructor({ clock, wheel, scanners, readBuffer, dispatch, pressure, shed }: DoorDeps) {
     this.#dispatch = dispatch;
     this.#pressure = pressure;
     this.#shed = shed;
     this.clock = clock;
     this.wheel = wheel;
     this.scanners = scanners;
+    this.readBuffer = readBuffer;
   }
 
   /** Binds; `reusePort` where others may bind the port too. Rejects with `PortInUse`. */

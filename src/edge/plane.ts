@@ -53,7 +53,7 @@ function dieWhereTold(target: string, dieOn: string): void {
   for (;;) leak.push(Array.from<number>({ length: 100_000 }).fill(0.5));
 }
 
-/** Bytes that one read from an endpoint can bring. */
+/** Bytes that one read can bring, from a client or an endpoint. */
 const readBytesMax = 64 * 1024;
 
 interface Prepared {
@@ -105,6 +105,7 @@ export class DataPlane {
       shed: options.shed,
       wheel: this.wheel,
       scanners: this.scanners,
+      readBuffer: this.#readBuffer,
       dispatch: (listener, client) => {
         if (this.options.dieOn !== undefined) dieWhereTold(client.head.target, this.options.dieOn);
         return handle(pipeline, listener, client);

@@ -13,6 +13,7 @@ import { HeadReader, type HeadRules } from "./head-reader.ts";
 import type { H1Limits } from "./limits.ts";
 import { Output } from "./output.ts";
 import { Progress, type ProgressRules } from "./progress.ts";
+import { readInto } from "./reading.ts";
 import type { RequestHead } from "./request.ts";
 import type { ResponseHead } from "./response.ts";
 import { ResponseWriter } from "./response-writer.ts";
@@ -21,6 +22,8 @@ import { needMore, type Refusal } from "./scan.ts";
 /** What connections of one listener share. */
 export interface ConnectionOwner extends HeadRules, ProgressRules {
   readonly limits: H1Limits;
+  /** Read into, by one connection after the other; without it a read brings a buffer of its own. */
+  readonly readBuffer?: Buffer;
   /** Set when the listener takes no more requests: connections end after the one under way. */
   readonly ending: boolean;
   dispatch(connection: ClientConnection, head: RequestHead): Exchange;
@@ -68,10 +71,15 @@ export class ClientConnection implements BodySink, ClientStream {
   /** Bytes of the next request that came while this one was under way. */
   #held: Buffer | undefined;
 
-  constructor(socket: Socket, owner: ConnectionOwner, tls?: TlsFacts) {
-    this.socket = socket;
-    this.tls = tls;
+  constructor(accepted: Socket, owner: ConnectionOwner, tls?: TlsFacts) {
     this.#owner = owner;
+    this.tls = tls;
+    const onBytes = (bytes: Buffer, end: number) => this.#onData(bytes, end);
+    // What TLS deciphers comes in buffers of its own anyway.
+    if (owner.readBuffer !== undefined && tls === undefined)
+      this.socket = readInto(owner.readBuffer, accepted, onBytes);
+    else this.socket = accepted.on("data", (bytes: Buffer) => onBytes(bytes, bytes.length));
+    const { socket } = this;
     this.#heads = new HeadReader(owner);
     this.head = this.#heads.head;
     this.out = new Output(socket);
@@ -79,7 +87,6 @@ export class ClientConnection implements BodySink, ClientStream {
     const onBodyDue = () => this.#onBodyDue();
     this.#progress = new Progress(socket, owner, () => this.#onDue(), onBodyDue);
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("drain", () => this.#exchange?.clientDrained());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => this.#onGone("client-reset"));
@@ -198,36 +205,30 @@ export class ClientConnection implements BodySink, ClientStream {
 
   bodyData(bytes: Buffer, start: number, end: number): void {
     if (this.#exchange === undefined) this.#drainedBytes += end - start;
-    else this.#exchange.requestData(bytes, start, end);
+    else if (bytes !== this.#owner.readBuffer) this.#exchange.requestData(bytes, start, end);
+    else this.#exchange.requestData(Buffer.from(bytes.subarray(start, end)), 0, end - start);
   }
 
-  #onData(chunk: Buffer): void {
+  #onData(chunk: Buffer, end: number): void {
     if (this.#mode === "lingering" || this.#mode === "closed") return;
-    if (this.#mode === "tunnel") {
-      this.#passOn(chunk);
-      return;
-    }
-    if (this.#held !== undefined) {
-      this.#held = Buffer.concat([this.#held, chunk]);
-      return;
-    }
-    this.#consume(chunk);
+    if (this.#mode === "tunnel") this.#passOn(chunk, end);
+    else if (this.#held !== undefined) this.#held = Buffer.concat([this.#held, chunk.subarray(0, end)]);
+    else this.#consume(chunk, end);
   }
 
-  #consume(chunk: Buffer): void {
+  #consume(chunk: Buffer, end: number): void {
     this.#consuming = true;
-    let next: Buffer | undefined = chunk;
+    let pos = 0;
     // A pipelined request whose predecessor was answered at once is read here too: a loop, so that no depth builds up.
-    while (next !== undefined) {
-      const rest: Buffer | undefined = this.#read(next);
+    do {
+      pos = this.#read(chunk, pos, end);
       if (this.#exchange !== undefined) {
         this.touch();
         this.#exchange.requestFlush();
       }
       this.#advanceIfDone();
-      next = this.#mode === "resting" ? rest : undefined;
-      if (next === undefined && rest !== undefined && this.#mode === "active") this.#hold(rest);
-    }
+    } while (pos < end && this.#mode === "resting");
+    if (pos < end && this.#mode === "active") this.#hold(chunk.subarray(pos, end));
     this.#consuming = false;
     if (!this.#requestDone && this.#mode === "active") this.#watchBody();
   }
@@ -244,21 +245,20 @@ export class ClientConnection implements BodySink, ClientStream {
     else this.#exchange.idle();
   }
 
-  /** Reads as far as one request under way allows; gives what is left. */
-  #read(chunk: Buffer): Buffer | undefined {
-    const end = chunk.length;
-    let pos = 0;
+  /** Reads as far as one request under way allows; gives how far that is. */
+  #read(chunk: Buffer, start: number, end: number): number {
+    let pos = start;
     while (pos < end && this.#mode !== "closed" && this.#mode !== "lingering") {
       if (!this.#requestDone) pos = this.#readBody(chunk, pos, end);
       else if (!this.#responseDone) break;
       else pos = this.#readHead(chunk, pos, end);
       this.#advanceIfDone();
     }
-    return pos < end ? chunk.subarray(pos) : undefined;
+    return pos;
   }
 
   #hold(rest: Buffer): void {
-    this.#held = rest;
+    this.#held = Buffer.from(rest);
     this.socket.pause();
   }
 
@@ -333,15 +333,15 @@ export class ClientConnection implements BodySink, ClientStream {
     this.touch();
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined) this.#passOn(held);
+    if (held !== undefined) this.#passOn(held, held.length);
     if (!this.#backpressed && this.socket.isPaused()) this.socket.resume();
     if (this.#owner.ending) this.#exchange?.leaving?.();
   }
 
-  #passOn(bytes: Buffer): void {
-    this.#bodyBytes += bytes.length;
+  #passOn(bytes: Buffer, end: number): void {
+    this.#bodyBytes += end;
     this.touch();
-    this.#exchange?.requestData(bytes, 0, bytes.length);
+    this.bodyData(bytes, 0, end);
     this.#exchange?.requestFlush();
   }
 
@@ -391,7 +391,7 @@ export class ClientConnection implements BodySink, ClientStream {
     if (this.#consuming) return;
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined) this.#consume(held);
+    if (held !== undefined) this.#consume(held, held.length);
     if (this.#held === undefined && !this.#backpressed && this.socket.isPaused()) this.socket.resume();
   }
 

@@ -20,9 +20,10 @@ import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
 import { residentKiBOf } from "./memory.ts";
 import { type ServeHttp, openRuntimeApi } from "./runtime-api.ts";
+import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
+import type { Sandbox } from "./sandbox.ts";
 import { environmentsDirectory, recordProcess } from "./survivors.ts";
 import { variablesOf } from "./variables.ts";
-import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
 import type { Warden } from "./warden.ts";
 
 export interface ProcessDeps {
@@ -43,11 +44,11 @@ interface Current {
   invocation: Invocation;
   startedMs: number;
   timer: Timer;
+  /** Once the function streams its answer. */
+  answer?: StreamedAnswer;
 }
 
 /** `"starting"` until its runtime waits for work; `"ending"` from the kill to the death of its processes. */
-  /** Once the function streams its answer. */
-  answer?: StreamedAnswer;
 type State = "starting" | "free" | "busy" | "ending" | "ended";
 
 /** A figure older than this is read again before it is reported. */
@@ -209,6 +210,23 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#settle(payload, {}, true);
   }
 
+  streamBegan(contentType: string): void {
+    if (this.#current?.answer !== undefined) return this.broken("an answer began twice");
+    if (this.#current !== undefined) this.#current.answer = openAnswer(this.#current.invocation.stream, contentType);
+  }
+
+  streamed(chunk: Uint8Array): Promise<void> | undefined {
+    return this.#current?.answer?.write(chunk);
+  }
+
+  streamEnded(): void {
+    const answer = this.#current?.answer;
+    if (answer === undefined) return this.broken("the end of an answer that never began");
+    const tooLarge = answer.tooLarge();
+    if (tooLarge === undefined) this.answered(answer.payload());
+    else this.failed(tooLarge, "too-large");
+  }
+
   failed(payload: Uint8Array, how: FailureKind): void {
     if (how === "handled") return this.#settle(payload, { error: "handled" }, true);
     if (how === "too-large") return this.#settle(payload, { error: "unhandled", cause: "too-large" }, true);
@@ -233,23 +251,6 @@ class ProcessEnvironment implements Environment, LinkEvents {
   broken(reason: string): void {
     this.#kill({ kind: "broken", reason });
   }
-  streamBegan(contentType: string): void {
-    if (this.#current?.answer !== undefined) return this.broken("an answer began twice");
-    if (this.#current !== undefined) this.#current.answer = openAnswer(this.#current.invocation.stream, contentType);
-  }
-
-  streamed(chunk: Uint8Array): Promise<void> | undefined {
-    return this.#current?.answer?.write(chunk);
-  }
-
-  streamEnded(): void {
-    const answer = this.#current?.answer;
-    if (answer === undefined) return this.broken("the end of an answer that never began");
-    const tooLarge = answer.tooLarge();
-    if (tooLarge === undefined) this.answered(answer.payload());
-    else this.failed(tooLarge, "too-large");
-  }
-
 
   // Its end.
 

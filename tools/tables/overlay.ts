@@ -97,7 +97,18 @@ function structureOf(table: Table, name: string): StructureRow {
 }
 
 /** Enums that the service refuses by itself, in words of its own: here the check would come first with others. */
-const refusedByService = new Set(["CreateFunctionRequest.Runtime", "UpdateFunctionConfigurationRequest.Runtime"]);
+const refusedByService = new Set([
+  "CreateFunctionRequest.Runtime",
+  "UpdateFunctionConfigurationRequest.Runtime",
+  // SQS: `InvalidAttributeName`, "Unknown Attribute x."
+  "CreateQueueRequest.Attributes{k}",
+  "GetQueueAttributesRequest.AttributeNames[]",
+  "ReceiveMessageRequest.AttributeNames[]",
+  "ReceiveMessageRequest.MessageSystemAttributeNames[]",
+  "SendMessageBatchRequestEntry.MessageSystemAttributes{k}",
+  "SendMessageRequest.MessageSystemAttributes{k}",
+  "SetQueueAttributesRequest.Attributes{k}",
+]);
 
 /** The constraints of a shape that this program can enforce. */
 export function noteOf(shape: ModelShape, path: string): Note {

@@ -1,13 +1,14 @@
 /** awsQuery and ec2Query: operation and members in a form, XML back. Sources: Smithy's "AWS query" and "AWS EC2 query". */
 import { Fault } from "../../base/errors.ts";
 import type { HttpResponse } from "../../base/http.ts";
-import { validationText, type Problem } from "../constraints.ts";
+import type { Problem } from "../constraints.ts";
 import { carriesMessage, describeFault, type Described } from "../faults.ts";
 import { decodePairs, type Pair } from "../form.ts";
 import { mediaType, type Codec, type Incoming, type ResponseContext } from "../message.ts";
 import type { OperationModel, ServiceModel } from "../model.ts";
 import { ec2Style, queryReaders, queryStyle, queryTree } from "../query-read.ts";
 import { ec2Xml, escapeText, queryXml, xmlWriters } from "../xml-write.ts";
+import { invalidInput } from "./aws-json.ts";
 import type { Protocol } from "./protocol.ts";
 
 const noLabels = {};
@@ -45,7 +46,7 @@ export function awsQuery(model: ServiceModel): Protocol {
     error: ({ queryCode, sender, message }, members, requestId) =>
       `<ErrorResponse xmlns="${namespace}"><Error><Type>${sender ? "Sender" : "Receiver"}</Type><Code>${escapeText(queryCode)}` +
       `</Code><Message>${escapeText(message)}</Message>${members}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
-    invalid: (problems) => new Fault("ValidationException", validationText(problems)),
+    invalid: invalidInput(model),
   });
 }
 
@@ -82,20 +83,20 @@ function queryProtocol(model: ServiceModel, dialect: Dialect): Protocol {
     const content = writers.members(operation.output.members);
     const envelope = dialect.success(operation);
     return {
-      decode: ({ query }) => read(queryTree(query, style)) as object,
+      decode: ({ query, labels }) => read(queryTree(withQueueUrl(query, labels), style)) as object,
       encode: (value, context) => answer(200, envelope(content(value), context.requestId), context),
     };
   };
   return {
     family: dialect.kind,
     namedInBody: true,
-    locate: ({ query }, form) => {
+    locate: ({ query, path }, form) => {
       const action = valueOf("Action", form, query);
       if (action === undefined) throw new Fault("MissingAction", "The request must contain the parameter Action");
       const operation = model.operation(action);
       if (operation !== undefined) {
         checkVersion(model, dialect, valueOf("Version", form, query));
-        return { operation, labels: noLabels };
+        return { operation, labels: queuePath.test(path) ? { QueueUrl: path } : noLabels };
       }
       throw new Fault(
         "UnknownOperation",
@@ -112,6 +113,14 @@ function queryProtocol(model: ServiceModel, dialect: Dialect): Protocol {
       return answer(described.status, body, context);
     },
   };
+}
+
+/** SQS's old clients post to the queue's own URL, and name it nowhere else. */
+const queuePath = /^\/\d{12}\/[^/]+$/;
+
+function withQueueUrl(query: readonly Pair[], { QueueUrl }: Readonly<Record<string, string>>): readonly Pair[] {
+  if (QueueUrl === undefined || query.some(([name]) => name === "QueueUrl")) return query;
+  return [...query, ["QueueUrl", QueueUrl]];
 }
 
 function valueOf(name: string, ...places: readonly (readonly Pair[])[]): string | undefined {

@@ -27,9 +27,9 @@ export interface DoorDeps {
   scanners: ScannerPool;
   readBuffer: Buffer;
   dispatch: Dispatch;
+  /** Connections in all; those of a public listener when absent. */
+  connectionsMax?: number;
 }
-
-const { connectionsMax } = limitsOf("public");
 
 /** A client's connection, whatever protocol it speaks. */
 export interface DoorConnection {
@@ -60,6 +60,7 @@ export class Door implements ConnectionOwner, SessionOwner {
   readonly #dispatch: Dispatch;
   readonly #pressure: DoorDeps["pressure"];
   readonly #shed: Shed;
+  readonly #connectionsMax: number;
   readonly #servers: Server[] = [];
   readonly #waiting: Socket[] = [];
   readonly #handshakes = new Set<Handshake>();
@@ -75,10 +76,11 @@ export class Door implements ConnectionOwner, SessionOwner {
     },
   };
 
-  constructor({ clock, wheel, scanners, readBuffer, dispatch, pressure, shed }: DoorDeps) {
+  constructor({ clock, wheel, scanners, readBuffer, dispatch, pressure, shed, connectionsMax }: DoorDeps) {
     this.#dispatch = dispatch;
     this.#pressure = pressure;
     this.#shed = shed;
+    this.#connectionsMax = connectionsMax ?? limitsOf("public").connectionsMax;
     this.clock = clock;
     this.wheel = wheel;
     this.scanners = scanners;
@@ -167,7 +169,7 @@ export class Door implements ConnectionOwner, SessionOwner {
 
   #accept(socket: Socket): void {
     const here = this.connections.size + this.#waiting.length + this.#handshakes.size;
-    if (here >= connectionsMax) this.#turnAway(socket, "connections");
+    if (here >= this.#connectionsMax) this.#turnAway(socket, "connections");
     else if (this.#pressure.high) this.#turnAway(socket, "memory");
     else if (this.listener === undefined) this.#waiting.push(socket);
     else if (this.listener.clients?.(socket) === false) this.#turnAway(socket, "client-connections");

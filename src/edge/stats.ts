@@ -35,11 +35,18 @@ export const edgeErrorReasons = [
   "tls-failed",
   /** An HTTP/2 endpoint said that it did not look at the request. */
   "refused-stream",
+  /** A client that took its answer too slowly, or not at all. */
+  "client-stalled",
 ] as const;
 
 export type EdgeErrorReason = (typeof edgeErrorReasons)[number];
 
-const givenUp: ReadonlySet<string> = new Set<EdgeErrorReason>(["per-try-timeout", "request-timeout", "retried"]);
+const givenUp: ReadonlySet<string> = new Set<EdgeErrorReason>([
+  "per-try-timeout",
+  "request-timeout",
+  "retried",
+  "client-stalled",
+]);
 
 /** What is counted of an exchange that nobody waits for any more: its policies gave it up, or its client did. */
 export function goneReason(why: string, refused: boolean): EdgeErrorReason {

@@ -14,7 +14,7 @@ import { idMask, spanSize } from "./h1/scan.ts";
 import type { Upstream } from "./pool.ts";
 import { failureStatus } from "./proxy.ts";
 import type { RequestRecord } from "./record.ts";
-import type { EdgeErrorReason } from "./stats.ts";
+import { goneReason, type EdgeErrorReason } from "./stats.ts";
 
 /**
  * The protocols of a request's `Upgrade` that are passed on, in lower case; none are of a client of HTTP/1.0, which
@@ -153,11 +153,11 @@ export class TunnelExchange implements Exchange, UpstreamSink {
     this.#fail(reason);
   }
 
-  clientGone(_: string, refusal?: { status: number }): void {
+  clientGone(why: string, refusal?: { status: number }): void {
     if (this.#state === "over") return;
     // That a tunnel's client goes is no failure.
     if (this.#state !== "open") {
-      const reason = refusal === undefined ? "client-closed" : "bad-body";
+      const reason = goneReason(why, refusal !== undefined);
       this.#request.reason = reason;
       this.#cluster.stats.failed(reason);
     }

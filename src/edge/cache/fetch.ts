@@ -7,6 +7,7 @@ import { answered, type ClientStream, type Exchange, type Reply } from "../excha
 import type { RequestHead } from "../h1/request.ts";
 import type { ResponseHead } from "../h1/response.ts";
 import { RequestRecord } from "../record.ts";
+import { goneReason } from "../stats.ts";
 import type { TlsFacts } from "../tls/handshake.ts";
 import { Keeper, type Errand } from "./keeper.ts";
 import type { Entry } from "./store.ts";
@@ -79,7 +80,7 @@ export class Fetch implements ClientStream, Exchange {
     this.#state = "over";
     this.#exchange.clientGone(reason, refusal);
     this.#note();
-    this.#request.reason = refusal === undefined ? "client-closed" : "bad-body";
+    this.#request.reason = goneReason(reason, refusal !== undefined);
     this.#finish();
   }
 

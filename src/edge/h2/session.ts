@@ -139,6 +139,11 @@ export class ClientSession {
     if (this.#streams.size === 0) this.#rest();
   }
 
+  /** Nothing of what waits here has gone since `sent` bytes had, for longer than a client may take. */
+  stalled(sent: number): void {
+    for (const stream of this.#streams) stream.stalled(sent);
+  }
+
   #onSettings(): void {
     this.#countFlood();
     if (this.#greeted) return;

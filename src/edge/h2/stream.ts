@@ -241,9 +241,20 @@ export class RequestStream implements ClientStream {
       // Where there is no idle timeout an exchange may wait as long as it likes, unless it waits for the client.
       if (this.#session.owner.limits.idleTimeoutMs > 0 || this.waitsForRequest) this.#exchange.idle();
     } else {
-      this.#onGone("client-stalled");
-      this.#reset();
+      this.#giveUp();
+      // Its end is a frame too: told one by one, each would seem progress to the others.
+      this.#session.stalled(sent);
     }
+  }
+
+  /** Its client has taken nothing since the session had sent `sent` bytes: where it looked at that then, it is given up. */
+  stalled(sent: number): void {
+    if (this.#stream.writableLength > 0 && this.#sentAtCheck === sent) this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#onGone("client-stalled");
+    this.#reset();
   }
 
   #onGone(reason: string): void {

@@ -36,6 +36,7 @@ const unsent: ReadonlySet<string> = new Set([
 const final: ReadonlySet<string> = new Set([
   "client-timeout",
   "client-closed",
+  "client-stalled",
   "bad-body",
   "body-too-large",
   "request-timeout",

@@ -11,7 +11,7 @@ import type { RequestHead } from "../h1/request.ts";
 import type { ResponseHead } from "../h1/response.ts";
 import type { Forward, TapSession } from "../mirror.ts";
 import type { RequestRecord } from "../record.ts";
-import type { EdgeErrorReason } from "../stats.ts";
+import { goneReason, type EdgeErrorReason } from "../stats.ts";
 import { protocolsWanted } from "../tunnel.ts";
 import { WheelEntry } from "../wheel.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
@@ -92,7 +92,7 @@ class SupervisedExchange implements Exchange, AttemptOwner {
 
   clientGone(reason: string, refusal?: Parameters<Exchange["clientGone"]>[1]): void {
     if (this.#over) return;
-    this.#request.reason = refusal === undefined ? "client-closed" : "bad-body";
+    this.#request.reason = goneReason(reason, refusal !== undefined);
     const attempt = this.#attempt;
     this.#leave();
     this.#finish();

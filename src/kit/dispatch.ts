@@ -150,8 +150,9 @@ function ownOf(operations: Readonly<Record<string, Operation>>, name: string): O
 async function permit(name: string, service: Service, operation: string, input: object, call: Call): Promise<void> {
   const arnsOf = service.arnsOf?.[operation];
   if (arnsOf === undefined) return;
-  // AWS names the permission of Invoke differently from the operation.
-  const action = operation === "Invoke" ? "lambda:InvokeFunction" : `${name}:${operation}`;
+  // AWS names the permission of Invoke, streamed or not, differently from the operation.
+  const invokes = operation === "Invoke" || operation === "InvokeWithResponseStream";
+  const action = invokes ? "lambda:InvokeFunction" : `${name}:${operation}`;
   for (const arn of arnsOf(input as never, call)) {
     const policy = await service.policyOf?.(arn, call);
     const context = contextOf(call.principal);

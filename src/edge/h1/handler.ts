@@ -104,7 +104,7 @@ export class HandlerExchange implements Exchange {
     try {
       await this.#respond(response);
     } catch (error) {
-      this.#logFailure("the answer was cut off", error);
+      if (this.#gone === undefined) this.#logFailure("the answer was cut off", error);
       this.#connection.destroy();
     }
   }

@@ -6,10 +6,12 @@ import type { Handlers } from "../../kit/handlers.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { queueEvent } from "./event-queue.ts";
 import { fault, notYet } from "./faults.ts";
+import type { InvocationResult } from "../../compute/ports.ts";
 import { jsonError } from "./json.ts";
 import { eventPayloadBytesMax, requestPayloadBytesMax } from "./limits.ts";
 import { arnOf, functionRef, type FunctionRef } from "./names.ts";
 import { policyArn, policyReader } from "./permissions.ts";
+import { streamOf, wholeAnswer, type ResponseStream } from "./response-streams.ts";
 import { invocationRunner, targetReader } from "./runs.ts";
 
 const emptyEvent = Buffer.from("{}");
@@ -67,6 +69,21 @@ function whileWanted<T>(running: Promise<T>, signal: AbortSignal, lost: (error: 
   });
 }
 
+const tailOf = ({ logTail }: InvocationResult) => Buffer.from(logTail).toString("base64");
+
+/** Parts of the answer, and how it ended. AWS tells no more apart: what the handler threw is `Unhandled` too. */
+async function* eventsOf(stream: ResponseStream, logType: string | undefined) {
+  for await (const Payload of wholeAnswer(stream)) yield { PayloadChunk: { Payload } };
+  const result = await stream.result;
+  const details = { ErrorCode: "Unhandled", ErrorDetails: Buffer.from(result.payload).toString() };
+  yield {
+    InvokeComplete: {
+      ...(result.error === undefined ? {} : details),
+      ...(logType === "Tail" ? { LogResult: tailOf(result) } : {}),
+    },
+  };
+}
+
 export function invokeOperations(deps: LambdaDeps) {
   const { log } = deps;
   const read = targetReader(deps);
@@ -98,7 +115,25 @@ export function invokeOperations(deps: LambdaDeps) {
         Payload: result.payload,
         // AWS tells no more apart: what the handler threw is `Unhandled` too.
         ...(result.error === undefined ? {} : { FunctionError: "Unhandled" }),
-        ...(input.LogType === "Tail" ? { LogResult: Buffer.from(result.logTail).toString("base64") } : {}),
+        ...(input.LogType === "Tail" ? { LogResult: tailOf(result) } : {}),
+      };
+    },
+
+    /** Answers when the function begins to, or ends; buffered functions are one part. */
+    async InvokeWithResponseStream(input, call) {
+      if (input.TenantId !== undefined) throw notYet("TenantId");
+      const ref = functionRef(input.FunctionName, input.Qualifier, call);
+      const payload = await payloadOf(input.Payload, requestPayloadBytesMax);
+      if (ref.account !== call.account) checkAccount(ref, call, await policyOf(policyArn(ref), call));
+      const target = await read(ref, call);
+      if (input.InvocationType === "DryRun") return { StatusCode: 204 };
+      const request = { requestId: call.requestId, payload, clientContext: input.ClientContext };
+      const stream = streamOf((sink) => run(target, ref, { ...request, stream: sink }, call), call.signal, lost);
+      await stream.contentType;
+      return {
+        StatusCode: 200,
+        ExecutedVersion: target.row.version,
+        EventStream: eventsOf(stream, input.LogType),
       };
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-lambda")>;

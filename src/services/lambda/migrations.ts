@@ -5,7 +5,7 @@ import { eventConfigs } from "./event-config-tables.ts";
 import { layerTables } from "./layer-tables.ts";
 import { provisionedConfigs } from "./provisioned-tables.ts";
 import { accounts, aliases, counters, functions, policies, versions } from "./tables.ts";
-import { urls } from "./url-tables.ts";
+import { streamedUrls, urls } from "./url-tables.ts";
 
 export const migrations: readonly Migration[] = [
   { version: 1, create: [functions, versions, counters, aliases, policies, accounts] },
@@ -13,4 +13,5 @@ export const migrations: readonly Migration[] = [
   { version: 3, create: [eventConfigs] },
   { version: 4, create: [aliasWeights] },
   { version: 5, create: [provisionedConfigs] },
+  { version: 6, create: [streamedUrls] },
 ];

@@ -1,5 +1,5 @@
 /** From a name to a finished invocation: what it names, a slot of the function, and the run itself. */
-import type { InvocationResult } from "../../compute/ports.ts";
+import type { InvocationResult, ResponseSink } from "../../compute/ports.ts";
 import type { Call } from "../../kit/call.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { formatTrace } from "../../telemetry/trace.ts";
@@ -17,6 +17,8 @@ export interface InvocationRequest {
   /** JSON. */
   payload: Uint8Array;
   clientContext?: string | undefined;
+  /** Takes the answer of a function that streams it. */
+  stream?: ResponseSink;
 }
 
 /** What an invocation needs to know of its function, read in one go. */
@@ -115,7 +117,7 @@ export function invocationRunner(deps: LambdaDeps) {
       throw throttled(slot);
     }
     try {
-      const { requestId, payload, clientContext } = request;
+      const { requestId, payload, clientContext, stream } = request;
       const result = await executions.run(row, {
         requestId,
         payload,
@@ -123,6 +125,7 @@ export function invocationRunner(deps: LambdaDeps) {
         traceHeader: formatTrace(call.trace),
         signal: call.signal,
         ...(clientContext === undefined ? {} : { clientContext }),
+        ...(stream === undefined ? {} : { stream }),
       });
       if (result.error !== undefined) metrics.counter("lambda_errors", { function: row.name }).add();
       return result;

@@ -102,6 +102,9 @@ export const lambda = defineService({
         Invoke: (input: { FunctionName: string; Qualifier?: string }, call: Call) => [
           policyArn(functionRef(input.FunctionName, input.Qualifier, call)),
         ],
+        InvokeWithResponseStream: (input: { FunctionName: string; Qualifier?: string }, call: Call) => [
+          policyArn(functionRef(input.FunctionName, input.Qualifier, call)),
+        ],
       },
       policyOf: policyReader(deps),
       namesBlob: named,

@@ -172,21 +172,26 @@ function field(name: string, value: unknown): [string, string] {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** A function that streams may send what it likes. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new BadAnswer("it is no JSON", { cause: error });
+    throw error;
+  }
+}
+
 function bodyOf({ body, isBase64Encoded }: Readonly<Record<string, unknown>>): Uint8Array {
   if (body === undefined || body === null) return new Uint8Array(0);
   if (typeof body !== "string") throw new BadAnswer("body is not a string");
   return isBase64Encoded === true ? Buffer.from(body, "base64") : Buffer.from(body);
 }
 
-/** The function's answer as a response: its own parts where it names a status, else a body of JSON. */
-export function urlResponse(payload: Uint8Array): HttpResponse {
-  const text = Buffer.from(payload).toString();
-  const answer: unknown = JSON.parse(text === "" ? "null" : text);
-  if (!isRecord(answer) || answer["statusCode"] === undefined) {
-    const body = typeof answer === "string" ? answer : text;
-    return { status: 200, headers: ["Content-Type", "application/json"], body: Buffer.from(body) };
-  }
-  const status = Number(answer["statusCode"]);
+/** Status and fields of an answer; throws {@link BadAnswer}. */
+export function responseHead(answer: unknown): { status: number; headers: string[] } {
+  if (!isRecord(answer)) throw new BadAnswer("the head is no object");
+  const status = Number(answer["statusCode"] ?? 200);
   if (!Number.isInteger(status) || status < 200 || status > 599) throw new BadAnswer("statusCode is not a status");
   const { headers: given = {}, cookies = [] } = answer;
   if (!isRecord(given) || !Array.isArray(cookies)) throw new BadAnswer("headers or cookies have another form");
@@ -194,6 +199,18 @@ export function urlResponse(payload: Uint8Array): HttpResponse {
     .filter(([name]) => !dropped.has(name.toLowerCase()))
     .flatMap(([name, value]) => field(name, value));
   for (const cookie of cookies as readonly unknown[]) headers.push(...field("Set-Cookie", cookie));
+  return { status, headers };
+}
+
+/** The function's answer as a response: its own parts where it names a status, else a body of JSON. */
+export function urlResponse(payload: Uint8Array): HttpResponse {
+  const text = Buffer.from(payload).toString();
+  const answer = jsonOf(text === "" ? "null" : text);
+  if (!isRecord(answer) || answer["statusCode"] === undefined) {
+    const body = typeof answer === "string" ? answer : text;
+    return { status: 200, headers: ["Content-Type", "application/json"], body: Buffer.from(body) };
+  }
+  const { status, headers } = responseHead(answer);
   if (headerOf(headers, "content-type") === undefined) headers.push("Content-Type", "application/json");
   return { status, headers, body: bodyOf(answer) };
 }

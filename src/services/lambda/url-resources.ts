@@ -30,7 +30,8 @@ export function urlResource(deps: LambdaDeps): Resource {
   const settingsOf = (properties: JsonObject) => ({
     authType: required(properties, "AuthType"),
     cors: corsOf(properties),
-    invokeMode: text(properties["InvokeMode"]),
+    // A template that no longer names it means the default.
+    invokeMode: text(properties["InvokeMode"]) ?? "BUFFERED",
   });
   const keyOf = (properties: JsonObject, call: Call, operation: string) => {
     const name = required(properties, "TargetFunctionArn");

@@ -1,16 +1,19 @@
 /** Requests by a function's URL: let in or not, run, and answered. Source: Lambda guide, "Control access to Lambda function URLs". */
-import { isFault } from "../../base/errors.ts";
+import { asError, isFault } from "../../base/errors.ts";
 import { jsonResponse, type HttpResponse } from "../../base/http.ts";
+import type { ResponseSink } from "../../compute/ports.ts";
 import { decide, type ConditionContext } from "../../kit/authorize.ts";
 import type { Call, Principal } from "../../kit/call.ts";
 import { formatTrace } from "../../telemetry/trace.ts";
 import type { LambdaDeps } from "./deps.ts";
 import type { FunctionRef } from "./names.ts";
 import { policyArn, policyReader } from "./permissions.ts";
+import { streamOf } from "./response-streams.ts";
 import { invocationRunner, targetReader } from "./runs.ts";
 import { preflight, withCors } from "./url-cors.ts";
 import { BadAnswer, urlEvent, urlResponse, type UrlVisit } from "./url-requests.ts";
-import { findUrlById, type UrlRow } from "./url-tables.ts";
+import { streamedResponse } from "./url-streams.ts";
+import { findUrlById, type Url, type UrlRow } from "./url-tables.ts";
 
 const forbidden = () =>
   jsonResponse(403, {
@@ -53,12 +56,20 @@ export function urlVisits(deps: LambdaDeps) {
     return undefined;
   };
 
-  const invoke = async (ref: FunctionRef, visit: UrlVisit, call: Call): Promise<HttpResponse> => {
+  const lost = (error: unknown) =>
+    log.warn("an invocation whose caller is gone ended without a result", { error: asError(error) });
+
+  const invoke = async (ref: FunctionRef, visit: UrlVisit, call: Call, streamed: boolean): Promise<HttpResponse> => {
     const moment = { requestId: call.requestId, nowMs: clock.now(), traceHeader: formatTrace(call.trace) };
     const payload = urlEvent(visit, moment);
     try {
       const target = await read(ref, call);
-      const result = await run(target, ref, { requestId: call.requestId, payload }, call);
+      const request = { requestId: call.requestId, payload };
+      if (streamed) {
+        const begin = (stream: ResponseSink) => run(target, ref, { ...request, stream }, call);
+        return await streamedResponse(streamOf(begin, call.signal, lost));
+      }
+      const result = await run(target, ref, request, call);
       return result.error === undefined ? urlResponse(result.payload) : badGateway();
     } catch (error) {
       if (isFault(error, "TooManyRequestsException")) {
@@ -73,7 +84,7 @@ export function urlVisits(deps: LambdaDeps) {
     }
   };
 
-  const answer = async (row: UrlRow, visit: UrlVisit, call: Call): Promise<HttpResponse> => {
+  const answer = async (row: Url, visit: UrlVisit, call: Call): Promise<HttpResponse> => {
     const { account, region, name, qualifier } = row;
     const early = row.cors === null ? undefined : preflight(row.cors, visit.method, visit.headers);
     if (early !== undefined) return early;
@@ -88,7 +99,8 @@ export function urlVisits(deps: LambdaDeps) {
       return forbidden();
     }
     metrics.counter("lambda_url_requests", { function: name }).add();
-    const response = await invoke(ref, row.auth_type === "AWS_IAM" ? visit : { ...visit, caller: undefined }, own);
+    const shown = row.auth_type === "AWS_IAM" ? visit : { ...visit, caller: undefined };
+    const response = await invoke(ref, shown, own, row.streamed);
     return row.cors === null ? response : withCors(row.cors, visit.headers, response);
   };
 

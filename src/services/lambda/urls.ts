@@ -6,20 +6,26 @@ import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { sql } from "../../store/sql.ts";
 import { assign, insert } from "../../store/tables.ts";
 import type { LambdaDeps } from "./deps.ts";
-import { fault, functionNotFound, notYet } from "./faults.ts";
+import { fault, functionNotFound } from "./faults.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, ownFunction, unqualifiedArn } from "./names.ts";
 import { findAlias, findFunction, isFunction } from "./tables.ts";
-import { findUrl, isUrl, urls, type UrlKey, type UrlRow } from "./url-tables.ts";
+import {
+  findUrl,
+  forgetUrls,
+  isUrl,
+  setStreamed,
+  streamedOf,
+  urls,
+  type Url,
+  type UrlKey,
+  type UrlRow,
+} from "./url-tables.ts";
 
 export interface UrlSettings {
   authType: string;
   cors?: Cors | undefined;
   invokeMode?: string | undefined;
-}
-
-function refuseStreams(mode: string | undefined): void {
-  if (mode === "RESPONSE_STREAM") throw notYet("InvokeMode RESPONSE_STREAM");
 }
 
 /** `http://<id>.lambda-url.<region>.localhost:4566/`: the node's own port, and a name that resolves to this machine. */
@@ -31,7 +37,7 @@ export function functionUrl(
   return `${protocol}//${url_id}.lambda-url.${region}.localhost${port === "" ? "" : `:${port}`}/`;
 }
 
-export function urlConfiguration(row: UrlRow, call: Pick<Call, "publicUrl">) {
+export function urlConfiguration(row: Url, call: Pick<Call, "publicUrl">) {
   return {
     FunctionUrl: functionUrl(row, call),
     FunctionArn: arnOf({ ...row, qualifier: row.qualifier === "" ? undefined : row.qualifier }),
@@ -39,7 +45,7 @@ export function urlConfiguration(row: UrlRow, call: Pick<Call, "publicUrl">) {
     ...(row.cors === null ? {} : { Cors: row.cors }),
     CreationTime: new Date(row.created_ms).toISOString(),
     LastModifiedTime: new Date(row.modified_ms).toISOString(),
-    InvokeMode: "BUFFERED" as const,
+    InvokeMode: row.streamed ? ("RESPONSE_STREAM" as const) : ("BUFFERED" as const),
   };
 }
 
@@ -52,8 +58,8 @@ export function urlKey(name: string, qualifier: string | undefined, call: Call, 
 export const noSuchUrl = () => fault("ResourceNotFoundException", "The resource you requested does not exist.");
 
 export function urlCreation({ store, clock, ids }: LambdaDeps) {
-  return ({ account, region, name, qualifier }: UrlKey, settings: UrlSettings, token?: string): Promise<UrlRow> => {
-    refuseStreams(settings.invokeMode);
+  return ({ account, region, name, qualifier }: UrlKey, settings: UrlSettings, token?: string): Promise<Url> => {
+    const streamed = settings.invokeMode === "RESPONSE_STREAM";
     const now = clock.now();
     const key = { account, region, name, qualifier };
     const row: UrlRow = {
@@ -73,14 +79,15 @@ export function urlCreation({ store, clock, ids }: LambdaDeps) {
       const present = await findUrl(tx, key);
       if (present !== undefined && present.token !== null && present.token === row.token) return present;
       if (present !== undefined) {
-        const arn = urlConfiguration(row, { publicUrl: "http://localhost" }).FunctionArn;
+        const arn = urlConfiguration({ ...row, streamed }, { publicUrl: "http://localhost" }).FunctionArn;
         throw fault(
           "ResourceConflictException",
           `Failed to create function url config for [functionArn = ${arn}]. Error message:  FunctionUrlConfig exists for this Lambda function`,
         );
       }
       await tx.run(insert(urls, row));
-      return row;
+      await setStreamed(tx, row, streamed);
+      return { ...row, streamed };
     });
   };
 }
@@ -89,7 +96,7 @@ export function urlDeletion({ store }: LambdaDeps) {
   return (key: UrlKey): Promise<void> =>
     store.tx(async (tx) => {
       if ((await findUrl(tx, key)) === undefined) throw noSuchUrl();
-      await tx.run(sql`delete from ${urls.name} where ${isUrl(key)}`);
+      await forgetUrls(tx, key, key.qualifier);
     });
 }
 
@@ -99,7 +106,6 @@ export function urlChange({ store, clock }: LambdaDeps) {
     key: UrlKey,
     change: { authType?: string | undefined; cors?: Cors | null | undefined; invokeMode?: string | undefined },
   ) => {
-    refuseStreams(change.invokeMode);
     const now = clock.now();
     return store.tx(async (tx) => {
       const row = await findUrl(tx, key);
@@ -111,7 +117,9 @@ export function urlChange({ store, clock }: LambdaDeps) {
         modified_ms: now,
       };
       await tx.run(sql`update ${urls.name} set ${assign(urls, changed)} where ${isUrl(key)}`);
-      return { ...row, ...changed };
+      const streamed = change.invokeMode === undefined ? row.streamed : change.invokeMode === "RESPONSE_STREAM";
+      await setStreamed(tx, key, streamed);
+      return { ...row, ...changed, streamed };
     });
   };
 }
@@ -152,14 +160,17 @@ export function urlOperations(deps: LambdaDeps) {
       const [after = null] = pageKey(listing, input.Marker, badMarker) ?? [];
       const limit = pageLimit(input.MaxItems);
       const beyond = after === null ? sql`` : sql` and qualifier > ${after}`;
-      const rows = await store.read(async (tx) => {
+      const { rows, streamed } = await store.read(async (tx) => {
         if ((await findFunction(tx, key)) === undefined) throw functionNotFound(unqualifiedArn(key));
-        return tx.all<UrlRow>(sql`select ${urls.columns} from ${urls.name}
+        const found = await tx.all<UrlRow>(sql`select ${urls.columns} from ${urls.name}
           where ${isFunction(key)}${beyond} order by qualifier limit ${limit + 1}`);
+        return { rows: found, streamed: await streamedOf(tx, key) };
       });
       const { page, nextToken } = pageOf(listing, rows, limit, ({ qualifier }) => [qualifier]);
       return {
-        FunctionUrlConfigs: page.map((row) => urlConfiguration(row, call)),
+        FunctionUrlConfigs: page.map((row) =>
+          urlConfiguration({ ...row, streamed: streamed.has(row.qualifier) }, call),
+        ),
         ...(nextToken === undefined ? {} : { NextMarker: nextToken }),
       };
     },

@@ -4,6 +4,7 @@ import { aliasWeights } from "./alias-weights.ts";
 import { eventConfigs } from "./event-config-tables.ts";
 import { layerTables } from "./layer-tables.ts";
 import { provisionedConfigs } from "./provisioned-tables.ts";
+import { eventSources, sourceShards } from "./sources/tables.ts";
 import { accounts, aliases, counters, functions, policies, versions } from "./tables.ts";
 import { streamedUrls, urls } from "./url-tables.ts";
 
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   { version: 4, create: [aliasWeights] },
   { version: 5, create: [provisionedConfigs] },
   { version: 6, create: [streamedUrls] },
+  { version: 7, create: [eventSources, sourceShards] },
 ];

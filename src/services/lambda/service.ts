@@ -27,6 +27,7 @@ import { provisionedOperations } from "./provisioned.ts";
 import { createProvisioner } from "./provisioner.ts";
 import { createRetired } from "./retired.ts";
 import { createSlots } from "./slots.ts";
+import { createSources } from "./sources/sources.ts";
 import { tagOperations } from "./tags.ts";
 import { createUnpackedCode } from "./unpacked.ts";
 import { updateOperations } from "./updates.ts";
@@ -66,6 +67,7 @@ export const lambda = defineService({
       executions,
       slots,
     };
+    const sources = createSources(deps);
     return {
       operations: {
         ...functionOperations(deps),
@@ -81,9 +83,11 @@ export const lambda = defineService({
         ...eventConfigOperations(deps),
         ...layerOperations(deps),
         ...layerPermissionOperations(deps),
+        ...sources.operations,
       },
       internal: {
         ...eventOperations(deps),
+        ...sources.internal,
         VisitUrl: urlVisits(deps),
         Download: ({ target }: { target: string }) => downloads.answer(target),
       },
@@ -97,6 +101,7 @@ export const lambda = defineService({
         layerPermissionResource(deps),
         urlResource(deps),
         eventConfigResource(deps),
+        ...sources.resources,
       ],
       arnsOf: {
         Invoke: (input: { FunctionName: string; Qualifier?: string }, call: Call) => [
@@ -111,8 +116,10 @@ export const lambda = defineService({
       async start() {
         await unpacked.start();
         provisioner.attach(scheduler.start(provisioner.job));
+        await sources.start();
       },
       async stop() {
+        await sources.stop();
         retired.stop();
         await unpacked.stop();
       },

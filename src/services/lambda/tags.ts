@@ -1,4 +1,4 @@
-/** Tags of functions. */
+/** Tags of functions, and of event source mappings. */
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { sql } from "../../store/sql.ts";
@@ -7,11 +7,13 @@ import type { LambdaDeps } from "./deps.ts";
 import { functionNotFound, invalid, notYet } from "./faults.ts";
 import { tagsMax } from "./limits.ts";
 import { latest, ownFunction, unqualifiedArn } from "./names.ts";
+import { mappingTags, taggedMapping } from "./sources/tags.ts";
 import { findFunction, functions, isFunction, versions } from "./tables.ts";
 
 type Tags = Record<string, string>;
 
 export function tagOperations({ store, ids }: LambdaDeps) {
+  const mappings = mappingTags({ store });
   const taggedFunction = (arn: string, call: Call, operation: string) => {
     if (!arn.includes(":function:")) throw notYet(`tags of ${arn}`);
     const ref = ownFunction(arn, undefined, call, operation);
@@ -20,6 +22,8 @@ export function tagOperations({ store, ids }: LambdaDeps) {
   };
 
   const change = async (arn: string, call: Call, operation: string, tagsAfter: (tags: Tags) => Tags) => {
+    const mapping = taggedMapping(arn, call);
+    if (mapping !== undefined) return mappings.change(mapping, tagsAfter);
     const ref = taggedFunction(arn, call, operation);
     const revisionId = ids.uuid();
     await store.tx(async (tx) => {
@@ -51,6 +55,8 @@ export function tagOperations({ store, ids }: LambdaDeps) {
       ),
 
     async ListTags(input, call) {
+      const mapping = taggedMapping(input.Resource, call);
+      if (mapping !== undefined) return { Tags: await mappings.read(mapping) };
       const ref = taggedFunction(input.Resource, call, "ListTags");
       const row = await store.read((tx) => findFunction(tx, ref));
       if (row === undefined) throw functionNotFound(unqualifiedArn(ref));

@@ -1,14 +1,24 @@
 /** The one durable outbox in the house: an intent is written with the change that caused it, and delivered at least once. */
 import type { Clock } from "../base/clock.ts";
-import { asError, Fault, must, type FaultMembers } from "../base/errors.ts";
+import { asError, Fault, type FaultMembers } from "../base/errors.ts";
 import type { Ids } from "../base/ids.ts";
 import type { Job, ScheduledJob } from "../base/scheduler.ts";
-import { sql } from "../store/sql.ts";
 import type { Store, Tx } from "../store/store.ts";
-import { assign, c, insert, table, type Migration, type Row } from "../store/tables.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { serviceCall, type Call, type CallMaker, type Principal } from "./call.ts";
+import {
+  forget,
+  laneNameOf,
+  postpone,
+  renew,
+  take,
+  takeOver,
+  waitingIn,
+  writeIntent,
+  type IntentRow,
+} from "./delivery-queue.ts";
+import { createLaneUse } from "./delivery-lanes.ts";
 import { packInput, unpackInput } from "./packing.ts";
 
 /** Who is called: an operation of a service, public or internal. */
@@ -18,8 +28,8 @@ export interface DeliveryTarget {
 }
 
 export interface DeliveryPolicy {
-  /** Waits before the second, third ... attempt; as many retries as there are waits. */
-  retryDelaysMs: readonly number[];
+  /** Waits before the second, third ... attempt, as many retries as there are waits; or how the waits grow. */
+  retryDelaysMs: readonly number[] | Backoff;
   /** No attempt starts later than this after the intent was written. */
   maxAgeMs: number;
   /** Faults that mean "not now": retried with a growing wait until `maxAgeMs`, and not counted as attempts. */
@@ -30,8 +40,32 @@ export interface DeliveryPolicy {
   deadLetter?: DeliveryTarget;
 }
 
+/** Waits that double from the first to the longest; half of each is by chance. */
+export interface Backoff {
+  retriesMax: number;
+  firstMs: number;
+  maxMs: number;
+}
+
+/**
+ * Where an intent waits: for others of its lane only. A target that is slow, or gone, holds up its own lane, and no
+ * other; so each that can be so has one: a subscription, a function, a rule's target.
+ */
+export interface Lane {
+  /** At most 2,048 characters: `sns:` and the subscription's ARN. */
+  name: string;
+  /** Deliveries at once on one node; 32 when left out. */
+  concurrentMax?: number;
+  /** Deliveries begun in a second on one node; as many as there are when left out. */
+  perSecondMax?: number;
+  /** Above 0, in every intent of the lane: one is delivered at a time, the lowest first, and holds up the rest until it is done or given up. */
+  position?: number;
+}
+
 export interface Intent {
   target: DeliveryTarget;
+  /** The target's operation when left out. */
+  lane?: Lane;
   /** Plain data and bytes. Packed it may have {@link intentBytesMax} bytes. */
   input: object;
   policy: DeliveryPolicy;
@@ -51,42 +85,16 @@ export interface DeadLetter {
 }
 
 export interface Delivery {
-  /** Writes the intent in the caller's own transaction. Throws a fault when the target's queue is full. */
+  /** Writes the intent in the caller's own transaction. Throws a fault when its lane is full. */
   enqueue(tx: Tx, intent: Intent): Promise<void>;
 }
 
-const deliveries = table(
-  "kit_deliveries",
-  {
-    id: c.id,
-    due_ms: c.time,
-    claims: c.int,
-    /** Attempts that failed for good reason; throttled ones are not counted. */
-    attempts: c.int,
-    throttled: c.int,
-    created_ms: c.time,
-    account: c.id,
-    region: c.id,
-    service: c.id,
-    operation: c.id,
-    dedupe_key: c.id,
-    input: c.bytes,
-    policy: c.json<DeliveryPolicy>(),
-    principal: c.json<Intent["principal"]>(),
-    trace: c.json<Call["trace"]>(),
-  },
-  { key: ["id"], indexes: [{ columns: ["due_ms"] }, { columns: ["service", "operation"] }] },
-);
-type DeliveryRow = Row<typeof deliveries>;
-
-export const deliveryMigration: Migration = { version: 2, create: [deliveries] };
-
 /** An intent is small; large payloads belong in blobs. Lambda's asynchronous payload (1 MB) fits. */
 const intentBytesMax = 2 * 1024 * 1024;
-/** Intents that wait for one operation; more are refused at enqueue. */
-const waitingPerTargetMax = 100_000;
-/** Deliveries under way at once on this node. */
-const concurrentMax = 64;
+/** Intents that wait in one lane; more are refused at enqueue. */
+const waitingPerLaneMax = 100_000;
+/** Deliveries under way at once on this node, over all lanes. */
+const concurrentMax = 256;
 /** A worker that dies lets its deliveries go after this long; it renews while the call runs. */
 const leaseMs = 60_000;
 const pollMs = 1_000;
@@ -94,7 +102,7 @@ const pollMs = 1_000;
 const throttleBackoffMsMin = 1_000;
 const throttleBackoffMsMax = 5 * 60_000;
 const deadLetterPolicy: DeliveryPolicy = {
-  retryDelaysMs: Array.from({ length: 20 }, (_, attempt) => Math.min(3600_000, 1_000 * 2 ** attempt)),
+  retryDelaysMs: { retriesMax: 40, firstMs: 1_000, maxMs: 3600_000 },
   maxAgeMs: 24 * 3600_000,
 };
 
@@ -123,9 +131,11 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
   let scheduled: ScheduledJob | undefined;
   let abandoned = false;
   let tookOver = false;
+  const use = createLaneUse(clock, waitingPerLaneMax);
   const underWay = new Set<Promise<void>>();
 
-  const rowOf = ({ target, input, policy, key, call, principal }: Intent, now: number): DeliveryRow => {
+  const rowOf = (intent: Intent, now: number): IntentRow => {
+    const { target, lane, input, policy, key, call, principal } = intent;
     const packed = packInput(input);
     if (packed.byteLength > intentBytesMax) {
       throw new Fault(
@@ -135,6 +145,8 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     }
     return {
       id: ids.uuid(),
+      lane: laneNameOf(intent),
+      position: lane?.position ?? 0,
       due_ms: now,
       claims: 0,
       attempts: 0,
@@ -154,41 +166,32 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
 
   const enqueue = async (tx: Tx, intent: Intent) => {
     const { service, operation } = intent.target;
-    const waiting = await tx.one<{ waiting: number }>(sql`
-      select count(*) as waiting from (select 1 as present from ${deliveries.name}
-      where service = ${service} and operation = ${operation} limit ${waitingPerTargetMax}) as waiting_rows`);
-    if (Number(waiting?.waiting) >= waitingPerTargetMax) {
+    const row = rowOf(intent, clock.now());
+    if (await use.isCrowded(row.lane, () => waitingIn(tx, row.lane, waitingPerLaneMax))) {
       metrics.counter("delivery_refused", { service, operation }).add();
-      throw new Fault(
-        "ServiceUnavailable",
-        `${waitingPerTargetMax} deliveries to ${service}:${operation} wait already.`,
-      );
+      throw new Fault("ServiceUnavailable", `${waitingPerLaneMax} deliveries to ${service}:${operation} wait already.`);
     }
-    await tx.run(insert(deliveries, rowOf(intent, clock.now())));
+    await writeIntent(tx, row, intent);
     tx.afterCommit(() => scheduled?.wake());
   };
 
-  const forget = (tx: Tx, id: string) => tx.run(sql`delete from ${deliveries.name} where id = ${id}`);
-
-  const failed = async (row: DeliveryRow, error: Error) => {
+  const failed = async (row: IntentRow, error: Error) => {
     const { service, operation, policy } = row;
     const { code, members } = error instanceof Fault ? error : { code: "InternalFailure", members: {} };
     const throttled = policy.throttles?.includes(code) ?? false;
     const attempts = row.attempts + (throttled ? 0 : 1);
-    const delayMs = throttled ? throttleDelayMs(row.throttled, ids) : policy.retryDelaysMs[row.attempts];
+    const delayMs = throttled ? jittered(throttleBackoff, row.throttled, ids) : retryDelayMs(policy, row.attempts, ids);
     const now = clock.now();
     const final = policy.final?.includes(code) ?? false;
     if (!final && delayMs !== undefined && now + delayMs <= row.created_ms + policy.maxAgeMs) {
       const next = { due_ms: now + delayMs, attempts, throttled: row.throttled + (throttled ? 1 : 0) };
-      await store.tx((tx) =>
-        tx.run(sql`update ${deliveries.name} set ${assign(deliveries, next)} where id = ${row.id}`),
-      );
+      await store.tx((tx) => postpone(tx, row, next));
       return;
     }
     metrics.counter("delivery_dead", { service, operation }).add();
     log.warn("a delivery ended without success", { service, operation, attempts, code, reason: error.message });
     await store.tx(async (tx) => {
-      await forget(tx, row.id);
+      await forget(tx, row, now);
       if (policy.deadLetter === undefined) return;
       const input: DeadLetter = {
         input: unpackInput(row.input),
@@ -207,40 +210,27 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     });
   };
 
-  /**
-   * What a former node had under way, and did not get to answer. A directory is one node's at a time: such a delivery
-   * need not wait for its lease. Each claim but the last has ended in an attempt.
-   */
-  const takeOver = async () => {
-    if (store.engine !== "sqlite") return;
-    const now = clock.now();
-    await store.tx((tx) =>
-      tx.run(sql`update ${deliveries.name} set due_ms = ${now}, claims = attempts + throttled
-        where claims > attempts + throttled and due_ms > ${now}`),
-    );
-  };
-
-  const renewing = (row: DeliveryRow) => {
-    const renew = async () => {
+  const renewing = (row: IntentRow) => {
+    const again = async () => {
       const dueMs = clock.now() + leaseMs;
-      await store.tx((tx) => tx.run(sql`update ${deliveries.name} set due_ms = ${dueMs} where id = ${row.id}`));
+      await store.tx((tx) => renew(tx, row, dueMs));
       timer = clock.after(leaseMs / 2, start);
     };
     const start = () => {
-      renew().catch((error: unknown) => log.error("could not renew a delivery's lease", { error: asError(error) }));
+      again().catch((error: unknown) => log.error("could not renew a delivery's lease", { error: asError(error) }));
     };
     let timer = clock.after(leaseMs / 2, start);
     return { stop: () => timer.cancel() };
   };
 
-  const deliver = async (row: DeliveryRow) => {
+  const deliver = async (row: IntentRow) => {
     const { service, operation, account, region, principal, trace, dedupe_key: idempotencyKey } = row;
     const lease = renewing(row);
     try {
       const call = serviceCall(deps, account, region, principal, { trace, idempotencyKey });
       await deps.invoke(service, operation, unpackInput(row.input), call);
       lease.stop();
-      await store.tx((tx) => forget(tx, row.id));
+      await store.tx((tx) => forget(tx, row, clock.now()));
       metrics.counter("delivery_done", { service, operation }).add();
     } catch (cause) {
       lease.stop();
@@ -248,11 +238,12 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     }
   };
 
-  const begin = (row: DeliveryRow) => {
+  const begin = (row: IntentRow) => {
     const run = deliver(row)
       .catch((error: unknown) => log.error("a delivery could not be recorded", { error: asError(error) }))
       .finally(() => {
         underWay.delete(run);
+        use.end(row.lane);
         scheduled?.wake();
       });
     underWay.add(run);
@@ -273,28 +264,35 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
       name: "kit:delivery",
       everyMs: pollMs,
       async run(signal) {
-        if (!tookOver) await takeOver();
+        // A directory is one node's at a time: what was under way there need not wait for its lease.
+        if (!tookOver && store.engine === "sqlite") await takeOver(store, clock.now());
         tookOver = true;
         const limit = concurrentMax - underWay.size;
         if (limit === 0 || signal.aborted) return { more: false };
-        const rows = await store.claim({
-          from: deliveries,
-          due: "due_ms",
-          count: "claims",
-          now: clock.now(),
-          leaseMs,
-          limit,
-        });
-        for (const row of rows) begin(must(row, "claimed delivery"));
-        return { more: rows.length === limit && underWay.size < concurrentMax };
+        const { full, roomIn } = use;
+        const taken = await take(store, { now: clock.now(), leaseMs, limit, full: full(), roomIn });
+        for (const { lane, row } of taken) {
+          use.begin(lane);
+          begin(row);
+        }
+        use.wakeForTokens(() => scheduled?.wake());
+        return { more: taken.length > 0 && underWay.size < concurrentMax };
       },
     },
   };
 }
 
-/** Doubling with each throttle, and half of it by chance, so that those who were refused together do not return together. */
-function throttleDelayMs(throttled: number, ids: Ids): number {
-  const ceilingMs = Math.min(throttleBackoffMsMax, throttleBackoffMsMin * 2 ** Math.min(throttled, 20));
+const throttleBackoff = { firstMs: throttleBackoffMsMin, maxMs: throttleBackoffMsMax };
+
+/** Undefined when there is no further attempt. */
+function retryDelayMs({ retryDelaysMs: delays }: DeliveryPolicy, attempts: number, ids: Ids): number | undefined {
+  if (!("retriesMax" in delays)) return delays[attempts];
+  return attempts < delays.retriesMax ? jittered(delays, attempts, ids) : undefined;
+}
+
+/** Doubling with each attempt, and half of it by chance, so that those who were refused together do not return together. */
+function jittered({ firstMs, maxMs }: Pick<Backoff, "firstMs" | "maxMs">, attempts: number, ids: Ids): number {
+  const ceilingMs = Math.min(maxMs, firstMs * 2 ** Math.min(attempts, 30));
   const chance = Number.parseInt(ids.hex(4), 16) / 2 ** 32;
   return Math.round((ceilingMs / 2) * (1 + chance));
 }

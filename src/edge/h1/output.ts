@@ -1,8 +1,11 @@
 /** What goes out on a socket: heads and small pieces gathered into one write, large pieces handed on as they are. */
 import type { Socket } from "node:net";
 
-/** Pieces up to this size are copied behind the head they follow: one write of one string beats a writev of two. */
-const smallBytesMax = 8 * 1024;
+/**
+ * Pieces up to this size are copied behind the head they follow: one write of one string beats a writev of two, and a
+ * string is young memory, where a buffer of its own for each piece has the collector mark the whole heap again and again.
+ */
+const smallBytesMax = 32 * 1024;
 
 export class Output {
   readonly #socket: Socket;

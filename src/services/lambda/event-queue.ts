@@ -22,6 +22,9 @@ const policyOf = (config: EventConfigRow | undefined): DeliveryPolicy => ({
   deadLetter,
 });
 
+/** Events of one function under way at once on one node. */
+const eventsAtOnceMax = 128;
+
 const principal: Extract<Principal, { kind: "service" }> = { kind: "service", service: "lambda.amazonaws.com" };
 
 /** Writes an event for the outbox; resolves when it is on disk. */
@@ -33,6 +36,8 @@ export function queueEvent({ store, delivery }: Pick<LambdaDeps, "store" | "deli
       const policy = policyOf(await findEventConfig(tx, eventConfigKey(ref)));
       await delivery.enqueue(tx, {
         target: { service: "lambda", operation: "RunEvent" },
+        // A function that is slow, or throttled, holds up its own events only.
+        lane: { name: `lambda:${account}:${region}:${ref.name}`, concurrentMax: eventsAtOnceMax },
         input: event,
         policy,
         key: request.requestId,

@@ -85,7 +85,7 @@ export async function run(): Promise<EgressBenchReport> {
       figuresOf("a connection each, TLS 1.3", await fresh("TLSv1.3"), 3),
       figuresOf("by the way out", await timesOf(out), 1),
     ];
-    const [saved] = edge.egressReport() ?? [];
+    const [saved] = edge.egressReport()?.destinations ?? [];
     const report = { figures, savedMs: saved?.savedMs ?? 0, savedRoundTrips: saved?.savedRoundTrips ?? 0 };
     print(report);
     return report;

@@ -29,6 +29,11 @@ export interface MikanOptions {
   accessLog?: string;
   /** A forward proxy for callers on this machine: `Host: example.com.ccnproxy-https` goes to `https://example.com`. */
   egress?: EgressSettings;
+  /**
+   * Policies of destinations that are set at the start, as `/_mikan/policies/egress` takes them, by host: `api.example.com`,
+   * `*.example.com` for all below it, `*` for all others.
+   */
+  egressPolicies?: Readonly<Record<string, object>>;
   /** Switches SigV4 verification on, with this key as the first that is known. */
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   /**

@@ -17,6 +17,7 @@ import { createAccessLogFiles } from "./edge/access-log/file.ts";
 import { createEdge } from "./edge/edge.ts";
 import type { Edge, EgressSettings, WayOut } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
+import { serviceCall } from "./kit/call.ts";
 import { firstOf } from "./kit/credentials.ts";
 import { createDelivery, type DeliveryWorker } from "./kit/delivery.ts";
 import { createDispatcher, type Dispatcher } from "./kit/dispatch.ts";
@@ -43,6 +44,7 @@ export interface NodeOptions {
   edgeSpare?: boolean;
   accessLog?: string;
   egress?: EgressSettings;
+  egressPolicies?: Readonly<Record<string, object>>;
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
   edgeSwapDelayMs?: (worker: number) => number;
@@ -119,6 +121,7 @@ export async function startNode(options: NodeOptions, house: House, reset: () =>
     const { scheduler, store, functionLogs } = engines;
     roster = rosterOver(engines, house);
     await startServices(engines, roster, house, ending);
+    await openWayOut(options, engines, house);
     return {
       handler: frontDoor(options, house, engines, roster, options.data === undefined ? reset : undefined),
       settled: () => scheduler.settled(),
@@ -196,7 +199,6 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
     ending.add(() => files.flush());
   }
   ending.add(() => edge.close(ending.graceMs));
-  if (options.egress !== undefined) await edge.openEgress(options.egress);
   const scheduler = createScheduler(clock, (job, error) => {
     log.error("a background job failed and will be tried again", { job, error: asError(error) });
     metrics.counter("job_failed", { job }).add();
@@ -254,6 +256,20 @@ async function startServices(engines: Engines, roster: Roster, { clock }: House,
   await roster.openPresent();
   delivery.attach(scheduler.start(delivery.job));
   scheduler.start(upkeepJob(store, clock, roster));
+}
+
+/** Opens the way out once its policies are in force: those that were stored, and those that are given. */
+async function openWayOut(
+  { egress, egressPolicies = {} }: NodeOptions,
+  { dispatcher, edge }: Engines,
+  house: House,
+): Promise<void> {
+  for (const [host, document] of Object.entries(egressPolicies)) {
+    const arn = host === "*" ? "egress" : `egress/${host}`;
+    const call = serviceCall(house, "", "", { kind: "service", service: "mikan.localhost" });
+    await dispatcher.inside("elasticloadbalancing", "PutPolicies", { arn, document }, call);
+  }
+  if (egress !== undefined) await edge.openEgress(egress);
 }
 
 /** Everything that comes in over HTTP. */

@@ -37,10 +37,10 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         memoryMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
       }),
     "GET /_mikan/egress": async () => {
-      const destinations = deps.edge.egressReport();
-      return destinations === undefined
+      const report = deps.edge.egressReport();
+      return report === undefined
         ? jsonResponse(404, { message: "This node has no way out; start it with --egress PORT." })
-        : jsonResponse(200, { destinations });
+        : jsonResponse(200, report);
     },
     /** The certificate of the authority that issues ACM's certificates, for clients that are to trust it. */
     "GET /_mikan/ca": async () => {

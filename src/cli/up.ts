@@ -1,6 +1,8 @@
 /** `mikan up`: starts a node and keeps it until it is told to end. */
+import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { systemClock } from "../base/clock.ts";
+import { asError } from "../base/errors.ts";
 import { startMikan } from "../mikan.ts";
 import { createLog } from "../telemetry/log.ts";
 import { say, UserError, type Command } from "./command.ts";
@@ -32,7 +34,8 @@ export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
          [--edge-spare] [--access-log DIR|-]
-         [--egress PORT [--egress-unverified] [--egress-link-local]]
+         [--egress PORT [--egress-policies FILE] [--egress-unverified] [--egress-link-local]
+                        [--egress-allow HOST|CIDR]... [--egress-refuse HOST|CIDR]...]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
@@ -41,8 +44,10 @@ export const up: Command = {
   --edge-spare   keep one more of them ready, for about 15 MB: where one dies its place is taken sooner
   --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
   --egress       a forward proxy on this port of 127.0.0.1: Host: example.com.ccnproxy-https goes to
-                 https://example.com over connections that are kept; --egress-unverified takes any certificate,
-                 --egress-link-local goes to link-local addresses (the machine's metadata) too
+                 https://example.com over connections that are kept. --egress-policies sets policies at the start:
+                 JSON, by host (api.example.com, *.example.com, *). --egress-unverified takes any certificate,
+                 --egress-link-local goes to link-local addresses (the machine's metadata) too, --egress-allow
+                 only to these hosts (also *.example.com) and blocks of addresses, --egress-refuse not to these
   --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
                  and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
   --host-name    a further name by which clients address the node`,
@@ -61,6 +66,9 @@ export const up: Command = {
         egress: { type: "string" },
         "egress-unverified": { type: "boolean", default: false },
         "egress-link-local": { type: "boolean", default: false },
+        "egress-policies": { type: "string" },
+        "egress-allow": { type: "string", multiple: true, default: [] },
+        "egress-refuse": { type: "string", multiple: true, default: [] },
         "log-level": { type: "string", default: "warn" },
       },
     });
@@ -88,8 +96,13 @@ export const up: Command = {
               port: numberOf("egress", values.egress, 0, 65_535),
               verify: !values["egress-unverified"],
               allowLinkLocal: values["egress-link-local"],
+              allow: values["egress-allow"],
+              refuse: values["egress-refuse"],
             },
           }),
+      ...(values["egress-policies"] === undefined
+        ? {}
+        : { egressPolicies: await policiesIn(values["egress-policies"]) }),
       ...(values["access-log"] === undefined ? {} : { accessLog: values["access-log"] }),
       ...rootKeyOf(process.env),
     });
@@ -105,6 +118,29 @@ export const up: Command = {
     return 0;
   },
 };
+
+/** The policies of a file, by host; what they say is checked by who runs them. */
+async function policiesIn(file: string): Promise<Record<string, object>> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new UserError(`--egress-policies: ${asError(cause).message}`);
+  });
+  const policies = parsed(file, text);
+  if (!isObject(policies) || !Object.values(policies).every(isObject)) {
+    throw new UserError(`--egress-policies: ${file} is no JSON object of objects, by host`);
+  }
+  return Object.fromEntries(Object.entries(policies));
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function parsed(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UserError(`--egress-policies: ${file} is no JSON: ${asError(cause).message}`);
+  }
+}
 
 /** A URL of something else would become a directory of that name. */
 function dataOf(data: string): string {

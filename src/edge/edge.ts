@@ -23,8 +23,8 @@ import type {
   ClusterStats,
   Edge,
   EdgeConfig,
-  EgressReport,
   EgressSettings,
+  EgressSummary,
   LoadBalancerStats,
   WayOut,
 } from "./ports.ts";
@@ -164,7 +164,7 @@ class MainEdge implements Edge, WayOut {
     return this.#enqueue(() => this.#openEgress(settings));
   }
 
-  egressReport(): EgressReport[] | undefined {
+  egressReport(): EgressSummary | undefined {
     return this.#egress?.report(this.stats());
   }
 
@@ -259,7 +259,8 @@ class MainEdge implements Edge, WayOut {
     // From here on it is the configuration: a worker that dies meanwhile comes back with it.
     this.#adopt(config, slots);
     await this.#askAll("commit", () => ({ kind: "commit", round }), round);
-    if (this.#egress !== undefined && !isSame(before?.egress, config.egress)) await this.#tellPolicies(this.#egress);
+    if (this.#egress !== undefined && JSON.stringify(before?.egress) !== JSON.stringify(config.egress))
+      await this.#tellPolicies(this.#egress);
     this.#options.metrics.gauge("edge_epoch").set(config.epoch);
     this.#options.metrics.histogram("edge_apply_ms").record(this.#options.clock.monotonicMs() - startedMs);
   }
@@ -320,11 +321,7 @@ class MainEdge implements Edge, WayOut {
 
   /** Resolves when every worker goes by the policies in force. */
   async #tellPolicies(egress: Egress): Promise<void> {
-    await this.#askAll("prepare", (round, { index }) => ({
-      kind: "destinations",
-      round,
-      destinations: egress.destinations(index),
-    }));
+    await this.#askAll("prepare", (round, { index }) => egress.policiesFor(round, index));
   }
 
   /** Binds each new port once, for itself alone: workers share theirs, and would share it with a second node too. */
@@ -499,8 +496,4 @@ class MainEdge implements Edge, WayOut {
     }
     return sums;
   }
-}
-
-function isSame(a: object | undefined, b: object | undefined): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -39,7 +39,8 @@ export class EgressStage extends Stage {
     return {
       edge,
       port,
-      report: (of) => edge.egressReport()?.find(({ origin }) => of === undefined || origin.endsWith(`:${of}`)),
+      report: (of) =>
+        edge.egressReport()?.destinations.find(({ origin }) => of === undefined || origin.endsWith(`:${of}`)),
       policies: (...egress) => edge.apply({ epoch: (epoch += 1), listeners: [], clusters: [], egress }),
     };
   }

@@ -9,12 +9,12 @@ import type { ClusterStats, EdgeConfig } from "../ports.ts";
 import type { Destination } from "./destination.ts";
 import { Directory, withWays, type DirectoryDeps, type Listener, type Way } from "./directory.ts";
 import { EgressLedger } from "./ledger.ts";
-import type { DestinationMessage, EgressMessage } from "./messages.ts";
+import type { DestinationMessage, EgressMessage, EgressToWorker } from "./messages.ts";
 import { createNames, type Resolve } from "./names.ts";
 import { newViaName } from "./plane.ts";
 import { createLearnProtocol } from "./protocol.ts";
 import { compileRules } from "./rules.ts";
-import type { EgressReport, EgressSettings } from "./settings.ts";
+import type { EgressSettings, EgressSummary } from "./settings.ts";
 
 export interface EgressDeps extends Pick<DirectoryDeps, "exclusively" | "listeners" | "policies"> {
   clock: Clock;
@@ -39,9 +39,9 @@ export interface Egress {
   within(config: EdgeConfig): EdgeConfig;
   ask(who: Listener, destination: Destination): void;
   /** What `worker` is told when policies have changed. */
-  destinations(worker: number): readonly DestinationMessage[];
+  policiesFor(round: number, worker: number): Extract<EgressToWorker, { kind: "destinations" }>;
   workerGone(worker: number): void;
-  report(stats: readonly ClusterStats[]): EgressReport[];
+  report(stats: readonly ClusterStats[]): EgressSummary;
   close(): void;
 }
 
@@ -75,14 +75,14 @@ export function createEgress(settings: EgressSettings, port: number, deps: Egres
     },
     within: (config) => withWays(config, directory.ways(config.egress ?? [])),
     ask: (who, destination) => void directory.ask(who, destination),
-    destinations: (worker) => directory.all(worker),
+    policiesFor: (round, worker) => ({ kind: "destinations", round, destinations: directory.all(worker) }),
     workerGone(worker) {
       directory.workerGone(worker);
       ledger.workerGone(worker);
     },
     report(stats) {
       const errors = new Map(stats.map(({ clusterId, edgeErrors }) => [clusterId, edgeErrors]));
-      return ledger.report((origin) => {
+      const destinations = ledger.report((origin) => {
         const resident = directory.resident(origin);
         return {
           protocol: resident?.http2 === true ? "HTTP/2" : "HTTP/1.1",
@@ -90,6 +90,7 @@ export function createEgress(settings: EgressSettings, port: number, deps: Egres
           edgeErrors: errors.get(origin) ?? {},
         };
       });
+      return { address, port, destinations };
     },
     close: () => directory.close(),
   };

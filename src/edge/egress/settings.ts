@@ -62,6 +62,14 @@ export interface EgressReport {
   savedRoundTrips: number;
 }
 
+export interface EgressSummary {
+  /** It listens there. */
+  address: string;
+  port: number;
+  /** Most requests first. */
+  destinations: readonly EgressReport[];
+}
+
 /** The way out, from the main thread. */
 export interface WayOut {
   /**
@@ -72,6 +80,6 @@ export interface WayOut {
    * // curl -H 'Host: example.com.ccnproxy-https' http://127.0.0.1:9000/
    */
   openEgress(settings: EgressSettings): Promise<number>;
-  /** By destination, most requests first; undefined where it is not open. */
-  egressReport(): readonly EgressReport[] | undefined;
+  /** What it saves; undefined where it is not open. */
+  egressReport(): EgressSummary | undefined;
 }

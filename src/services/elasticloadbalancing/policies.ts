@@ -24,8 +24,8 @@ import {
 } from "./policy-shapes.ts";
 import { defaultPriority } from "./tables.ts";
 
-/** What has policies: a rule (a listener's are its default rule's), or a target group. */
-export type PolicyKind = "rule" | "target-group";
+/** What has policies: a rule (a listener's are its default rule's), a target group, or a host that the way out goes to. */
+export type PolicyKind = "rule" | "target-group" | "destination";
 
 /** The part of a cluster that the policies of its target group say. */
 export type GroupPolicy = Partial<
@@ -141,9 +141,9 @@ export function policyGroupArns({ mirror: toMirror, fallback: toFallBack, failov
 }
 
 /** Gives a limit the id that its counts go by: rules that share a name share them. */
-function named<T extends Shared>(
+export function named<T extends Shared>(
   limit: T,
-  { account, region, arn }: PolicyOwner,
+  { account, region, arn }: Omit<PolicyOwner, "priority">,
   suffix = "",
 ): Omit<T, "sharedAs"> & { id: string } {
   const { sharedAs, ...rest } = limit;
@@ -153,6 +153,6 @@ function named<T extends Shared>(
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Without the members that are undefined: a policy that is not there is off. */
-function defined<T extends object>(members: T): Defined<T> {
+export function defined<T extends object>(members: T): Defined<T> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

@@ -1,8 +1,15 @@
-/** The policies of rules, listeners and target groups as `/_mikan/policies` reads and writes them. */
+/** The policies of rules, listeners, target groups and the way out as `/_mikan/policies` reads and writes them. */
 import type { Call } from "../../kit/call.ts";
 import type { JsonObject } from "../../kit/resource.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
+import {
+  checkRoom,
+  destinationKind,
+  destinationName,
+  destinationOf,
+  destinationPolicy,
+} from "./destination-policies.ts";
 import { kindOf, ruleArn, targetGroupArn, listenerArn } from "./arns.ts";
 import { defaultRuleOf } from "./listeners.ts";
 import type { ElbDeps } from "./load-balancers.ts";
@@ -13,6 +20,7 @@ import {
   listeners,
   policies,
   readPolicy,
+  writePolicy,
   rules,
   targetGroups,
   type Listener,
@@ -30,7 +38,7 @@ async function ownerOf(tx: ReadTx, call: Call, arn: string): Promise<Owner> {
   if (kind === "listener") return { kind: "rule", row: await defaultRuleOf(tx, await existingListener(tx, call, arn)) };
   if (kind === "listener rule") return { kind: "rule", row: await existingRule(tx, call, arn) };
   if (kind === "target group") return { kind: "target-group", row: await existingTargetGroup(tx, call, arn) };
-  throw invalid(`'${arn}' has no policies: rules, listeners and target groups of load balancers have`);
+  throw invalid(`'${arn}' has no policies: rules, listeners and target groups of load balancers have, and egress`);
 }
 
 export interface Described {
@@ -40,6 +48,7 @@ export interface Described {
 
 /** The ARN that a policy is known by: a default rule's is its listener's. */
 async function arnOf(tx: ReadTx, { account, region, kind, resource_id }: Policy): Promise<string | undefined> {
+  if (kind === destinationKind) return destinationName(resource_id);
   const here = sql`account = ${account} and region = ${region}`;
   if (kind === ("target-group" satisfies PolicyKind)) {
     const group = await tx.one<TargetGroup>(sql`select ${targetGroups.columns} from ${targetGroups.name}
@@ -59,7 +68,9 @@ async function arnOf(tx: ReadTx, { account, region, kind, resource_id }: Policy)
 export function policyOperations({ store, routing }: Pick<ElbDeps, "store" | "routing">) {
   return {
     async GetPolicies({ arn }: { arn: string }, call: Call): Promise<Described> {
+      const destination = destinationOf(arn);
       const document = await store.read(async (tx) => {
+        if (destination !== undefined) return readPolicy(tx, destinationKind, destination);
         const { kind, row } = await ownerOf(tx, call, arn);
         return readPolicy(tx, kind, row);
       });
@@ -68,6 +79,15 @@ export function policyOperations({ store, routing }: Pick<ElbDeps, "store" | "ro
 
     /** Resolves when requests follow them; an empty document takes them away. */
     async PutPolicies({ arn, document }: Described, call: Call): Promise<Described> {
+      const destination = destinationOf(arn);
+      if (destination !== undefined) {
+        destinationPolicy(destination.id, document);
+        await routing.change(async (tx) => {
+          await writePolicy(tx, destinationKind, destination, document);
+          await checkRoom(tx);
+        });
+        return { arn, document };
+      }
       await routing.change(async (tx) => {
         const owner = await ownerOf(tx, call, arn);
         if (owner.kind === "rule") await setRulePolicies(tx, call, owner.row, document);

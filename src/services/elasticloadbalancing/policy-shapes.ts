@@ -80,16 +80,22 @@ export const cap: Reader<Omit<CapPolicy, "id"> & Shared> = (json, path) => {
   };
 };
 
-const timeouts = members({ RequestMs: timeoutMs, PerTryMs: timeoutMs, IdleMs: timeoutMs });
+/** A try ends before its request does. */
+const consistent =
+  <T extends { RequestMs?: number; PerTryMs?: number }>(timeouts: Reader<T>): Reader<T> =>
+  (json, path) => {
+    const read = timeouts(json, path);
+    const { RequestMs, PerTryMs } = read;
+    if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
+      throw refused(path, `has a PerTryMs (${PerTryMs}) that leaves no time within RequestMs (${RequestMs})`);
+    }
+    return read;
+  };
 
-export const ruleTimeouts: typeof timeouts = (json, path) => {
-  const read = timeouts(json, path);
-  const { RequestMs, PerTryMs } = read;
-  if (RequestMs !== undefined && PerTryMs !== undefined && PerTryMs >= RequestMs) {
-    throw refused(path, `has a PerTryMs (${PerTryMs}) that leaves no time within RequestMs (${RequestMs})`);
-  }
-  return read;
-};
+const ofRequests = { RequestMs: timeoutMs, PerTryMs: timeoutMs, IdleMs: timeoutMs };
+export const ruleTimeouts = consistent(members(ofRequests));
+/** Of a rule and of its target group in one. */
+export const destinationTimeouts = consistent(members({ ...ofRequests, ConnectMs: timeoutMs }));
 
 const retryOn = oneOf("connect-failure", "reset", "gateway-error", "5xx", "retriable-4xx", "unsent");
 

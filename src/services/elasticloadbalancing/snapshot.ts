@@ -6,6 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { listenerArn, type Place } from "./arns.ts";
 import { clusterConfig, functionOf } from "./cluster-config.ts";
+import { destinationKind, destinationPolicy } from "./destination-policies.ts";
 import type { LambdaTarget } from "./lambda-target.ts";
 import { listenerConfig } from "./listener-config.ts";
 import type { PolicyKind } from "./policies.ts";
@@ -124,6 +125,9 @@ export function snapshotOf(rows: RoutingRows, options: SnapshotOptions): Snapsho
         const rule = must(rulesOf(listener)[0], "a listener's default rule");
         return streamListenerConfig({ listener, rule, address, tls: options.tls?.get(listenerArn(listener)) });
       }),
+      egress: rows.policies
+        .filter(({ kind }) => kind === destinationKind)
+        .map((row) => destinationPolicy(row.resource_id, row.document)),
       clusters: groups.map((group) => clusterConfig(group, targetsIn(group), policyOf("target-group", group))),
     },
     functions: groups

@@ -11,6 +11,8 @@ export interface Context {
   logStreamName: string;
   clientContext: unknown;
   identity: undefined;
+  /** Of functions with tenant isolation, which Mikan has not. */
+  tenantId: undefined;
   getRemainingTimeInMillis(): number;
 }
 
@@ -31,6 +33,7 @@ export function contextOf(meta: InvokeMeta): Context {
     awsRequestId: meta.requestId,
     clientContext: clientContext === undefined ? undefined : JSON.parse(clientContext),
     identity: undefined,
+    tenantId: undefined,
     getRemainingTimeInMillis: () => deadlineAt - Date.now(),
   };
 }

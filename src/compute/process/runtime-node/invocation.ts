@@ -2,9 +2,9 @@
 import { frameKind } from "../frames.ts";
 import { sendText } from "./channel.ts";
 import type { Context } from "./context.ts";
-import { RuntimeError, failureText, toFailure, toLogText } from "./failure.ts";
+import { RuntimeError, failureText, toFailure } from "./failure.ts";
 import type { Handler } from "./handler.ts";
-import { logLine } from "./output.ts";
+import { logError, logLine } from "./output.ts";
 import type { ResponseStream } from "./streaming.ts";
 
 /** The same figure as the node's; AWS names it in the message. */
@@ -70,7 +70,7 @@ export function createSettlement(callbacks: boolean, onSettled: () => void): Set
     },
     fail(error) {
       if (!open) return;
-      logLine("ERROR", `Invoke Error ${toLogText(error)}`);
+      logError("Invoke Error", error);
       settle(frameKind.failure, failureText(toFailure(error)));
     },
   };

@@ -5,10 +5,10 @@
 import { type Frame, type InvokeMeta, frameKind } from "../frames.ts";
 import { type Incoming, receive, sendText } from "./channel.ts";
 import { type Context, contextOf } from "./context.ts";
-import { RuntimeError, failureText, toFailure, toLogText } from "./failure.ts";
+import { RuntimeError, failureText, toFailure } from "./failure.ts";
 import { type Handler, loadHandler } from "./handler.ts";
 import { type Settlement, callModern, callStreaming, callWithCallback, createSettlement } from "./invocation.ts";
-import { logLine, patchOutput, setRequestId } from "./output.ts";
+import { logError, patchOutput, setRequestId } from "./output.ts";
 import { routeWhenNamed } from "./route.ts";
 import { ResponseStream, defineGlobals, isStreaming } from "./streaming.ts";
 
@@ -25,7 +25,7 @@ let onEmptyLoop: (() => void) | undefined;
 let stream: ResponseStream | undefined;
 
 function exitWith(status: number, title: string, error: unknown): void {
-  logLine("ERROR", `${title} ${toLogText(error)}`);
+  logError(title, error);
   sendText(handler === undefined ? frameKind.initError : frameKind.fatal, 0, failureText(toFailure(error)));
   process.exit(status);
 }

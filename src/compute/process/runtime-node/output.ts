@@ -1,7 +1,7 @@
-/** What a function writes: `console` in AWS's text format, and standard output, as frames in the order they were written. */
-import { format } from "node:util";
+/** What a function writes: `console` in AWS's formats, and standard output, as frames in the order they were written. */
 import { frameKind } from "../frames.ts";
 import { sendText } from "./channel.ts";
+import { type Level, consoleLine, errorLine, isWritten } from "./log-format.ts";
 
 /** Longer events are cut by the node anyway; this keeps one message within a frame. */
 const messageLengthMax = 1024 * 1024;
@@ -13,9 +13,17 @@ export function setRequestId(requestId: string | undefined): void {
   currentRequestId = requestId;
 }
 
-export function logLine(level: string, message: string): void {
-  const text = `${new Date().toISOString()}\t${currentRequestId}\t${level}\t${message}`;
+function send(text: string): void {
   sendText(frameKind.log, 0, text.length > messageLengthMax ? text.slice(0, messageLengthMax) : text);
+}
+
+export function logLine(level: Level, ...parts: readonly unknown[]): void {
+  if (isWritten(level)) send(consoleLine(currentRequestId, level, parts));
+}
+
+/** An error that the runtime itself reports. */
+export function logError(title: string, error: unknown): void {
+  send(errorLine(currentRequestId, title, error));
 }
 
 const levels = {
@@ -25,11 +33,12 @@ const levels = {
   warn: "WARN",
   error: "ERROR",
   trace: "TRACE",
-} as const;
+  fatal: "FATAL",
+} as const satisfies Record<string, Level>;
 
 function patchConsole(): void {
-  for (const [method, level] of Object.entries(levels) as [keyof typeof levels, string][]) {
-    console[method] = (...parts: unknown[]) => logLine(level, format(...parts));
+  for (const [method, level] of Object.entries(levels)) {
+    Object.assign(console, { [method]: (...parts: unknown[]) => logLine(level, ...parts) });
   }
 }
 

@@ -41,6 +41,14 @@ ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {
 }
 
 
+LOG_AS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+JSON_TIME = "%Y-%m-%dT%H:%M:%SZ"
+# By the numbers of `logging`, where Python has no such level.
+LOG_LEVEL = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}.get(
+    os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+)
+
+
 class Channel:
     """Writes block: a frame is out before an exit can lose it, and log and answer keep their order."""
 
@@ -132,6 +140,10 @@ class Log:
 
     def error(self, error):
         """An error as AWS's log shows it; the indentation is no-break spaces there too."""
+        if LOG_AS_JSON:
+            stamp = time.strftime(JSON_TIME, time.gmtime())
+            self.write(json.dumps({"timestamp": stamp, "log_level": "ERROR", **error}, ensure_ascii=False))
+            return
         kind, message = error["errorType"], error["errorMessage"]
         lines = [f"[ERROR] {kind}: {message}" if message else f"[ERROR] {kind}", "Traceback (most recent call last):"]
         for entry in error["stackTrace"]:
@@ -151,9 +163,42 @@ class Log:
 
         handler = LambdaHandler()
         logging.Formatter.converter = time.gmtime
+        logging.getLogger().addHandler(handler)
+        if LOG_AS_JSON:
+            handler.setFormatter(json_formatter(logging))
+            if LOG_LEVEL is not None:
+                logging.getLogger().setLevel(LOG_LEVEL)
+            return
         line = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
         handler.setFormatter(logging.Formatter(line, "%Y-%m-%dT%H:%M:%S"))
-        logging.getLogger().addHandler(handler)
+
+
+def json_formatter(logging):
+    """Source: Lambda guide, "Log and monitor Python Lambda functions", JSON structured logs."""
+    own = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "aws_request_id", "taskName"}
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record):
+            line = {
+                "timestamp": self.formatTime(record, JSON_TIME),
+                "level": record.levelname,
+                "message": record.getMessage(),
+                "logger": record.name,
+                "requestId": record.aws_request_id or None,
+            }
+            if record.exc_info and record.exc_info[1] is not None:
+                kind, error, _ = record.exc_info
+                line["errorType"] = kind.__name__
+                line["errorMessage"] = str(error)
+                line["stackTrace"] = stack_of(error)
+                line["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            for name, value in record.__dict__.items():
+                if name not in own and name not in line:
+                    line[name] = value
+            known = {name: value for name, value in line.items() if value is not None}
+            return json.dumps(known, ensure_ascii=False, default=str)
+
+    return JsonFormatter()
 
 
 class ModuleFinder:

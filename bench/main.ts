@@ -29,11 +29,10 @@ const packages: Readonly<Record<string, string>> = {
   nginx: "nginx-light",
   haproxy: "haproxy",
   caddy: "caddy",
-  h2load: "nghttp2-client",
 };
 
 const benches: readonly Bench[] = [
-  { name: "edge", needs: ["nginx", "haproxy", "caddy", "wrk", "h2load"], run: edge },
+  { name: "edge", needs: ["nginx", "haproxy", "caddy", "wrk"], run: edge },
   { name: "egress", needs: [], run: egress },
   { name: "invocations", needs: ["wrk"], run: invocations },
   { name: "start", needs: [], run: start },

@@ -1,43 +1,22 @@
 /** Loads of `bench/edge.ts` beside `wrk`: at a fixed rate, whoever is slow, and many connections that rest. */
-import { spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { promisify } from "node:util";
+import type { PaceReport } from "./pace.ts";
 
-export interface FixedRate {
-  /** Answers a second that came; less than was asked for where it is too much. */
-  perSecond: number;
-  p50Us: number;
-  p99Us: number;
-}
+const paceScript = new URL("pace.ts", import.meta.url).pathname;
 
-/** Sends `perSecond` requests a second by `h2load`, each at its time, over `connections` connections of HTTP/1.1. */
-export async function atRate(url: string, perSecond: number, connections: number, seconds: number): Promise<FixedRate> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-rate-"));
-  try {
-    const log = join(dir, "requests");
-    const each = String(perSecond / connections);
-    const args = ["--h1", `-c${connections}`, "-m1", `--rps=${each}`, `-D${seconds}`, `--log-file=${log}`, url];
-    const child = spawn("h2load", args, { stdio: ["ignore", "pipe", "inherit"] });
-    let output = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-    await once(child, "close");
-    const rows = (await readFile(log, "utf8"))
-      .trimEnd()
-      .split("\n")
-      .map((row) => row.split("\t").map(Number));
-    const bad = rows.filter(([, status]) => status !== 200).length;
-    if (bad > 0 || rows.length === 0) throw new Error(`h2load on ${url}: ${bad} of ${rows.length} failed\n${output}`);
-    const times = rows.map(([, , us = Number.NaN]) => us).toSorted((a, b) => a - b);
-    const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
-    return { perSecond: rows.length / seconds, p50Us: at(0.5), p99Us: at(0.99) };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
-  }
+/** Sends `perSecond` requests a second, each at its time, over `connections` connections; see `pace.ts`. */
+export async function atRate(
+  port: number,
+  perSecond: number,
+  connections: number,
+  seconds: number,
+): Promise<PaceReport> {
+  const args = [paceScript, port, perSecond, connections, seconds].map(String);
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as PaceReport;
 }
 
 /** Opens `count` connections, has each answered once, and calls `work` while they rest. */

@@ -1,5 +1,5 @@
 /** Reading from clients' sockets into one buffer that all of a thread's connections share. */
-import { Socket, type OnReadOpts } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 
 /**
  * Has what comes on `socket` go to `onBytes`: the bytes `[0..end)` of a buffer that is used again after the call. Gives
@@ -16,15 +16,17 @@ export function readInto(buffer: Buffer, socket: Socket, onBytes: (bytes: Buffer
     socket.on("data", (bytes: Buffer) => onBytes(bytes, bytes.length));
     return socket;
   }
-  const onread: OnReadOpts = {
-    buffer,
-    callback(end) {
-      onBytes(buffer, end);
-      return true;
+  const options: SocketConstructorOpts = {
+    onread: {
+      buffer,
+      callback(end) {
+        onBytes(buffer, end);
+        return true;
+      },
     },
   };
   Reflect.set(socket, "_handle", null);
-  const reading = new Socket(Object.assign({ onread }, { handle, noDelay: true }));
+  const reading = new Socket(Object.assign<SocketConstructorOpts, object>(options, { handle, noDelay: true }));
   // Whoever waits for the end of the one that was accepted hears of it.
   return reading.once("close", () => socket.destroy());
 }

@@ -1,11 +1,11 @@
 /** What becomes of messages that nobody may receive any more: those that are too old, and those that failed too often. */
 import { sql } from "../../store/sql.ts";
-import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
+import { moveBody } from "./bodies.ts";
 import type { KindDeps } from "./deps.ts";
 import type { Queue } from "./lookup.ts";
 import { refOfArn } from "./names.ts";
-import { bodies, messages, ofQueue, type MessageRow } from "./tables.ts";
+import { messages, ofQueue, type MessageRow } from "./tables.ts";
 
 /** Beyond its queue's retention period, or sent before the queue was purged. */
 export const isExpired = ({ settings, row }: Queue, sentMs: number, now: number) =>
@@ -20,13 +20,6 @@ export async function deadLetterQueue({ queues }: Pick<KindDeps, "queues">, queu
   const ref = queue.settings.deadLetter && refOfArn(queue.settings.deadLetter.arn);
   const target = ref && (await queues.find(ref));
   return target?.row.is_fifo === queue.row.is_fifo ? target : undefined;
-}
-
-/** Its long body goes with a message. */
-export async function moveBody(tx: Tx, from: Queue, to: Queue, id: string, newId = id): Promise<void> {
-  await tx.run(sql`update ${bodies.name}
-    set account = ${to.place.account}, region = ${to.place.region}, queue_uid = ${to.place.uid}, message_id = ${newId}
-    where ${ofQueue(from.place)} and message_id = ${id}`);
 }
 
 /** Moves to the dead-letter queue what was received too often, and gives the others. */
@@ -52,7 +45,7 @@ export async function buryOrKeep(
       // The time of sending stays, and retention counts from there; this receive did not happen.
       const moved = { ...row, account, region, queue_uid, extras, visible_ms: row.sent_ms, receives: receives - 1 };
       await tx.run(insert(messages, moved));
-      if (row.body === null) await moveBody(tx, queue, target, id);
+      if (row.body === null) await moveBody(tx, queue.place, target.place, id);
     }
     tx.afterCommit(() => deps.waits.wake(target.place.uid, dead.length));
   });

@@ -1,5 +1,6 @@
 /** The faults of SQS, and those that several operations answer in the same words. */
 import { faults } from "../../kit/faults.ts";
+import { idLengthMax } from "./limits.ts";
 
 export const fault = faults<typeof import("@aws-sdk/client-sqs")>();
 
@@ -11,3 +12,16 @@ export const invalidValue = (value: string | number, parameter: string, reason: 
 
 export const missing = (parameter: string) =>
   fault("MissingParameter", `The request must contain the parameter ${parameter}.`);
+
+const idPattern = /^[!-~]+$/;
+
+/** Ids that senders and receivers choose. */
+export function checkId(parameter: string, id: string | undefined): void {
+  if (id === undefined || (idPattern.test(id) && id.length <= idLengthMax)) return;
+  const reason = `${parameter} can only include alphanumeric and punctuation characters. 1 to ${idLengthMax} in length.`;
+  throw invalidValue(id, parameter, reason);
+}
+
+/** A parameter of FIFO queues for a standard one, or the other way round. */
+export const otherKind = (value: string | number, parameter: string) =>
+  invalidValue(value, parameter, "The request include parameter that is not valid for this queue type.");

@@ -3,13 +3,13 @@ import { must, type Fault } from "../../base/errors.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign, upsert } from "../../store/tables.ts";
-import { isLong, longBodies, putBody, removeBodies } from "./bodies.ts";
-import { deadLetterQueue, isExpired, moveBody } from "./dead-letters.ts";
+import { isLong, longBodies, moveBody, putBody, removeBodies } from "./bodies.ts";
+import { deadLetterQueue, isExpired } from "./dead-letters.ts";
 import type { KindDeps } from "./deps.ts";
 import { fault, invalidValue } from "./faults.ts";
-import { appendToGroup, headOf, isGroup, setReady, settleGroup } from "./groups.ts";
+import { appendToGroup, headOf, isGroup, setReady, settleGroup, takenOf } from "./groups.ts";
 import { notChangeable, type Held } from "./handles.ts";
-import type { Kind, NewMessage, Sent, Taken, Wanted } from "./kinds.ts";
+import type { Kind, NewMessage, Sent, Wanted } from "./kinds.ts";
 import { deduplicationMs, receiveRoundsMax } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import { createSequences } from "./message-ids.ts";
@@ -64,7 +64,7 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
     // The time of sending begins anew in a FIFO queue: developer guide, "Setting-up dead-letter queue retention".
     const moved = { ...rest, sent_ms: now, visible_ms: now, extras: { ...row.extras, sourceArn: queue.arn } };
     await appendToGroup(tx, target, moved, nextSequence);
-    if (row.body === null) await moveBody(tx, queue, target, row.id);
+    if (row.body === null) await moveBody(tx, queue.place, target.place, row.id);
   };
 
   /** Takes from the head of a group that was claimed; false when its turn was for nothing. */
@@ -170,23 +170,7 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
         rows = await takeRows(queue, wanted);
       if (rows === undefined) return [];
       const long = await longBodies(store, queue.place, rows);
-      return rows.flatMap((row): Taken[] => {
-        const body = row.body ?? long.get(row.id);
-        if (body === undefined) return [];
-        const { id: messageId, group_id: groupId, sequence, receives, sent_ms: sentMs, extras, sender } = row;
-        const receipt = { messageId, receives, receivedMs: wanted.now, isLarge: row.body === null };
-        return [
-          {
-            receipt: { ...receipt, fifo: { groupId, sequence } },
-            sentMs,
-            firstReceivedMs: row.first_received_ms ?? wanted.now,
-            body,
-            extras,
-            sender,
-            groupId,
-          },
-        ];
-      });
+      return rows.flatMap((row) => takenOf(row, row.body ?? long.get(row.id), wanted.now));
     },
 
     remove: (queue, held, now) =>

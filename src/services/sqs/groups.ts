@@ -2,6 +2,7 @@
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
+import type { Taken } from "./kinds.ts";
 import { receiveMax } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import { fifoMessages, groups, ofQueue, type FifoMessageRow, type GroupRow, type Place } from "./tables.ts";
@@ -61,4 +62,12 @@ export async function setReady(tx: Tx, queue: Queue, groupId: string, readyMs: n
 export async function openDelayed(tx: Tx, place: Place & { uid: string }, now: number): Promise<void> {
   await tx.run(sql`update ${groups.name} set ready_ms = ${now} where ${ofQueue(place)} and ready_ms > ${now}
     and group_id not in (select group_id from ${fifoMessages.name} where ${ofQueue(place)} and visible_ms > ${now})`);
+}
+
+/** A message of a FIFO queue that was received; none when its body is gone, deleted by its former receiver. */
+export function takenOf(row: FifoMessageRow, body: string | undefined, receivedMs: number): Taken[] {
+  if (body === undefined) return [];
+  const { id: messageId, group_id: groupId, sequence, receives, sent_ms: sentMs, extras, sender } = row;
+  const receipt = { messageId, receives, receivedMs, isLarge: row.body === null, fifo: { groupId, sequence } };
+  return [{ receipt, sentMs, firstReceivedMs: row.first_received_ms ?? receivedMs, body, extras, sender, groupId }];
 }

@@ -59,6 +59,8 @@ export const queueCacheMax = 20_000;
 export const waitPollMs = secondMs;
 /** A longer body is kept beside its message, so that a receive does not write it again. */
 export const inlineCharactersMax = 2_048;
+/** The number of messages in flight is counted this often at most. */
+export const flightCountMs = secondMs;
 /** Claims that one receive makes when what it met was expired or dead: 10 messages each. */
 export const receiveRoundsMax = 20;
 /** Rows that are counted or deleted at once. */
@@ -68,3 +70,18 @@ export const countStepRows = 1_000;
 /** The share of its time that a node counts one queue at most: a count of 100 ms holds for a second. */
 export const countShareMax = 0.1;
 export const countCacheMax = 1_000;
+/** How often what has expired is deleted; a receive does not give it from its very millisecond on. */
+export const sweepMs = minuteMs;
+/** A deleted queue's record stays a little longer than its name is taken. */
+export const deletedKeptMs = queueDeletedMs + 30 * secondMs;
+/** StartMessageMoveTask: messages a second; without a rate, AWS's own maximum. */
+export const moveRateMax = 500;
+export const movePollMs = secondMs;
+/** A node that dies lets its move tasks go after this long. */
+export const moveLeaseMs = 10 * secondMs;
+/** Messages of one transaction of a move. */
+export const moveStepMessages = 50;
+/** Active move tasks of an account. Source: API reference, StartMessageMoveTask. */
+export const activeMovesMax = 100;
+/** ListMessageMoveTasks, and the tasks of a queue that are remembered. */
+export const moveListMax = 10;

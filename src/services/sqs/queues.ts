@@ -26,7 +26,10 @@ export interface NewQueue {
 
 const badToken = () => invalidValue("NextToken", "NextToken", "Invalid or expired next token.");
 
-export function checkPage(max: number | undefined): number {
+function checkPage(max: number | undefined, token: string | undefined): number {
+  if (token !== undefined && max === undefined) {
+    throw fault("InvalidParameterValue", "MaxResults is a mandatory parameter when you provide a value for NextToken.");
+  }
   if (max !== undefined && (max < 1 || max > listMax)) {
     throw invalidValue(max, "MaxResults", `MaxResults must be an integer between 1 and ${listMax}.`);
   }
@@ -120,13 +123,7 @@ export function queueOperations(deps: SqsDeps) {
 
     async ListQueues({ QueueNamePrefix: prefix = "", MaxResults, NextToken }, call) {
       const listing = { operation: "sqs:ListQueues", filters: prefix, call };
-      const limit = checkPage(MaxResults);
-      if (NextToken !== undefined && MaxResults === undefined) {
-        throw fault(
-          "InvalidParameterValue",
-          "MaxResults is a mandatory parameter when you provide a value for NextToken.",
-        );
-      }
+      const limit = checkPage(MaxResults, NextToken);
       const [after = ""] = pageKey(listing, NextToken, badToken) ?? [];
       const rows = await store.read((tx) =>
         tx.all<{ name: string }>(sql`select name from ${table.name} where ${isIn(call)}
@@ -138,6 +135,22 @@ export function queueOperations(deps: SqsDeps) {
       return {
         QueueUrls: page.map(({ name }) => queueUrl({ ...call, name }, call)),
         // Without MaxResults AWS gives the first thousand, and no token.
+        ...(nextToken === undefined || MaxResults === undefined ? {} : { NextToken: nextToken }),
+      };
+    },
+
+    async ListDeadLetterSourceQueues({ QueueUrl, MaxResults, NextToken }, call) {
+      const { row, arn } = await queues.open(QueueUrl, "ListDeadLetterSourceQueues", call);
+      const listing = { operation: "sqs:ListDeadLetterSourceQueues", filters: arn, call };
+      const limit = checkPage(MaxResults, NextToken);
+      const [after = ""] = pageKey(listing, NextToken, badToken) ?? [];
+      const rows = await store.read((tx) =>
+        tx.all<{ name: string }>(sql`select name from ${table.name}
+          where ${isIn(row)} and dead_letter_arn = ${arn} and name > ${String(after)} order by name limit ${limit + 1}`),
+      );
+      const { page, nextToken } = pageOf(listing, rows, limit, ({ name }) => [name]);
+      return {
+        queueUrls: page.map(({ name }) => queueUrl({ ...row, name }, call)),
         ...(nextToken === undefined || MaxResults === undefined ? {} : { NextToken: nextToken }),
       };
     },

@@ -2,28 +2,50 @@
 import { hash } from "node:crypto";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
+import { createAttempts } from "./attempts.ts";
+import { unknownAttribute } from "./attributes.ts";
 import type { SqsDeps } from "./deps.ts";
-import { invalidValue } from "./faults.ts";
+import { checkId, invalidValue, otherKind } from "./faults.ts";
+import { createFlights, overLimit } from "./flights.ts";
 import { writeHandle } from "./handles.ts";
 import type { Taken } from "./kinds.ts";
 import { receiveMax, visibilitySecondsMax, waitPollMs, waitSecondsMax } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import { askedAttributes, attributesMd5, shownAttribute } from "./message-attributes.ts";
 
+/** What a receive may ask for by AttributeNames and MessageSystemAttributeNames. */
+const systemNames: ReadonlySet<string> = new Set([
+  "All",
+  "SenderId",
+  "SentTimestamp",
+  "ApproximateReceiveCount",
+  "ApproximateFirstReceiveTimestamp",
+  "SequenceNumber",
+  "MessageDeduplicationId",
+  "MessageGroupId",
+  "AWSTraceHeader",
+  "DeadLetterQueueSourceArn",
+]);
+
 interface Asked {
   messages: number;
   visibilityMs: number;
   waitMs: number;
+  attemptId: string | undefined;
 }
 
 interface Given {
   MaxNumberOfMessages?: number | undefined;
   VisibilityTimeout?: number | undefined;
   WaitTimeSeconds?: number | undefined;
+  ReceiveRequestAttemptId?: string | undefined;
 }
 
-function askedOf({ settings }: Queue, input: Given): Asked {
+function askedOf({ row, settings }: Queue, input: Given): Asked {
   const { MaxNumberOfMessages: messages = 1, VisibilityTimeout, WaitTimeSeconds } = input;
+  const { ReceiveRequestAttemptId: attemptId } = input;
+  checkId("ReceiveRequestAttemptId", attemptId);
+  if (attemptId !== undefined && !row.is_fifo) throw otherKind(attemptId, "ReceiveRequestAttemptId");
   if (messages < 1 || messages > receiveMax) {
     throw invalidValue(messages, "MaxNumberOfMessages", `Must be between 1 and ${receiveMax}, if provided.`);
   }
@@ -37,6 +59,7 @@ function askedOf({ settings }: Queue, input: Given): Asked {
   return {
     messages,
     visibilityMs: VisibilityTimeout === undefined ? settings.visibilityMs : VisibilityTimeout * 1_000,
+    attemptId,
     waitMs: WaitTimeSeconds === undefined ? settings.waitMs : WaitTimeSeconds * 1_000,
   };
 }
@@ -95,10 +118,24 @@ function shown(queue: Queue, taken: Taken, system: readonly string[], names: rea
 }
 
 export function receivingOperations(deps: SqsDeps) {
-  const { clock, queues, waits, kindOf } = deps;
+  const { clock, queues, waits, kindOf, counting } = deps;
+  const flights = createFlights(counting, clock);
+  const attempts = createAttempts(deps);
 
-  const take = (queue: Queue, { messages, visibilityMs }: Asked): Promise<Taken[]> =>
-    kindOf(queue).take(queue, { messages, visibilityMs, now: clock.now() });
+  const take = async (queue: Queue, { messages, visibilityMs, waitMs, attemptId }: Asked): Promise<Taken[]> => {
+    const wanted = { messages, visibilityMs, now: clock.now() };
+    const again = attemptId === undefined ? undefined : await attempts.repeat(queue, attemptId, wanted);
+    if (again !== undefined) return again;
+    if (!(await flights.hasRoom(queue))) {
+      // One who waits is told nothing: developer guide, "Amazon SQS message quotas".
+      if (waitMs === 0) throw overLimit();
+      return [];
+    }
+    const taken = await kindOf(queue).take(queue, wanted);
+    flights.took(queue, taken.length);
+    if (attemptId !== undefined && taken.length > 0) await attempts.note(queue, attemptId, taken, wanted.now);
+    return taken;
+  };
 
   /** Looks whenever its turn comes, or a message falls due, until there is something or the time is over. */
   const takeWaiting = async (url: string, asked: Asked, call: Call): Promise<{ queue: Queue; taken: Taken[] }> => {
@@ -127,10 +164,12 @@ export function receivingOperations(deps: SqsDeps) {
     async ReceiveMessage(input, call) {
       const queue = await queues.open(input.QueueUrl, "ReceiveMessage", call);
       const asked = askedOf(queue, input);
+      const system = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
+      const unknown = system.find((name) => !systemNames.has(name));
+      if (unknown !== undefined) throw unknownAttribute(unknown);
       let taken = await take(queue, asked);
       if (taken.length === 0 && asked.waitMs > 0) ({ taken } = await takeWaiting(input.QueueUrl, asked, call));
       if (taken.length === 0) return {};
-      const system = [...(input.AttributeNames ?? []), ...(input.MessageSystemAttributeNames ?? [])];
       return { Messages: taken.map((one) => shown(queue, one, system, input.MessageAttributeNames)) };
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-sqs")>;

@@ -6,9 +6,9 @@ import type { Handlers } from "../../kit/handlers.ts";
 import { roleName } from "../../kit/principals.ts";
 import { checkBatch, outcomesOf } from "./batches.ts";
 import type { SqsDeps } from "./deps.ts";
-import { fault, invalidValue, missing } from "./faults.ts";
+import { checkId, fault, invalidValue, missing, otherKind } from "./faults.ts";
 import type { NewMessage } from "./kinds.ts";
-import { delaySecondsMax, idLengthMax, messageBytesMax } from "./limits.ts";
+import { delaySecondsMax, messageBytesMax } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import {
   attributeBytes,
@@ -43,17 +43,6 @@ interface Checked {
   digests: Digests;
   bytes: number;
 }
-
-const idPattern = /^[!-~]+$/;
-
-function checkId(parameter: "MessageGroupId" | "MessageDeduplicationId", id: string | undefined): void {
-  if (id === undefined || (idPattern.test(id) && id.length <= idLengthMax)) return;
-  const reason = `${parameter} can only include alphanumeric and punctuation characters. 1 to ${idLengthMax} in length.`;
-  throw invalidValue(id, parameter, reason);
-}
-
-const otherKind = (value: string | number, parameter: string) =>
-  invalidValue(value, parameter, "The request include parameter that is not valid for this queue type.");
 
 /** AWS's id of the sender: a user's or a role session's own, else the account. */
 function senderOf(principal: Principal): string {

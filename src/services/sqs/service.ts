@@ -5,7 +5,10 @@ import type { SqsDeps } from "./deps.ts";
 import { fifoKind } from "./fifo.ts";
 import { createQueues, type Queue } from "./lookup.ts";
 import { attributeOperations } from "./queue-attributes.ts";
+import { permissionOperations } from "./permissions.ts";
 import { queueOperations } from "./queues.ts";
+import { moveJob, moveOperations } from "./moves.ts";
+import { sweepJob } from "./sweep.ts";
 import { receiptOperations } from "./receipts.ts";
 import { receivingOperations } from "./receiving.ts";
 import { sendingOperations } from "./sending.ts";
@@ -27,10 +30,13 @@ export const sqs = defineService({
         ...queueOperations(deps),
         ...attributeOperations(deps),
         ...tagOperations(deps),
+        ...permissionOperations(deps),
+        ...moveOperations(deps),
         ...sendingOperations(deps),
         ...receivingOperations(deps),
         ...receiptOperations(deps),
       },
+      workers: [sweepJob(deps), moveJob(deps)],
     };
   },
 });

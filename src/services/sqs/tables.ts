@@ -157,8 +157,55 @@ export const bodies = table(
 );
 export type BodyRow = Row<typeof bodies>;
 
+/** Receives of FIFO queues that named themselves, of the last five minutes. */
+export const attempts = table(
+  "sqs_receive_attempts",
+  {
+    account: c.id,
+    region: c.id,
+    queue_uid: c.id,
+    attempt_id: c.id,
+    received_ms: c.time,
+    /** Receipt handles of what it gave. */
+    handles: c.json<readonly string[]>(),
+  },
+  { key: ["account", "region", "queue_uid", "attempt_id"], indexes: [{ columns: ["received_ms"] }] },
+);
+export type AttemptRow = Row<typeof attempts>;
+
+/** Message move tasks. */
+export const moves = table(
+  "sqs_move_tasks",
+  {
+    account: c.id,
+    region: c.id,
+    id: c.id,
+    source_arn: c.id,
+    /** Null: each message goes to the queue whose dead letter it is. */
+    destination_arn: c.nullable(c.id),
+    /** Messages a second; null for as many as AWS moves at most. */
+    rate: c.nullable(c.int),
+    /** `RUNNING`, `COMPLETED`, `CANCELLED` or `FAILED`. */
+    status: c.id,
+    moved: c.int,
+    /** Messages that were there at the start. */
+    to_move: c.int,
+    failure: c.nullable(c.text),
+    started_ms: c.time,
+    /** When its next messages go; null once it has ended. */
+    due_ms: c.nullable(c.time),
+    claims: c.int,
+  },
+  {
+    key: ["account", "region", "id"],
+    indexes: [{ columns: ["due_ms"] }, { columns: ["account", "region", "source_arn", "started_ms"] }],
+  },
+);
+export type MoveRow = Row<typeof moves>;
+
 export const migrations: readonly Migration[] = [
   { version: 1, create: [queues, deletedQueues, messages, fifoMessages, groups, deduplications, bodies] },
+  { version: 2, create: [attempts, moves] },
 ];
 
 export interface Place {
@@ -170,3 +217,4 @@ export const isIn = ({ account, region }: Place) => sql`account = ${account} and
 export const isQueue = (row: Place & { name: string; uid: string }) =>
   sql`${isIn(row)} and name = ${row.name} and uid = ${row.uid}`;
 export const ofQueue = (row: Place & { uid: string }) => sql`${isIn(row)} and queue_uid = ${row.uid}`;
+export const isMove = (row: Place & { id: string }) => sql`${isIn(row)} and id = ${row.id}`;

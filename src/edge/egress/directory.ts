@@ -9,7 +9,7 @@ import type { ClusterConfig, EdgeConfig, RouteConfig } from "../ports.ts";
 import type { Destination } from "./destination.ts";
 import type { DestinationMessage, EgressToWorker } from "./messages.ts";
 import type { Names } from "./names.ts";
-import { policyFor } from "./policies.ts";
+import { policyTable } from "./policies.ts";
 import type { LearnProtocol } from "./protocol.ts";
 import { Forbidden, type Address, type Rules } from "./rules.ts";
 import type { EgressPolicy, EgressSettings } from "./settings.ts";
@@ -106,7 +106,8 @@ export class Directory {
 
   /** How each destination is gone to, under the policies of `config`. */
   ways(policies: readonly EgressPolicy[]): Way[] {
-    return [...this.#residents.values()].map((resident) => wayOf(resident, this.#deps.settings, policies));
+    const policyOf = policyTable(policies);
+    return [...this.#residents.values()].map((resident) => wayOf(resident, this.#deps.settings, policyOf));
   }
 
   /** What `worker` is to know when policies have changed. */
@@ -193,7 +194,7 @@ export class Directory {
 
   #messageFor(resident: Resident, worker: number, holdMs?: number): DestinationMessage {
     const { settings, policies, memoryOf } = this.#deps;
-    const way = wayOf(resident, settings, policies());
+    const way = wayOf(resident, settings, policyTable(policies()));
     const { destination, http2 } = resident;
     return { destination, ...way, http2, ...(holdMs === undefined ? {} : { holdMs }), ...memoryOf(way, worker) };
   }
@@ -211,10 +212,10 @@ const drainMs = 10 * 60_000;
 function wayOf(
   { destination, addresses }: Pick<Resident, "destination" | "addresses">,
   { verify = true, ca }: EgressSettings,
-  policies: readonly EgressPolicy[],
+  policyOf: ReturnType<typeof policyTable>,
 ): Way {
   const { origin, hostname, scheme, port } = destination;
-  const { route, cluster } = policyFor(destination, policies);
+  const { route, cluster } = policyOf(destination);
   const tls = { verify, serverName: hostname, ...(ca === undefined ? {} : { ca }), ...cluster.tls };
   const { tls: _, ...rest } = cluster;
   return {

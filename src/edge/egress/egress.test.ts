@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../edge.suite.ts";
 import { at, ask, EgressStage } from "./egress.suite.ts";
 import { destinationOf } from "./destination.ts";
+import { destinationsMax } from "./directory.ts";
 
 const stage = new EgressStage();
 afterEach(() => stage.strike());
@@ -196,6 +197,30 @@ describe("the way out", () => {
     const nameless = await ask(egress.port, "none.example.ccnproxy");
     expect([nameless.status, nameless.body]).toEqual([502, expect.stringContaining("ENOTFOUND")]);
     expect((await ask(egress.port, "example.com")).status).toBe(400);
+    const { ownAnswers, destinations } = egress.edge.egressReport() ?? {};
+    expect(ownAnswers).toEqual({ 400: 1, 502: 1 });
+    expect(destinations).toMatchObject([{ ownAnswers: { 504: 1 } }, { ownAnswers: { 502: 1 } }]);
+  });
+
+  it("knows 256 destinations at once: the one nobody went to for longest makes room", async () => {
+    let asked = 0;
+    const port = await stage.http((_, response) => response.end("ok"));
+    const egress = await stage.open({
+      async resolve() {
+        asked += 1;
+        return at("127.0.0.1");
+      },
+    });
+    const go = async (i: number) => (await ask(egress.port, `n${i}.test.ccnproxy:${port}`)).status;
+    for (let i = 0; i <= destinationsMax; i += 1) expect(await go(i)).toBe(200);
+    const known = () => egress.edge.egressReport()?.destinations.filter(({ addresses }) => addresses > 0) ?? [];
+    expect(known()).toHaveLength(destinationsMax);
+    expect(known().some(({ origin }) => origin === `http://n0.test:${port}`)).toBe(false);
+    // The name is still known, and the figures are.
+    expect(await go(0)).toBe(200);
+    expect(asked).toBe(destinationsMax + 1);
+    const first = egress.edge.egressReport()?.destinations.find(({ origin }) => origin === `http://n0.test:${port}`);
+    expect(first).toMatchObject({ requests: 2, handshakes: 2, connections: 1 });
   });
 
   it("refuses its port to a second one", async () => {

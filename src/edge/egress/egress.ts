@@ -49,6 +49,8 @@ const nothing: EdgeConfig = { epoch: 0, listeners: [], clusters: [] };
 /** Whose the requests are that came to the listener and named no destination. */
 const listenerId = "egress";
 
+const unknown = { protocol: "HTTP/1.1", addresses: 0, edgeErrors: {} } as const;
+
 /** @param port the one to listen on. Throws a RangeError for a list that cannot be read. */
 export function createEgress(settings: EgressSettings, port: number, deps: EgressDeps): Egress {
   const { clock, log, workers } = deps;
@@ -90,7 +92,7 @@ export function createEgress(settings: EgressSettings, port: number, deps: Egres
           edgeErrors: errors.get(origin) ?? {},
         };
       });
-      return { address, port, destinations };
+      return { address, port, ownAnswers: own.report(() => unknown)[0]?.ownAnswers ?? {}, destinations };
     },
     close: () => directory.close(),
   };

@@ -37,6 +37,11 @@ import { Meter } from "./meter.ts";
 import { EgressUpstream } from "./upstreams.ts";
 import { WaitingExchange } from "./waiting.ts";
 
+/**
+ * What was believed for as long as it may be is asked about while requests go on by it, for so long: a busy destination
+ * never stands still for that.
+ */
+const graceMs = 2_000;
 /** Requests of one worker that wait to know the way. */
 const waitingMax = 1_000;
 /** Nodes of this kind that a request may pass, however they are chained. */
@@ -65,6 +70,8 @@ interface Known {
   upstreams: ReadonlyMap<string, EgressUpstream>;
   /** Monotonic. */
   heldUntilMs: number;
+  /** Main was asked since. */
+  asked: boolean;
 }
 
 export class EgressPlane {
@@ -140,10 +147,13 @@ export class EgressPlane {
       return refuse(base, client, page(508, `A request to ${to.origin} came back here.`), "loop");
     }
     const known = this.#known.get(to.origin);
-    if (known !== undefined && this.#deps.plane.clock.monotonicMs() < known.heldUntilMs) {
-      return this.#deps.handle(known.listener, client);
+    const lateMs = known === undefined ? Infinity : this.#deps.plane.clock.monotonicMs() - known.heldUntilMs;
+    if (known === undefined || lateMs > graceMs) return this.#wait(to, client);
+    if (lateMs >= 0 && !known.asked) {
+      known.asked = true;
+      this.#deps.ask({ kind: "destination", destination: to });
     }
-    return this.#wait(to, client);
+    return this.#deps.handle(known.listener, client);
   }
 
   #wait(to: Destination, client: ClientStream): Exchange {
@@ -258,7 +268,7 @@ export class EgressPlane {
     const heldUntilMs =
       message.holdMs === undefined ? (before?.heldUntilMs ?? 0) : clock.monotonicMs() + message.holdMs;
     const listener = { ...base, counts: new Counts(message.counts), match: () => 0, routes: [compiled] };
-    return { listener, cluster: config, upstreams, heldUntilMs };
+    return { listener, cluster: config, upstreams, heldUntilMs, asked: false };
   }
 
   #listenerOf(parts: Pick<EgressMessage, "address" | "port" | "name"> & { counts: Counts }): CompiledListener {

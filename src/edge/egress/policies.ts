@@ -6,7 +6,7 @@ import type { EgressPolicy } from "./settings.ts";
  * Without a word of anybody's: the next address of a name is tried where one cannot be reached, which is safe for every
  * request, and what fails three times in a row is left alone for a while.
  */
-const unsaid: Omit<EgressPolicy, "host"> = {
+const unsaid: Policies = {
   route: {
     retry: {
       on: ["connect-failure"],
@@ -30,33 +30,38 @@ const unsaid: Omit<EgressPolicy, "host"> = {
   },
 };
 
-/** Those of the entry that names it most closely. An id that begins with `/` becomes the destination's own. */
-export function policyFor(
-  { origin, hostname }: Pick<Destination, "origin" | "hostname">,
+type Policies = Omit<EgressPolicy, "host">;
+
+/**
+ * Gives a destination the policies of the entry that names it most closely. An id that begins with `/` becomes the
+ * destination's own.
+ */
+export function policyTable(
   policies: readonly EgressPolicy[],
-): Omit<EgressPolicy, "host"> {
-  const [closest] = policies
-    .filter(({ host }) => fits(host, hostname))
-    .toSorted((a, b) => closeness(b.host) - closeness(a.host));
-  const { route, cluster } = closest ?? unsaid;
-  const own = (id: string) => (id.startsWith("/") ? origin + id : id);
+): (destination: Pick<Destination, "origin" | "hostname">) => Policies {
+  const byHost = new Map(policies.map((policy): [string, Policies] => [policy.host, policy]));
+  const closest = (hostname: string): Policies => {
+    const exact = byHost.get(hostname);
+    if (exact !== undefined) return exact;
+    for (let dot = hostname.indexOf("."); dot >= 0; dot = hostname.indexOf(".", dot + 1)) {
+      const above = byHost.get(`*${hostname.slice(dot)}`);
+      if (above !== undefined) return above;
+    }
+    return byHost.get("*") ?? unsaid;
+  };
+  return ({ origin, hostname }) => owned(origin, closest(hostname));
+}
+
+function owned(origin: string, { route, cluster }: Policies): Policies {
+  const { cap, rateLimits } = route;
+  const named = <T extends { id: string }>(limit: T): T =>
+    limit.id.startsWith("/") ? { ...limit, id: origin + limit.id } : limit;
   return {
     route: {
       ...route,
-      ...(route.cap === undefined ? {} : { cap: { ...route.cap, id: own(route.cap.id) } }),
-      ...(route.rateLimits === undefined
-        ? {}
-        : { rateLimits: route.rateLimits.map((limit) => ({ ...limit, id: own(limit.id) })) }),
+      ...(cap === undefined ? {} : { cap: named(cap) }),
+      ...(rateLimits === undefined ? {} : { rateLimits: rateLimits.map((limit) => named(limit)) }),
     },
     cluster,
   };
-}
-
-function fits(host: string, hostname: string): boolean {
-  if (host === "*") return true;
-  return host.startsWith("*.") ? hostname.endsWith(host.slice(1)) : hostname === host;
-}
-
-function closeness(host: string): number {
-  return host.startsWith("*") ? host.length - 1 : Infinity;
 }

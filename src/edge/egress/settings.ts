@@ -66,6 +66,8 @@ export interface EgressSummary {
   /** It listens there. */
   address: string;
   port: number;
+  /** Of requests that did not get as far as a destination, by status: 400, 403, 502, 503, 504, 508. */
+  ownAnswers: Readonly<Record<string, number>>;
   /** Most requests first. */
   destinations: readonly EgressReport[];
 }

@@ -25,6 +25,11 @@ export interface MikanOptions {
   edgeWorkers?: number;
   /** Keeps one more of them ready, for about 15 MB, to take the place of one that dies. Default false. */
   edgeSpare?: boolean;
+  /**
+   * `sandbox`: functions see their own files and processes alone, where bubblewrap runs; elsewhere, and with `process`,
+   * they are plain processes of the node's user (docs/security.md). Default: `sandbox`.
+   */
+  isolation?: "sandbox" | "process";
   /** Access logs of all load balancers, in AWS's format: files in this directory, or `-` for standard output. */
   accessLog?: string;
   /** A forward proxy for callers on this machine: `Host: example.com.ccnproxy-https` goes to `https://example.com`. */

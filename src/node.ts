@@ -42,6 +42,7 @@ export interface NodeOptions {
   data?: string;
   edgeWorkers?: number;
   edgeSpare?: boolean;
+  isolation?: "sandbox" | "process";
   accessLog?: string;
   egress?: EgressSettings;
   egressPolicies?: Readonly<Record<string, object>>;
@@ -173,6 +174,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
   ending.add(() => functionLogs.flush());
   const compute = await createCompute({
     directory: join(workspace.directory, "compute"),
+    ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
     clock: machine,
     log,
     metrics,

@@ -20,7 +20,8 @@ let directory: string;
 let node: NodeProcess;
 
 const start = async () => {
-  node = await startNodeProcess("--data", join(directory, "data"), "--port", "0");
+  // The functions tell of themselves by files and process ids of the machine.
+  node = await startNodeProcess("--data", join(directory, "data"), "--port", "0", "--isolation", "process");
   return clientsOf(node.url);
 };
 const pause = (ms: number) =>

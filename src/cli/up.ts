@@ -20,6 +20,12 @@ function numberOf(option: string, text: string, min: number, max: number): numbe
   return value;
 }
 
+function isolationOf(text: string | undefined): { isolation?: "sandbox" | "process" } {
+  if (text === undefined) return {};
+  if (text === "sandbox" || text === "process") return { isolation: text };
+  throw new UserError(`--isolation must be sandbox or process, and is ${text}`);
+}
+
 function rootKeyOf(environment: NodeJS.ProcessEnv) {
   const accessKeyId = environment["MIKAN_ROOT_ACCESS_KEY_ID"];
   const secretAccessKey = environment["MIKAN_ROOT_SECRET_ACCESS_KEY"];
@@ -33,7 +39,7 @@ function rootKeyOf(environment: NodeJS.ProcessEnv) {
 export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
-         [--edge-spare] [--access-log DIR|-]
+         [--edge-spare] [--access-log DIR|-] [--isolation sandbox|process]
          [--egress PORT [--egress-policies FILE] [--egress-unverified] [--egress-link-local]
                         [--egress-allow HOST|CIDR]... [--egress-refuse HOST|CIDR]...]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
@@ -43,6 +49,8 @@ export const up: Command = {
   --edge-workers threads that carry the load balancers' traffic (default 1)
   --edge-spare   keep one more of them ready, for about 15 MB: where one dies its place is taken sooner
   --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
+  --isolation    functions see their own files and processes alone (sandbox, the default where bubblewrap runs),
+                 or are plain processes of the node's user (process)
   --egress       a forward proxy on this port of 127.0.0.1: Host: example.com.ccnproxy-https goes to
                  https://example.com over connections that are kept. --egress-policies sets policies at the start:
                  JSON, by host (api.example.com, *.example.com, *). --egress-unverified takes any certificate,
@@ -62,6 +70,7 @@ export const up: Command = {
         "host-name": { type: "string", multiple: true, default: [] },
         "edge-workers": { type: "string", default: "1" },
         "edge-spare": { type: "boolean", default: false },
+        isolation: { type: "string" },
         "access-log": { type: "string" },
         egress: { type: "string" },
         "egress-unverified": { type: "boolean", default: false },
@@ -87,6 +96,7 @@ export const up: Command = {
       hostNames: values["host-name"],
       edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
       edgeSpare: values["edge-spare"],
+      ...isolationOf(values.isolation),
       log: createLog({ clock: systemClock, level }),
       ...(data === undefined ? {} : { data }),
       ...(values.egress === undefined

@@ -11,6 +11,7 @@ import { nodeRuntimeIn } from "./process/node-runtime.ts";
 import { createOptMount } from "./process/opt-mount.ts";
 import { createPythons } from "./process/python.ts";
 import type { ServeHttp } from "./process/runtime-api.ts";
+import { openSandbox } from "./process/sandbox.ts";
 import { endSurvivors } from "./process/survivors.ts";
 import { openCgroups } from "./process/cgroups.ts";
 import { createWarden } from "./process/warden.ts";
@@ -18,6 +19,11 @@ import { createWarden } from "./process/warden.ts";
 export interface ComputeOptions extends Bounds {
   /** Compute's own; one node at a time uses it. Holds the environments' `/tmp` and the list of their processes. */
   directory: string;
+  /**
+   * `sandbox`: a function sees its own files and processes alone, where bubblewrap runs; elsewhere, and with `process`,
+   * it is a process of the node's user. Default: `sandbox`.
+   */
+  isolation?: "sandbox" | "process";
   /** Use control groups where the node may make them. Default: true. */
   controlGroups?: boolean;
   clock: Clock;
@@ -44,7 +50,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   const killed = (await cgroups.endFormer(clock)) + (await endSurvivors(directory, clock));
   if (killed > 0) log.warn("processes of functions had outlived their node, and were ended", { processes: killed });
   const warden = createWarden(log, cgroups.roots);
-  const { ids = randomIds, onLogLine, serveHttp } = options;
+  const { ids = randomIds, isolation = "sandbox", onLogLine, serveHttp } = options;
   const deps: ProcessDeps = {
     directory,
     clock,
@@ -52,6 +58,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     log,
     warden,
     cgroups,
+    sandbox: isolation === "process" ? undefined : await openSandbox({ directory, log }),
     interpreters: {
       nodeRuntime: nodeRuntimeIn(directory),
       pythonOf: createPythons(log),

@@ -120,6 +120,8 @@ export async function openHarness(options: Partial<ComputeOptions> = {}): Promis
     metrics: createMetrics(),
     onLogLine: (line) => lines.push(line),
     serveHttp,
+    // Paths and process ids as the test sees them; sandbox.test.ts has the other.
+    isolation: "process",
     ...options,
   });
   let folders = 0;

@@ -22,8 +22,8 @@ import type { Log } from "../../telemetry/log.ts";
 import { processesMax, survivorsMsMax } from "../limits.ts";
 
 export interface Cgroup {
-  /** Moves a process in; what it starts from then on is in it. Harmless when it is gone. */
-  add(pid: number): void;
+  /** One for each hierarchy in use: a process is in it that writes its id to their `cgroup.procs`. */
+  readonly directories: readonly string[];
   /** Undefined where the machine has no freezer for us. */
   readonly freezer: { freeze(): void; thaw(): void } | undefined;
   /** SIGKILL to all in it, stopped or not. */
@@ -185,9 +185,7 @@ function createCgroup(groups: Hierarchies): Cgroup {
     memory === undefined ? undefined : join(memory, memory === unified ? "memory.events" : "memory.oom_control");
   return {
     freezer,
-    add(pid) {
-      for (const group of all) tried(() => writeFileSync(join(group, "cgroup.procs"), String(pid)));
-    },
+    directories: all,
     kill() {
       for (const group of all) killAndThaw(group);
     },

@@ -42,6 +42,7 @@ describe("the variables of a function", () => {
       AWS_SECRET_ACCESS_KEY: "very-secret-key",
       AWS_SESSION_TOKEN: "very-secret-token",
       LAMBDA_TASK_ROOT: spec.codeDir,
+      PWD: spec.codeDir,
     });
     expect(PATH?.split(":")[0]).toBe(dirname(process.execPath));
     expect(HOME).toBe(TMPDIR);

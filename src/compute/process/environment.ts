@@ -13,9 +13,10 @@ import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type Child, type StartError, startChild } from "./child.ts";
+import { type Held, confine, hold } from "./confinement.ts";
 import { type Ending, errorTypeOf, mayStartBetter, verdictOf } from "./ending.ts";
 import { createFramedLink } from "./framed-link.ts";
-import { type Interpreters, type Launch, launchOf, withLayers } from "./launch.ts";
+import { type Interpreters, launchOf } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
 import { residentKiBOf } from "./memory.ts";
@@ -33,6 +34,8 @@ export interface ProcessDeps {
   log: Log;
   warden: Warden;
   cgroups: Cgroups;
+  /** Undefined where functions see the machine as the node does. */
+  sandbox: Sandbox | undefined;
   interpreters: Interpreters;
   onLogLine(line: FunctionLogLine): void;
   /** Absent: runtimes that need the Runtime API cannot start. */
@@ -102,13 +105,13 @@ class ProcessEnvironment implements Environment, LinkEvents {
   async #start(): Promise<void> {
     const tmp = join(this.#directory, "tmp");
     await mkdir(tmp, { recursive: true });
-    const { interpreters } = this.#deps;
-    const { launch, opt } = await withLayers(await launchOf(this.#spec, interpreters), this.#spec, interpreters);
+    const { interpreters, sandbox } = this.#deps;
+    const held = await hold(sandbox, this.#spec, tmp, await launchOf(this.#spec, interpreters), interpreters);
+    const { launch } = held;
     const variables = variablesOf(this.#spec, {
-      tmp,
+      ...held,
       logStream: this.#log.stream,
       initialization: this.#options.initialization,
-      opt,
     });
     if (launch.kind === "runtime-api") {
       const { serveHttp } = this.#deps;
@@ -117,29 +120,35 @@ class ProcessEnvironment implements Environment, LinkEvents {
       this.#link = link;
       variables["AWS_LAMBDA_RUNTIME_API"] = address;
     }
-    if (this.#state === "starting") this.#launch(launch, variables);
+    if (this.#state === "starting") this.#launch(held, variables);
     else this.#gone({ status: null, signal: "SIGKILL" });
   }
 
-  #launch(launch: Launch, env: Record<string, string>): void {
+  #launch({ launch, wrapper }: Held, variables: Record<string, string>): void {
     if (launch.kind === "unavailable") return this.#over(launch);
     if (launch.kind === "impossible") return this.#gone({ reason: launch.reason, retry: false });
-    const { clock, warden, cgroups } = this.#deps;
+    const { clock, warden, cgroups, sandbox } = this.#deps;
     const { initMsMax } = this.#options;
-    const { command, args, kind } = launch;
     this.#bornMs = clock.monotonicMs();
     this.#log.initBegin(this.#phase);
     this.#initTimer = clock.after(initMsMax, () => this.#kill({ kind: "init-timeout", limitMs: initMsMax }));
+    this.#cgroup = cgroups.create(this.id, this.#spec);
+    const program = [launch.command, ...launch.args];
     const child = startChild(
       clock,
-      { command, args, cwd: this.#spec.codeDir, env, framed: kind === "framed" },
-      { wrote: (fd, chunk) => this.wrote(fd, chunk), ended: (how) => this.#gone(how) },
+      {
+        ...confine(this.#cgroup?.directories ?? [], wrapper, program, variables),
+        cwd: this.#spec.codeDir,
+        framed: launch.kind === "framed",
+      },
+      {
+        wrote: (fd, chunk) => this.wrote(fd, chunk),
+        ended: (how) => this.#gone("reason" in how ? how : (sandbox?.exitOf(how) ?? how)),
+      },
     );
     this.#child = child;
     if (child.channel !== undefined) this.#link = createFramedLink(child.channel.input, child.channel.output, this);
     if (child.pid === undefined) return;
-    this.#cgroup = cgroups.create(this.id, this.#spec);
-    this.#cgroup?.add(child.pid);
     warden.watch(child.pid);
     recordProcess(this.#directory, child.pid);
   }

@@ -1,4 +1,5 @@
 /** What is started for a runtime: the command, and whether it is spoken to in frames or over the Runtime API. */
+import { existsSync } from "node:fs";
 import { access, constants, open } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
@@ -29,16 +30,20 @@ function heapFlags({ memoryMiB, environment }: FunctionSpec): string[] {
 /** ELF's numbers of the machines that Node runs on; another machine's program is the usual mistake of a build. */
 const elfMachines: Partial<Record<NodeJS.Architecture, number>> = { x64: 0x3e, arm64: 0xb7 };
 
-/** What the kernel would say, which `execvp` hides by giving the file to a shell. */
-async function isProgram(path: string): Promise<boolean> {
-  if (process.platform !== "linux") return true;
+/** The kernel reads no more of a script's first line. */
+const scriptLineBytesMax = 256;
+
+/** Why the kernel would not start it, in its own words: what starts it here says less. Undefined: it would. */
+async function refusalOf(path: string): Promise<string | undefined> {
+  if (process.platform !== "linux") return undefined;
   const file = await open(path, "r");
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(20), 0, 20, 0);
-    if (buffer.toString("latin1", 0, 2) === "#!") return true;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(scriptLineBytesMax), 0, scriptLineBytesMax, 0);
+    const interpreter = /^#![ \t]*([^ \t\n\0]+)/.exec(buffer.toString("utf8", 0, bytesRead))?.[1];
+    if (interpreter !== undefined) return existsSync(interpreter) ? undefined : "no such file or directory";
     const machine = elfMachines[process.arch];
-    const elf = bytesRead === 20 && buffer.toString("latin1", 1, 4) === "ELF";
-    return elf && (machine === undefined || buffer.readUInt16LE(18) === machine);
+    const elf = bytesRead >= 20 && buffer.toString("latin1", 1, 4) === "ELF";
+    return elf && (machine === undefined || buffer.readUInt16LE(18) === machine) ? undefined : "exec format error";
   } finally {
     await file.close();
   }
@@ -50,8 +55,9 @@ async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
   for (const command of places) {
     try {
       await access(command, constants.X_OK);
-      if (await isProgram(command)) return { kind: "runtime-api", command, args: [] };
-      return { kind: "impossible", reason: `fork/exec ${command}: exec format error` };
+      const refusal = await refusalOf(command);
+      if (refusal === undefined) return { kind: "runtime-api", command, args: [] };
+      return { kind: "impossible", reason: `fork/exec ${command}: ${refusal}` };
     } catch (error) {
       const code = errorCode(error);
       if (code === "EACCES") return { kind: "impossible", reason: `fork/exec ${command}: permission denied` };

@@ -54,6 +54,7 @@ done`,
 const launch = { kind: "framed", command: "node", args: ["main.js"] } as const;
 const placeOf = (opt: string | undefined) => ({
   tmp: "/t",
+  taskRoot: "/code",
   logStream: "s",
   initialization: "on-demand" as const,
   opt,

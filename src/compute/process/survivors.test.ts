@@ -40,7 +40,7 @@ import { systemClock } from ${JSON.stringify(new URL("../../base/clock.ts", impo
 import { silentLog } from ${JSON.stringify(new URL("../../telemetry/log.ts", import.meta.url).href)};
 import { createMetrics } from ${JSON.stringify(new URL("../../telemetry/metrics.ts", import.meta.url).href)};
 const [directory, codeDir] = process.argv.slice(1);
-const compute = await createCompute({ directory, clock: systemClock, log: silentLog, metrics: createMetrics(),
+const compute = await createCompute({ directory, isolation: "process", clock: systemClock, log: silentLog, metrics: createMetrics(),
   onLogLine: ({ text }) => { if (text.includes("pids ")) console.log(text.split("pids ")[1]); } });
 const spec = specOf(codeDir, { timeoutMs: 60_000 });
 ${code}

@@ -5,6 +5,8 @@ import type { FunctionSpec, InitializationType } from "../ports.ts";
 export interface Place {
   /** The stand-in for `/tmp`. */
   tmp: string;
+  /** Where the function finds its code. */
+  taskRoot: string;
   logStream: string;
   initialization: InitializationType;
   /** Where the function finds its layers: `/opt`, or a directory in its stead. */
@@ -12,11 +14,11 @@ export interface Place {
 }
 
 /** Where each language looks into layers. Source: Lambda guide, "Packaging your layer content". */
-function layerVariables({ runtime, codeDir }: FunctionSpec, opt: string): Record<string, string> {
+function layerVariables({ runtime }: FunctionSpec, taskRoot: string, opt: string): Record<string, string> {
   const node = `node${/^nodejs(\d+)/.exec(runtime)?.[1] ?? ""}`;
   const python = `python${/^python(3\.\d+)/.exec(runtime)?.[1] ?? "3"}`;
   return {
-    LD_LIBRARY_PATH: `${codeDir}:${codeDir}/lib:${opt}/lib`,
+    LD_LIBRARY_PATH: `${taskRoot}:${taskRoot}/lib:${opt}/lib`,
     ...(runtime.startsWith("nodejs")
       ? { NODE_PATH: `${opt}/nodejs/${node}/node_modules:${opt}/nodejs/node_modules` }
       : {}),
@@ -34,7 +36,7 @@ export function variablesOf(spec: FunctionSpec, place: Place): Record<string, st
     LANG: "en_US.UTF-8",
     TZ: ":UTC",
     PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin:${place.opt ?? "/opt"}/bin`,
-    ...(place.opt === undefined ? {} : layerVariables(spec, place.opt)),
+    ...(place.opt === undefined ? {} : layerVariables(spec, place.taskRoot, place.opt)),
     // The operator's home holds profiles that an AWS SDK would read.
     HOME: place.tmp,
     AWS_ENDPOINT_URL: spec.endpointUrl,
@@ -56,6 +58,6 @@ export function variablesOf(spec: FunctionSpec, place: Place): Record<string, st
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_SESSION_TOKEN: sessionToken,
-    LAMBDA_TASK_ROOT: spec.codeDir,
+    LAMBDA_TASK_ROOT: place.taskRoot,
   };
 }

@@ -91,7 +91,7 @@ describe("unpackZip", () => {
     const modes = ["bin/run", "lib/deep/data.json", "dos.txt", "setuid"].map(
       async (path) => (await stat(code(path))).mode,
     );
-    expect((await Promise.all(modes)).map((mode) => mode & 0o7777)).toEqual([0o755, 0o600, 0o644, 0o755]);
+    expect((await Promise.all(modes)).map((mode) => mode & 0o7777)).toEqual([0o755, 0o644, 0o644, 0o755]);
   });
 
   it("lets the last entry of a name win", async () => {

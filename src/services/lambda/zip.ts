@@ -123,7 +123,10 @@ function planned(entry: yauzl.Entry): Planned {
   }
   // Zips made on other systems, and by libraries that leave the bits out, mean files that everybody may read.
   const mode = unix & 0o777;
-  return { entry, path, kind, mode: mode === 0 ? 0o644 : mode };
+  // Readable to all, as the function may be another user: many tools pack files for their owner alone.
+  const forOwner = mode === 0 ? 0o644 : mode | 0o400;
+  const shared = forOwner & 0o500;
+  return { entry, path, kind, mode: forOwner | (shared >> 3) | (shared >> 6) };
 }
 
 /** Every path once (the last entry of a name wins, as with unzip), and no file where another entry needs a directory. */

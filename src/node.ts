@@ -42,12 +42,13 @@ export interface NodeOptions {
   data?: string;
   edgeWorkers?: number;
   edgeSpare?: boolean;
-  isolation?: "sandbox" | "process";
   accessLog?: string;
   egress?: EgressSettings;
   egressPolicies?: Readonly<Record<string, object>>;
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
+  lambdaConcurrency?: number;
+  isolation?: "sandbox" | "process";
   edgeSwapDelayMs?: (worker: number) => number;
   /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
   from?: string;
@@ -120,7 +121,7 @@ export async function startNode(options: NodeOptions, house: House, reset: () =>
     let roster: Roster | undefined;
     const engines = await openEngines(options, house, ending, (service) => roster?.open(service));
     const { scheduler, store, functionLogs } = engines;
-    roster = rosterOver(engines, house);
+    roster = rosterOver(engines, house, options);
     await startServices(engines, roster, house, ending);
     await openWayOut(options, engines, house);
     return {
@@ -220,7 +221,11 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
   };
 }
 
-function rosterOver(engines: Engines, { clock, ids, log, metrics, publicUrl }: House): Roster {
+function rosterOver(
+  engines: Engines,
+  { clock, ids, log, metrics, publicUrl }: House,
+  { lambdaConcurrency }: NodeOptions,
+): Roster {
   const { store, secrets, sessions, dispatcher, compute, edge, scheduler, delivery, cacheDir } = engines;
   return createRoster({
     store,
@@ -241,6 +246,7 @@ function rosterOver(engines: Engines, { clock, ids, log, metrics, publicUrl }: H
       secrets,
       cacheDir: join(cacheDir, name),
       publicUrl,
+      ...(lambdaConcurrency === undefined ? {} : { lambdaConcurrency }),
       resourceType: (type) => roster.resourceType(type),
       openTypes: (types) => roster.openTypes(types),
     }),

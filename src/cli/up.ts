@@ -42,6 +42,7 @@ export const up: Command = {
          [--edge-spare] [--access-log DIR|-] [--isolation sandbox|process]
          [--egress PORT [--egress-policies FILE] [--egress-unverified] [--egress-link-local]
                         [--egress-allow HOST|CIDR]... [--egress-refuse HOST|CIDR]...]
+         [--lambda-concurrency N]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
@@ -56,6 +57,8 @@ export const up: Command = {
                  JSON, by host (api.example.com, *.example.com, *). --egress-unverified takes any certificate,
                  --egress-link-local goes to link-local addresses (the machine's metadata) too, --egress-allow
                  only to these hosts (also *.example.com) and blocks of addresses, --egress-refuse not to these
+  --lambda-concurrency
+                 executions of functions at once, of an account in a region (default 1000)
   --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
                  and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
   --host-name    a further name by which clients address the node`,
@@ -78,6 +81,7 @@ export const up: Command = {
         "egress-policies": { type: "string" },
         "egress-allow": { type: "string", multiple: true, default: [] },
         "egress-refuse": { type: "string", multiple: true, default: [] },
+        "lambda-concurrency": { type: "string" },
         "log-level": { type: "string", default: "warn" },
       },
     });
@@ -113,6 +117,9 @@ export const up: Command = {
       ...(values["egress-policies"] === undefined
         ? {}
         : { egressPolicies: await policiesIn(values["egress-policies"]) }),
+      ...(values["lambda-concurrency"] === undefined
+        ? {}
+        : { lambdaConcurrency: numberOf("lambda-concurrency", values["lambda-concurrency"], 100, 100_000) }),
       ...(values["access-log"] === undefined ? {} : { accessLog: values["access-log"] }),
       ...rootKeyOf(process.env),
     });

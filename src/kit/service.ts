@@ -37,6 +37,8 @@ export interface Deps {
   cacheDir: string;
   /** Where clients reach the APIs. */
   publicUrl: () => string;
+  /** Executions of functions at once, of an account in a region. Default: AWS's 1,000. */
+  lambdaConcurrency?: number;
   /** A resource type of any service that is open, for CloudFormation. */
   resourceType(type: string): Resource | undefined;
   /** Opens the services that make these resource types, as far as there are any. */

@@ -8,6 +8,8 @@ export interface Trace {
   /** The span that caused this one: 16 hex digits. */
   parent?: string;
   sampled: boolean;
+  /** Which functions ran before in this chain, as Lambda wrote it; carried on as it is. */
+  lineage?: string;
 }
 
 /** A trace that begins here. */
@@ -26,12 +28,20 @@ export function parseTrace(header: string): Trace | undefined {
   const root = fields.get("Root");
   if (root === undefined) return undefined;
   const parent = fields.get("Parent");
-  return { root, ...(parent === undefined ? {} : { parent }), sampled: fields.get("Sampled") === "1" };
+  const lineage = fields.get("Lineage");
+  return {
+    root,
+    ...(parent === undefined ? {} : { parent }),
+    sampled: fields.get("Sampled") === "1",
+    ...(lineage === undefined ? {} : { lineage }),
+  };
 }
 
 /** Writes the header that {@link parseTrace} reads. */
 export function formatTrace(trace: Trace): string {
-  return `Root=${trace.root}${trace.parent ? `;Parent=${trace.parent}` : ""};Sampled=${trace.sampled ? 1 : 0}`;
+  const parent = trace.parent ? `;Parent=${trace.parent}` : "";
+  const lineage = trace.lineage ? `;Lineage=${trace.lineage}` : "";
+  return `Root=${trace.root}${parent};Sampled=${trace.sampled ? 1 : 0}${lineage}`;
 }
 
 export interface Span {

@@ -7,6 +7,7 @@ import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
 import { aliasWeighing, forgetWeights } from "./alias-weights.ts";
 import { withCode, type CodeInput } from "./code.ts";
+import { checkSigned, signWith } from "./code-signing.ts";
 import { configured, listed } from "./configuration.ts";
 import { checkDeadLetter } from "./dead-letters.ts";
 import type { LambdaDeps } from "./deps.ts";
@@ -26,6 +27,7 @@ import {
   type FunctionKey,
   type FunctionRef,
 } from "./names.ts";
+import { forgetOptions } from "./option-tables.ts";
 import { forgetProvisioned } from "./provisioned-tables.ts";
 import { addCode, reserve } from "./quotas.ts";
 import type { Gone } from "./retired.ts";
@@ -55,6 +57,8 @@ export interface NewFunction {
   publish?: boolean | undefined;
   tags?: Readonly<Record<string, string>> | undefined;
   reserved?: number | undefined;
+  /** ARN. */
+  codeSigning?: string | undefined;
   /** The CloudFormation step that asks; a repeat gives what the first one made. */
   token?: string | undefined;
 }
@@ -99,6 +103,7 @@ export function functionCreation(deps: LambdaDeps) {
       };
       const identity = versionIdentity(deps);
       return store.tx(async (tx) => {
+        await checkSigned(tx, made.codeSigning, call);
         const present = await findFunction(tx, key);
         if (present !== undefined) {
           const same = token !== null && present.token === token ? await findVersion(tx, key, latest) : undefined;
@@ -110,6 +115,7 @@ export function functionCreation(deps: LambdaDeps) {
         await tx.run(insert(versions, row));
         await noteUses(tx, row);
         await addCode(tx, key, code.sizeBytes, 1);
+        if (made.codeSigning !== undefined) await signWith(tx, key, made.codeSigning, call);
         if (made.reserved !== undefined) await reserve(tx, key, made.reserved, accountConcurrency);
         return made.publish ? publish(tx, row, identity) : row;
       });
@@ -138,6 +144,7 @@ async function deleteWhole(tx: Tx, ref: FunctionRef): Promise<Gone> {
   await forgetWeights(tx, ref);
   await forgetEventConfigs(tx, ref);
   await forgetProvisioned(tx, ref);
+  await forgetOptions(tx, ref);
   const codeBytes = versionRows.reduce((sum, { code_bytes }) => sum + code_bytes, 0);
   await addToAccount(tx, ref, { functions: -1, code_bytes: -codeBytes, reserved: -(row.reserved ?? 0) });
   return {
@@ -171,6 +178,7 @@ async function deleteVersion(tx: Tx, ref: FunctionRef & { qualifier: string }): 
   await forgetUses(tx, ref, qualifier);
   await forgetEventConfigs(tx, ref, qualifier);
   await forgetProvisioned(tx, ref, qualifier);
+  await forgetOptions(tx, ref, qualifier);
   await addToAccount(tx, ref, { code_bytes: -row.code_bytes });
   return {
     ...goneOf({ account, region, name }, [row]),
@@ -201,9 +209,10 @@ export function functionOperations(deps: LambdaDeps) {
 
   return {
     async CreateFunction(input, call) {
-      const { FunctionName, Code, Publish, Tags, ...settings } = input;
+      const { FunctionName, Code, Publish: publishToo, Tags: tags, CodeSigningConfigArn, ...settings } = input;
+      const codeSigning = CodeSigningConfigArn || undefined;
       const ref = ownFunction(FunctionName, undefined, call, "CreateFunction");
-      const row = await create(ref, { settings, code: Code, publish: Publish, tags: Tags }, call);
+      const row = await create(ref, { settings, code: Code, publish: publishToo, tags, codeSigning }, call);
       // Also with Publish: the version in the answer is the new one, the ARN is the function's.
       return configured(row, unqualifiedArn(row));
     },

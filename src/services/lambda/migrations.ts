@@ -3,6 +3,7 @@ import type { Migration } from "../../store/tables.ts";
 import { aliasWeights } from "./alias-weights.ts";
 import { eventConfigs } from "./event-config-tables.ts";
 import { layerTables } from "./layer-tables.ts";
+import { optionTables } from "./option-tables.ts";
 import { provisionedConfigs } from "./provisioned-tables.ts";
 import { eventSources, sourceShards } from "./sources/tables.ts";
 import { accounts, aliases, counters, functions, policies, versions } from "./tables.ts";
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   { version: 5, create: [provisionedConfigs] },
   { version: 6, create: [streamedUrls] },
   { version: 7, create: [eventSources, sourceShards] },
+  { version: 8, create: optionTables },
 ];

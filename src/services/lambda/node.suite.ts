@@ -104,6 +104,7 @@ export interface NodeOptions {
   clock?: FakeClock;
   compute?: FakeCompute;
   ids?: Ids;
+  lambdaConcurrency?: number;
   /** Other services, by name. */
   standIns?: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   s3?: Partial<PeerOf<typeof import("@aws-sdk/client-s3")>>;
@@ -151,6 +152,7 @@ export async function startTestNode(options: NodeOptions): Promise<TestNode> {
     secrets: secretsUnder(new Uint8Array(32)),
     cacheDir,
     publicUrl,
+    ...(options.lambdaConcurrency === undefined ? {} : { lambdaConcurrency: options.lambdaConcurrency }),
     resourceType: (type) => resources.get(type),
     openTypes: async () => {},
   });

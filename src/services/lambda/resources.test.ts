@@ -64,8 +64,9 @@ describe("AWS::Lambda::Function", () => {
       expect(await refusal({ Code: "./src" })).toContain("package local paths before deploying");
       expect(await refusal({ Runtime: "java21" })).toContain("ZipFile can only be used");
       expect(await refusal({ Layers: ["arn"] })).toBe("Invalid layer version ARN: arn");
-      expect(await refusal({ RecursiveLoop: "Allow" })).toBe(
-        "Mikan does not implement RecursiveLoop for functions yet.",
+      expect(await refusal({ RecursiveLoop: "Often" })).toBe("RecursiveLoop must be Allow or Terminate.");
+      expect(await refusal({ FunctionScalingConfig: { MinExecutionEnvironments: 1 } })).toBe(
+        "Mikan does not implement FunctionScalingConfig for functions yet.",
       );
       const { AccountUsage, AccountLimit } = await node.lambda.GetAccountSettings({}, node.call());
       expect(AccountUsage).toEqual({ TotalCodeSize: 0, FunctionCount: 0 });

@@ -1,6 +1,6 @@
 /** Lambda's CloudFormation types. */
 import type { Call } from "../../kit/call.ts";
-import type { Json, JsonObject, Resource, ResourceRequest, ResourceUpdate } from "../../kit/resource.ts";
+import type { Json, JsonObject, Resource, ResourceUpdate } from "../../kit/resource.ts";
 import { checkInput } from "../../wire/check-input.ts";
 import type { Weights } from "./alias-weights.ts";
 import { aliasConfiguration, aliasCreation, aliasDeletion, aliasOperations } from "./aliases.ts";
@@ -14,11 +14,12 @@ import { packInline } from "./inline.ts";
 import { aliasReader, functionComparison, functionReader, permissionReader, versionReader } from "./live.ts";
 import { ephemeralMiBDefault, memoryMiBMin, timeoutSecondsDefault } from "./limits.ts";
 import { ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
+import { functionOptionProperties, functionOptionsIn } from "./option-resources.ts";
 import { permissionAddition, permissionRemoval, type PermissionInput } from "./permissions.ts";
 import type { SettingsInput } from "./settings.ts";
 import { provisionedIn, provisionedProperty } from "./provisioned-property.ts";
 import { tagOperations } from "./tags.ts";
-import { integer, isObject, required, text, unlessGone } from "./template-values.ts";
+import { integer, isObject, required, tagsIn, text, unlessGone } from "./template-values.ts";
 import { updateOperations } from "./updates.ts";
 import { versionExists, versionPublication } from "./versions.ts";
 
@@ -34,16 +35,9 @@ function variablesOf(value: Json | undefined): Record<string, string> | undefine
   );
 }
 
-function tagsOf({ properties, tags }: Pick<ResourceRequest, "properties" | "tags">): Record<string, string> {
-  const own = Array.isArray(properties["Tags"]) ? (properties["Tags"] as readonly Json[]) : [];
-  const pairs = own.filter(isObject).map((tag) => [text(tag["Key"]) ?? "", text(tag["Value"]) ?? ""]);
-  return { ...tags, ...(Object.fromEntries(pairs) as Record<string, string>) };
-}
-
 /** Properties whose names and shapes are those of CreateFunction; the operation checks what is in them. */
 const sameAsCreate = [
   "CapacityProviderConfig",
-  "CodeSigningConfigArn",
   "DeadLetterConfig",
   "DurableConfig",
   "FileSystemConfigs",
@@ -115,7 +109,7 @@ function refuse(properties: Properties, ...names: string[]): void {
 }
 
 /** What a property that is taken out of the template goes back to. */
-function settingsOrDefaults({ properties, former }: ResourceUpdate): SettingsInput {
+function settingsOrDefaults({ properties, former, physicalId }: ResourceUpdate): SettingsInput {
   const given = settingsOf(properties);
   const had = (name: string) => former.properties[name] !== undefined && properties[name] === undefined;
   return {
@@ -126,6 +120,8 @@ function settingsOrDefaults({ properties, former }: ResourceUpdate): SettingsInp
     MemorySize: given.MemorySize ?? memoryMiBMin,
     Timeout: given.Timeout ?? timeoutSecondsDefault,
     ...(had("EphemeralStorage") ? { EphemeralStorage: { Size: ephemeralMiBDefault } } : {}),
+    ...(had("DeadLetterConfig") ? { DeadLetterConfig: { TargetArn: "" } } : {}),
+    ...(had("LoggingConfig") ? { LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${physicalId}` } } : {}),
     ...(had("TracingConfig") ? { TracingConfig: { Mode: "PassThrough" } } : {}),
     ...(had("VpcConfig") ? { VpcConfig: { SubnetIds: [], SecurityGroupIds: [] } } : {}),
   };
@@ -133,8 +129,8 @@ function settingsOrDefaults({ properties, former }: ResourceUpdate): SettingsInp
 
 async function changeTags(deps: LambdaDeps, arn: string, request: ResourceUpdate, call: Call): Promise<void> {
   const { TagResource, UntagResource } = tagOperations(deps);
-  const next = tagsOf(request);
-  const gone = Object.keys(tagsOf(request.former)).filter((key) => !Object.hasOwn(next, key));
+  const next = tagsIn(request);
+  const gone = Object.keys(tagsIn(request.former)).filter((key) => !Object.hasOwn(next, key));
   if (gone.length > 0) await UntagResource({ Resource: arn, TagKeys: gone }, call);
   if (Object.keys(next).length > 0) await TagResource({ Resource: arn, Tags: next }, call);
 }
@@ -148,9 +144,6 @@ function functionUpdate(deps: LambdaDeps) {
   const { PutFunctionConcurrency, DeleteFunctionConcurrency } = concurrencyOperations(deps);
   return async (request: ResourceUpdate, call: Call): Promise<void> => {
     const { properties, former, physicalId: FunctionName, attributes } = request;
-    if (properties["LoggingConfig"] === undefined && former.properties["LoggingConfig"] !== undefined) {
-      throw notYet("taking LoggingConfig out of a function");
-    }
     const settings = settingsOrDefaults(request);
     checkSettings("UpdateFunctionConfiguration", settings, FunctionName);
     const reserved = integer(properties, "ReservedConcurrentExecutions");
@@ -172,23 +165,20 @@ function functionUpdate(deps: LambdaDeps) {
 }
 
 /** Properties that are refused by name, on creation and on change. */
-const refusedOfFunction = [
-  "FunctionScalingConfig",
-  "PublishToLatestPublished",
-  "RecursiveLoop",
-  "RuntimeManagementConfig",
-];
+const refusedOfFunction = ["FunctionScalingConfig", "PublishToLatestPublished"];
 
 export function functionResource(deps: LambdaDeps): Resource {
   const create = functionCreation(deps);
   const update = functionUpdate(deps);
   const remove = functionDeletion(deps);
+  const setOptions = functionOptionProperties(deps);
   return {
     type: "AWS::Lambda::Function",
     properties: [
       ...sameAsCreate,
       "Architectures",
       "Code",
+      "CodeSigningConfigArn",
       "Description",
       "Environment",
       "EphemeralStorage",
@@ -218,12 +208,19 @@ export function functionResource(deps: LambdaDeps): Resource {
       checkSettings("CreateFunction", settings, physicalName);
       if (reserved !== undefined) checkReserved(physicalName, reserved);
       const code = await codeInput(properties);
-      const row = await create(ref, { settings, code, tags: tagsOf(request), reserved, token }, call);
+      const options = functionOptionsIn(properties);
+      const codeSigning = options.codeSigning ?? undefined;
+      const row = await create(ref, { settings, code, tags: tagsIn(request), reserved, codeSigning, token }, call);
+      // Creation has seen to code signing: the code may have to be signed.
+      await setOptions(ref, options, { ...functionOptionsIn({}), codeSigning: options.codeSigning }, call);
       return { physicalId: row.name, attributes: { Arn: unqualifiedArn(row) } };
     },
     replaceOn: ["PackageType", "TenancyConfig"],
     async update(request, call) {
       refuse(request.properties, ...refusedOfFunction);
+      const ref = ownFunction(request.physicalId, undefined, call, "UpdateFunctionConfiguration");
+      const former = functionOptionsIn(request.former.properties);
+      await setOptions(ref, functionOptionsIn(request.properties), former, call);
       await update(request, call);
       return { physicalId: request.physicalId, attributes: request.attributes };
     },

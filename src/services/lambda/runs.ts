@@ -7,6 +7,7 @@ import { chanceOf, drawVersion, findWeights } from "./alias-weights.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
 import { arnOf, isVersionNumber, keyOf, latest, type FunctionRef } from "./names.ts";
+import { recursionGuard } from "./recursion.ts";
 import type { Demand, Refusal } from "./slots.ts";
 import { accountOf, findAlias, findFunction, findInForce, findVersion, type VersionRow } from "./tables.ts";
 import { BadZip } from "./zip.ts";
@@ -105,12 +106,14 @@ const throttled = (Reason: Refusal, options?: ErrorOptions) =>
 /** Runs one invocation in a slot of its function, which it keeps until it has ended, whoever waits for it. */
 export function invocationRunner(deps: LambdaDeps) {
   const { slots, executions, metrics } = deps;
+  const guard = recursionGuard(deps);
   return async (
     { row, demand }: Target,
     ref: FunctionRef,
     request: InvocationRequest,
     call: Call,
   ): Promise<InvocationResult> => {
+    const trace = await guard(call.trace, demand);
     const slot = slots.take(demand);
     if (typeof slot === "string") {
       metrics.counter("lambda_throttles", { function: row.name }).add();
@@ -122,7 +125,7 @@ export function invocationRunner(deps: LambdaDeps) {
         requestId,
         payload,
         invokedArn: arnOf(ref),
-        traceHeader: formatTrace(call.trace),
+        traceHeader: formatTrace(trace),
         signal: call.signal,
         ...(clientContext === undefined ? {} : { clientContext }),
         ...(stream === undefined ? {} : { stream }),

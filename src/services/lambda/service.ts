@@ -3,6 +3,7 @@ import { defineService } from "../../kit/service.ts";
 import type { Call } from "../../kit/call.ts";
 import { asError } from "../../base/errors.ts";
 import { aliasOperations } from "./aliases.ts";
+import { codeSigningOperations } from "./code-signing.ts";
 import { concurrencyOperations } from "./concurrency.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { blobName } from "./code.ts";
@@ -23,9 +24,12 @@ import { permissionOperations, policyArn, policyReader } from "./permissions.ts"
 import { aliasResource, functionResource, permissionResource, versionResource } from "./resources.ts";
 import { accountConcurrencyDefault } from "./limits.ts";
 import { migrations } from "./migrations.ts";
+import { codeSigningResource } from "./option-resources.ts";
 import { provisionedOperations } from "./provisioned.ts";
 import { createProvisioner } from "./provisioner.ts";
+import { recursionOperations } from "./recursion.ts";
 import { createRetired } from "./retired.ts";
+import { runtimeManagementOperations } from "./runtime-management.ts";
 import { createSlots } from "./slots.ts";
 import { createSources } from "./sources/sources.ts";
 import { tagOperations } from "./tags.ts";
@@ -53,7 +57,7 @@ export const lambda = defineService({
     const executions = createExecutions({ ...house, unpacked, layerRoots });
     const named = async (id: string) => (await store.read((tx) => blobName(tx, id))) !== undefined;
     const downloads = createDownloads({ ...house, blobs: store.blobs, named });
-    const accountConcurrency = accountConcurrencyDefault;
+    const accountConcurrency = house.lambdaConcurrency ?? accountConcurrencyDefault;
     const slots = createSlots({ clock, accountMax: accountConcurrency });
     const provisioner = createProvisioner({ ...house, executions, slots });
     const deps: LambdaDeps = {
@@ -76,6 +80,9 @@ export const lambda = defineService({
         ...aliasOperations(deps),
         ...concurrencyOperations(deps),
         ...provisionedOperations(deps),
+        ...recursionOperations(deps),
+        ...runtimeManagementOperations(deps),
+        ...codeSigningOperations(deps),
         ...permissionOperations(deps),
         ...tagOperations(deps),
         ...invokeOperations(deps),
@@ -101,6 +108,7 @@ export const lambda = defineService({
         layerPermissionResource(deps),
         urlResource(deps),
         eventConfigResource(deps),
+        codeSigningResource(deps),
         ...sources.resources,
       ],
       arnsOf: {

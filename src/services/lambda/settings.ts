@@ -70,7 +70,6 @@ const isEmpty = (value: unknown) =>
 /** Members of CreateFunction and its kin that would change what runs. An empty one asks for nothing. */
 const refusedMembers = [
   "CapacityProviderConfig",
-  "CodeSigningConfigArn",
   "DurableConfig",
   "FileSystemConfigs",
   "ImageConfig",

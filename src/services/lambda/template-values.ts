@@ -1,6 +1,6 @@
 /** Values of templates as operations want them. */
 import { isFault } from "../../base/errors.ts";
-import type { Json, JsonObject } from "../../kit/resource.ts";
+import type { Json, JsonObject, ResourceRequest } from "../../kit/resource.ts";
 import { invalid } from "./faults.ts";
 
 export const isObject = (value: Json | undefined): value is JsonObject =>
@@ -37,4 +37,11 @@ export async function unlessGone(removal: Promise<void>): Promise<void> {
   await removal.catch((error: unknown) => {
     if (!isFault(error, "ResourceNotFoundException")) throw error;
   });
+}
+
+/** The stack's tags and the template's own. */
+export function tagsIn({ properties, tags }: Pick<ResourceRequest, "properties" | "tags">): Record<string, string> {
+  const own = Array.isArray(properties["Tags"]) ? (properties["Tags"] as readonly Json[]) : [];
+  const pairs = own.filter(isObject).map((tag) => [text(tag["Key"]) ?? "", text(tag["Value"]) ?? ""]);
+  return { ...tags, ...(Object.fromEntries(pairs) as Record<string, string>) };
 }

@@ -6,6 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
 import { withCode } from "./code.ts";
+import { checkSigned } from "./code-signing.ts";
 import { configured, versionArn } from "./configuration.ts";
 import { checkDeadLetter } from "./dead-letters.ts";
 import type { LambdaDeps } from "./deps.ts";
@@ -15,6 +16,7 @@ import { checkRevision, functionNotFound, notYet } from "./faults.ts";
 import { noteUses } from "./layer-tables.ts";
 import { checkUnzipped, layerReader } from "./layer-uses.ts";
 import { latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
+import { findOptions } from "./option-tables.ts";
 import { addCode } from "./quotas.ts";
 import { changedSettings, deadLetterOf } from "./settings.ts";
 import { findVersion, isFunction, versions, type VersionRow } from "./tables.ts";
@@ -104,7 +106,10 @@ export function updateOperations(deps: LambdaDeps) {
       const { RevisionId: revisionId, Architectures, Publish, DryRun, PublishTo } = input;
       if (PublishTo !== undefined) throw notYet("PublishTo");
       // Before the code is taken in: a wrong name or revision should not cost an upload.
-      await store.read((tx) => existing(tx, ref, revisionId));
+      await store.read(async (tx) => {
+        await existing(tx, ref, revisionId);
+        await checkSigned(tx, (await findOptions(tx, ref))?.code_signing, call);
+      });
       return withCode(deps, input, call, async (code, { unzippedBytes }) => {
         const changes = ({ settings }: VersionRow): Changes => {
           checkUnzipped(unzippedBytes, settings.layers);

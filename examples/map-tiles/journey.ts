@@ -4,11 +4,14 @@
  * every step held.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildFunction } from "./build.ts";
-import { freePort, here, mikan, mikanCommand, start, type Running } from "./stage/processes.ts";
-import { figures, tellStory, type Story } from "./stage/story.ts";
-import { burst, createVisitors, type Exchange, type Report, type Visitors } from "./visitors.ts";
+import { freePort, mikan, mikanCommand, start, type Running } from "../stage/processes.ts";
+import { tellStory, type Story } from "../stage/story.ts";
+import { burst, createVisitors, figures, type Exchange, type Report, type Visitors } from "./visitors.ts";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
@@ -36,7 +39,7 @@ interface Stage {
 }
 
 async function command(story: Story, args: readonly string[]): Promise<boolean> {
-  story.line(`$ mikan ${args.map((arg) => arg.replace(here(""), "examples/map-tiles/")).join(" ")}`);
+  story.line(`$ mikan ${args.map((arg) => arg.replace(here("."), "examples/map-tiles/")).join(" ")}`);
   const { code } = await mikan(args, (line) => story.line(`  ${line}`));
   return code === 0;
 }

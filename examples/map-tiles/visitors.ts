@@ -129,3 +129,15 @@ function isGood(kind: Kind, { status, contentType = "", bytes }: Exchange): bool
 function check(name: string, value: number, min: number, max: number): void {
   if (!(value >= min && value <= max)) throw new RangeError(`${name} must be ${min} to ${max}; it is ${value}.`);
 }
+
+const percent = (share: number) => `${Math.round(share * 100)}%`;
+
+/** `500/s, 0 failed; tiles: function 100% p50 1.2 ms p99 4.0 ms` */
+export function figures(report: Report): string {
+  const servers = Object.entries(report.tileServers).map(
+    ([name, { share, p50Ms, p99Ms }]) =>
+      `${name} ${percent(share)} (p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms)`,
+  );
+  const rate = `${Math.round(report.answersPerSecond)} requests/s, ${report.failed} failed`;
+  return servers.length === 0 ? rate : `${rate}; tiles by ${servers.join(", ")}`;
+}

@@ -1,10 +1,9 @@
-/** The processes of the journey: started, waited for until they say where they are, and ended with it. */
+/** The processes of a journey: started, waited for until they say where they are, and ended with it. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-export const here = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-export const mikanCommand = fileURLToPath(new URL("../../../mikan", import.meta.url));
+export const mikanCommand = fileURLToPath(new URL("../../mikan", import.meta.url));
 
 const readyMsMax = 30_000;
 const endMsMax = 15_000;

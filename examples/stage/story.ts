@@ -1,6 +1,4 @@
-/** Tells the journey: headings, lines, live figures where there is a terminal, and what held and what did not. */
-import type { Report } from "../visitors.ts";
-
+/** Tells a journey: headings, lines, live figures where there is a terminal, and what held and what did not. */
 const color = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
 const paint = (code: string, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
 
@@ -40,16 +38,4 @@ export function tellStory(): Story {
     },
     failed,
   };
-}
-
-const percent = (share: number) => `${Math.round(share * 100)}%`;
-
-/** `500/s, 0 failed; tiles: function 100% p50 1.2 ms p99 4.0 ms` */
-export function figures(report: Report): string {
-  const servers = Object.entries(report.tileServers).map(
-    ([name, { share, p50Ms, p99Ms }]) =>
-      `${name} ${percent(share)} (p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms)`,
-  );
-  const rate = `${Math.round(report.answersPerSecond)} requests/s, ${report.failed} failed`;
-  return servers.length === 0 ? rate : `${rate}; tiles by ${servers.join(", ")}`;
 }

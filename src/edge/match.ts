@@ -10,6 +10,7 @@ import { isNamed } from "./h1/fields.ts";
 import type { RequestHead } from "./h1/request.ts";
 import { spanSize } from "./h1/scan.ts";
 import type { Condition, RouteConfig } from "./ports.ts";
+import { compileShortlist } from "./shortlist.ts";
 import { compileAny, compilePattern, type Matcher } from "./wildcard.ts";
 
 /** What the conditions look at. */
@@ -35,6 +36,13 @@ export function hostnameOf(host: string): string {
 /** The index of the first route whose conditions all hold, or -1. */
 export function compileRoutes(routes: readonly RouteConfig[]): (subject: Subject) => number {
   const tests = routes.map((route) => compileConditions(route.conditions));
+  const shortlist = compileShortlist(routes);
+  if (shortlist !== undefined) {
+    return (subject) => {
+      for (const i of shortlist(subject)) if ((tests[i] as Test)(subject)) return i;
+      return -1;
+    };
+  }
   return (subject) => {
     for (let i = 0; i < tests.length; i += 1) {
       if ((tests[i] as Test)(subject)) return i;

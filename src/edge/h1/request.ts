@@ -189,11 +189,18 @@ function isBodiless({ method }: RequestHead): boolean {
   return method === "GET" || method === "HEAD";
 }
 
+/** `Connection` as most write it, for which no list need be made. */
+export function isKeepAlive(value: string): boolean {
+  return value === "keep-alive" || value === "Keep-Alive";
+}
+
 function readConnection(head: RequestHead, seen: Seen): Refusal | undefined {
   head.keepAlive = head.minor === 1;
   head.connectionOptions = none;
   head.upgrade = undefined;
-  if (seen.connection !== undefined) {
+  if (seen.connection !== undefined && isKeepAlive(seen.connection)) {
+    head.keepAlive = true;
+  } else if (seen.connection !== undefined) {
     const options = listOf(seen.connection);
     if (options.includes("close")) head.keepAlive = false;
     else if (options.includes("keep-alive")) head.keepAlive = true;

@@ -1,7 +1,7 @@
 /** A scanned response head of an upstream, understood as strictly as a request: what is doubtful is not passed on. */
 import type { Framing } from "./body.ts";
 import { field } from "./fields.ts";
-import { listOf, parseLength } from "./request.ts";
+import { isKeepAlive, listOf, parseLength } from "./request.ts";
 import { idMask, spanSize, type HeadScanner } from "./scan.ts";
 
 /** One per upstream connection, filled anew for each response. */
@@ -86,6 +86,10 @@ export function readResponse(scanner: HeadScanner, head: ResponseHead, method: s
 }
 
 function readConnection(head: ResponseHead, value: string): void {
+  if (isKeepAlive(value)) {
+    if (head.minor === 0) head.keepAlive = true;
+    return;
+  }
   const options = listOf(value);
   if (options.includes("close")) head.keepAlive = false;
   else if (options.includes("keep-alive") && head.minor === 0) head.keepAlive = true;

@@ -6,6 +6,8 @@ import { fifoKind } from "./fifo.ts";
 import { createQueues, type Queue } from "./lookup.ts";
 import { attributeOperations } from "./queue-attributes.ts";
 import { permissionOperations } from "./permissions.ts";
+import { inlinePolicyResource, queuePolicyResource } from "./policy-resources.ts";
+import { queueResource } from "./resources.ts";
 import { queueOperations } from "./queues.ts";
 import { moveJob, moveOperations } from "./moves.ts";
 import { sweepJob } from "./sweep.ts";
@@ -36,6 +38,7 @@ export const sqs = defineService({
         ...receivingOperations(deps),
         ...receiptOperations(deps),
       },
+      resources: [queueResource(deps), queuePolicyResource(deps), inlinePolicyResource(deps)],
       workers: [sweepJob(deps), moveJob(deps)],
     };
   },

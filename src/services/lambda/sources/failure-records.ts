@@ -3,12 +3,13 @@ import { parseArn } from "../../../base/arn.ts";
 import type { Call } from "../../../kit/call.ts";
 import type { DeliveryPolicy, Intent } from "../../../kit/delivery.ts";
 import type { LambdaDeps } from "../deps.ts";
-import { invalid } from "../faults.ts";
-import type { SourceKind } from "./kinds.ts";
+import { notYet } from "../faults.ts";
+import { isReachable, sendMessage } from "../outlets.ts";
 import { functionArn } from "./invocations.ts";
+import type { SourceKind } from "./kinds.ts";
 import type { Mapping } from "./pollers.ts";
-import { queueUrlOf, sourceCall } from "./readers.ts";
-import { sourceOf } from "./kinds.ts";
+import { sourceCall } from "./readers.ts";
+import type { SourceSettings } from "./tables.ts";
 
 /** A record on its way to a destination. */
 export interface SourceParcel {
@@ -21,6 +22,7 @@ export interface SourceParcel {
   uuid: string;
   shardId: string;
   functionName: string;
+  functionArn: string;
   roleArn: string;
   requestId: string;
   endedMs: number;
@@ -107,6 +109,7 @@ export function failureIntent(
     uuid: row.uuid,
     shardId: batch.shardId,
     functionName: row.name,
+    functionArn: functionArn(mapping),
     roleArn,
     requestId: batch.requestId,
     endedMs: nowMs,
@@ -121,6 +124,20 @@ export function failureIntent(
   };
 }
 
+/** Refuses by name a destination in a service that is not there. */
+export async function checkRecordTaker(
+  { peers }: LambdaDeps,
+  { DestinationConfig }: SourceSettings,
+  call: Call,
+): Promise<void> {
+  const destination = DestinationConfig?.OnFailure?.Destination;
+  const { service } = parseArn(destination ?? "") ?? {};
+  if (destination === undefined || service === undefined || service === "s3") return;
+  if (!(await isReachable(peers, destination, call))) {
+    throw notYet(`DestinationConfig.OnFailure of the service ${service}`);
+  }
+}
+
 /** `aws/lambda/<mapping>/<shard>/2026/01/31/2026-01-31T09.05.07-<uuid>` */
 function keyOf({ uuid, shardId, endedMs, requestId }: SourceParcel): string {
   const [day = "", time = ""] = new Date(endedMs).toISOString().slice(0, 19).split("T");
@@ -130,20 +147,12 @@ function keyOf({ uuid, shardId, endedMs, requestId }: SourceParcel): string {
 export function recordOperations(deps: LambdaDeps) {
   const { peers } = deps;
   const send = async (parcel: SourceParcel, call: Call): Promise<void> => {
-    const { destination, record } = parcel;
-    const { service, resource = "" } = parseArn(destination) ?? {};
-    if (service === "sqs") {
-      const QueueUrl = await queueUrlOf(peers.sqs, sourceOf(destination), call);
-      await peers.sqs.SendMessage({ QueueUrl, MessageBody: record }, call);
-    } else if (service === "sns") {
-      await peers.sns.Publish({ TopicArn: destination, Message: record }, call);
-    } else if (service === "s3") {
-      const whole = { ...(JSON.parse(record) as object), payload: parcel.payload };
-      const Body = Buffer.from(JSON.stringify(whole));
-      await peers.s3.PutObject({ Bucket: resource, Key: keyOf(parcel), Body, ContentType: "application/json" }, call);
-    } else {
-      throw invalid(`The destination ARN ${destination} is invalid.`);
-    }
+    const { destination: target, record: body } = parcel;
+    const { service, resource = "" } = parseArn(target) ?? {};
+    if (service !== "s3") return sendMessage(peers, { target, body, source: parcel.functionArn }, call);
+    const whole = { ...(JSON.parse(body) as object), payload: parcel.payload };
+    const Body = Buffer.from(JSON.stringify(whole));
+    await peers.s3.PutObject({ Bucket: resource, Key: keyOf(parcel), Body, ContentType: "application/json" }, call);
   };
   return {
     /** The outbox hands a record over; its calls carry the function's role. */

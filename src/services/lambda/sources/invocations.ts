@@ -6,9 +6,9 @@ import { parseTrace } from "../../../telemetry/trace.ts";
 import type { LambdaDeps } from "../deps.ts";
 import { arnOf, unqualifiedArn } from "../names.ts";
 import { backoffMsMax, backoffMsMin } from "./limits.ts";
-import { functionOf } from "./mappings.ts";
 import type { Mapping } from "./pollers.ts";
 import { sourceCall } from "./readers.ts";
+import { functionOf } from "./tables.ts";
 
 export type Outcome =
   | { kind: "answered"; payload: Uint8Array; requestId: string; executedVersion: string }

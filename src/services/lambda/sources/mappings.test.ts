@@ -188,6 +188,11 @@ describe("an event source mapping", () => {
       `The destination ARN ${arn("tiles")} is invalid.`,
     ],
     [
+      "a destination that is not there yet",
+      { ...stream, DestinationConfig: { OnFailure: { Destination: `arn:aws:sns:${region}:${account}:failed` } } },
+      "Mikan does not implement DestinationConfig.OnFailure of the service sns for functions yet.",
+    ],
+    [
       "another region",
       { EventSourceArn: `arn:aws:sqs:eu-west-1:${account}:orders` },
       "is not in the region of the function",

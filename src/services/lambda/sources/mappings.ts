@@ -12,11 +12,12 @@ import { fault, functionNotFound, invalid } from "../faults.ts";
 import { badMarker } from "../lookup.ts";
 import { arnOf, ownFunction, type FunctionRef } from "../names.ts";
 import { findQualified, type VersionRow } from "../tables.ts";
+import { checkRecordTaker } from "./failure-records.ts";
 import { sourceOf, type Source } from "./kinds.ts";
 import { mappingsPageMax, mappingTagsMax } from "./limits.ts";
 import { checkSource } from "./readers.ts";
 import { settingsOf, startingPositionOf, type SourceInput } from "./settings.ts";
-import { eventSources, findSource, isSource, type EventSourceRow, type SourceKey } from "./tables.ts";
+import { eventSources, findSource, functionOf, isSource, type EventSourceRow, type SourceKey } from "./tables.ts";
 
 export interface MappingDeps extends LambdaDeps {
   /** Tells the pollers of this node that a mapping has changed. */
@@ -26,20 +27,15 @@ export interface MappingDeps extends LambdaDeps {
 export const mappingArn = ({ account, region, uuid }: SourceKey) =>
   formatArn({ service: "lambda", region, account, resource: `event-source-mapping:${uuid}` });
 
-export const functionOf = ({ account, region, name, qualifier }: EventSourceRow): FunctionRef => ({
-  account,
-  region,
-  name,
-  qualifier: qualifier === "" ? undefined : qualifier,
-});
-
 export const noMapping = () => fault("ResourceNotFoundException", "The resource you requested does not exist.");
 
 export function shown(row: EventSourceRow): EventSourceMappingConfiguration {
   return {
     UUID: row.uuid,
     ...(row.starting_position === null ? {} : { StartingPosition: row.starting_position }),
-    ...(row.starting_ms === null ? {} : { StartingPositionTimestamp: new Date(row.starting_ms) }),
+    ...(row.starting_position === "AT_TIMESTAMP" && row.starting_ms !== null
+      ? { StartingPositionTimestamp: new Date(row.starting_ms) }
+      : {}),
     ...row.settings,
     EventSourceArn: row.source_arn,
     FunctionArn: arnOf(functionOf(row)),
@@ -85,6 +81,7 @@ export function mappingCreation(deps: MappingDeps) {
     if (Object.keys(tags).length > mappingTagsMax) throw invalid("Number of tags exceeds resource tag limit.");
     const version = await versionOf(deps, ref);
     await checkSource(deps, source, version.settings.timeoutSeconds, call);
+    await checkRecordTaker(deps, settings, call);
     const now = clock.now();
     const row: EventSourceRow = {
       account: ref.account,
@@ -96,7 +93,7 @@ export function mappingCreation(deps: MappingDeps) {
       state: "Creating",
       enabled: input.Enabled ?? true,
       starting_position: starting.position,
-      starting_ms: starting.ms,
+      starting_ms: starting.position === "LATEST" ? now : starting.ms,
       settings,
       tags,
       modified_ms: now,
@@ -134,6 +131,7 @@ export function mappingChange(deps: MappingDeps) {
         ? functionOf(found)
         : ownFunction(input.FunctionName, undefined, call, "UpdateEventSourceMapping");
     await versionOf(deps, ref);
+    await checkRecordTaker(deps, settingsOf(source, input, found.settings), call);
     const now = clock.now();
     return store.tx(async (tx) => {
       const row = await findSource(tx, key);

@@ -10,10 +10,17 @@ import type { LambdaDeps } from "../deps.ts";
 import { findQualified } from "../tables.ts";
 import { sourceOf, type Source } from "./kinds.ts";
 import { mappingsMax, stopMsMax } from "./limits.ts";
-import { functionOf } from "./mappings.ts";
 import { createQueuePoller } from "./queue-poller.ts";
 import { createStreamPoller } from "./stream-poller.ts";
-import { eventSources, findSource, isSource, sourceShards, type EventSourceRow, type SourceKey } from "./tables.ts";
+import {
+  eventSources,
+  findSource,
+  functionOf,
+  isSource,
+  sourceShards,
+  type EventSourceRow,
+  type SourceKey,
+} from "./tables.ts";
 
 /** A node that dies lets its mappings go after this long. */
 const leaseMs = 30_000;

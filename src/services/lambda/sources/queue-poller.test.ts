@@ -125,18 +125,18 @@ describe("messages of a queue", () => {
       await pass(2_500);
       expect(batches()).toEqual([]);
       await pass(1_000);
-      expect(batches()).toEqual([["a", "b"]]);
+      await expect.poll(batches).toEqual([["a", "b"]]);
       const many = Array.from({ length: 15 }, (_, index) => String(index));
       queue.send(...many);
       await pass(1_000);
-      expect(batches()[1]?.toSorted()).toEqual(many.toSorted());
+      await expect.poll(() => batches()[1]?.toSorted()).toEqual(many.toSorted());
     }));
 
   it("are no more than 6 MB together", () =>
     fed({ MaximumBatchingWindowInSeconds: 1 }, async ({ queue, batches, pass }) => {
       queue.send(...Array.from({ length: 9 }, () => "x".repeat(1_000_000)));
       await pass(3_000);
-      expect(batches().map((batch) => batch.length)).toEqual([6, 3]);
+      await expect.poll(() => batches().map((batch) => batch.length)).toEqual([6, 3]);
     }));
 
   it("that no filter wants are deleted unseen", () =>
@@ -168,7 +168,7 @@ describe("messages of a queue", () => {
       };
       it.queue.send("a", "b", "c");
       await it.pass(2_000);
-      expect(it.batches()).toEqual([["a", "b", "c"]]);
+      await expect.poll(it.batches).toEqual([["a", "b", "c"]]);
       await expect.poll(() => it.queue.bodies()).toEqual(["b"]);
       it.node.compute.answer = () => ({ payload: json({ batchItemFailures: [{ itemIdentifier: "unknown" }] }) });
       await it.pass(32_000);
@@ -223,7 +223,7 @@ describe("messages of a queue", () => {
       node.compute.hold = true;
       queue.send("a", "b", "c", "d");
       await pass(3_000);
-      expect(node.compute.runningMost).toBe(2);
+      await expect.poll(() => node.compute.runningMost).toBe(2);
       node.compute.hold = false;
       for (const { end } of node.compute.held) end();
       await pass(1_000);

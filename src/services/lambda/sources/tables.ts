@@ -12,6 +12,7 @@ import type {
 import { sql, type Sql } from "../../../store/sql.ts";
 import type { ReadTx } from "../../../store/store.ts";
 import { c, table, type Row } from "../../../store/tables.ts";
+import type { FunctionRef } from "../names.ts";
 
 /** Members that may be changed, with their defaults filled in. */
 export interface SourceSettings {
@@ -50,6 +51,7 @@ export const eventSources = table(
     state: c.id,
     enabled: c.bool,
     starting_position: c.nullable(c.id),
+    /** The time of AT_TIMESTAMP; of LATEST that of the mapping's creation. */
     starting_ms: c.nullable(c.time),
     settings: c.json<SourceSettings>(),
     tags: c.json<Record<string, string>>(),
@@ -110,6 +112,14 @@ export interface SourceKey {
 
 export const isSource = ({ account, region, uuid }: SourceKey): Sql =>
   sql`account = ${account} and region = ${region} and uuid = ${uuid}`;
+
+/** The function that a mapping feeds, as it was named. */
+export const functionOf = ({ account, region, name, qualifier }: EventSourceRow): FunctionRef => ({
+  account,
+  region,
+  name,
+  qualifier: qualifier === "" ? undefined : qualifier,
+});
 
 export function findSource(tx: ReadTx, key: SourceKey): Promise<EventSourceRow | undefined> {
   return tx.one<EventSourceRow>(sql`select ${eventSources.columns} from ${eventSources.name} where ${isSource(key)}`);

@@ -1,4 +1,5 @@
 /** Compute on real processes, for tests: functions written in the test, lines gathered, everything cleared away. */
+import { readFileSync, readdirSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -28,6 +29,19 @@ export interface Harness {
 export async function isRunning(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   return stat !== "" && !/\) [ZX] /.test(stat);
+}
+
+/** Processes of the machine whose command line names `marker`. */
+export function processesWith(marker: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(marker);
+    } catch {
+      // It ended meanwhile.
+      return false;
+    }
+  });
 }
 
 /** `node:http` in the place of the edge's engine, which this room does not know. */

@@ -1,9 +1,8 @@
-import { readFileSync, readdirSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { silentLog } from "../../telemetry/log.ts";
-import { type Harness, answerOf, openHarness } from "../harness.suite.ts";
+import { type Harness, answerOf, openHarness, processesWith } from "../harness.suite.ts";
 import { functionUid, openSandbox } from "./sandbox.ts";
 
 let harness: Harness;
@@ -26,19 +25,6 @@ async function tell<T>(body: string, files: Record<string, string> = {}): Promis
   const result = await harness.invoke(spec);
   await harness.compute.retire(spec.id);
   return answerOf<T>(result);
-}
-
-/** Processes of the machine whose command line names `marker`. */
-function runningWith(marker: string): string[] {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(marker);
-    } catch {
-      // It ended meanwhile.
-      return false;
-    }
-  });
 }
 
 describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not run: a function in its own view", () => {
@@ -141,9 +127,9 @@ describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not r
         export const handler = async () => { spawn("/bin/sh", ["-c", "sleep 1000; :", "${marker}"], { detached: true, stdio: "ignore" }).unref(); };`,
     });
     await harness.invoke(spec);
-    expect(runningWith(marker)).toHaveLength(1);
+    expect(processesWith(marker)).toHaveLength(1);
     await harness.compute.retire(spec.id);
-    await expect.poll(() => runningWith(marker)).toEqual([]);
+    await expect.poll(() => processesWith(marker)).toEqual([]);
   });
 
   it.each([

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
-import { isRunning } from "../harness.suite.ts";
+import { isRunning, processesWith } from "../harness.suite.ts";
 import { endSurvivors, environmentsDirectory, recordProcess } from "./survivors.ts";
 
 let directory: string;
@@ -33,24 +33,30 @@ function endIfThere(pid: number): void {
 }
 
 /** A node of its own: opens compute, invokes one function, prints the process ids that it answers, and waits. */
-const node = (code: string) => `
+const node = (code: string, options: object) => `
 import { createCompute } from ${JSON.stringify(new URL("../compute.ts", import.meta.url).href)};
 import { specOf, invocationOf } from ${JSON.stringify(new URL("../harness.suite.ts", import.meta.url).href)};
 import { systemClock } from ${JSON.stringify(new URL("../../base/clock.ts", import.meta.url).href)};
 import { silentLog } from ${JSON.stringify(new URL("../../telemetry/log.ts", import.meta.url).href)};
 import { createMetrics } from ${JSON.stringify(new URL("../../telemetry/metrics.ts", import.meta.url).href)};
 const [directory, codeDir] = process.argv.slice(1);
-const compute = await createCompute({ directory, isolation: "process", clock: systemClock, log: silentLog, metrics: createMetrics(),
+const compute = await createCompute({ ...${JSON.stringify(options)}, directory, clock: systemClock, log: silentLog, metrics: createMetrics(),
   onLogLine: ({ text }) => { if (text.includes("pids ")) console.log(text.split("pids ")[1]); } });
 const spec = specOf(codeDir, { timeoutMs: 60_000 });
 ${code}
 `;
 
-async function startNode(handler: string, code: string): Promise<{ process: ChildProcess; pids: number[] }> {
+const plain = { isolation: "process" };
+
+async function startNode(
+  handler: string,
+  code: string,
+  options: object = plain,
+): Promise<{ process: ChildProcess; pids: number[] }> {
   const codeDir = join(directory, "code");
   await mkdir(codeDir, { recursive: true });
   await writeFile(join(codeDir, "index.mjs"), handler);
-  const args = ["--input-type=module", "--eval", node(code), join(directory, "compute"), codeDir];
+  const args = ["--input-type=module", "--eval", node(code, options), join(directory, "compute"), codeDir];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   started.push(child);
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
@@ -83,6 +89,31 @@ describe("when a node is killed", () => {
     expect(await Promise.all(pids.map(isRunning))).toEqual([true, true]);
     await kill(victim);
     for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
+  });
+
+  it.each([
+    ["by their control group", true],
+    ["by a signal", false],
+  ])("its environments end that are frozen %s", async (_name, controlGroups) => {
+    const code = "await compute.invoke(spec, invocationOf({}));";
+    const { process: victim, pids } = await startNode(sleeper, code, { ...plain, freezeMs: 20, controlGroups });
+    const states = () =>
+      Promise.all(pids.map(async (pid) => (await readFile(`/proc/${pid}/stat`, "latin1")).split(" ")[2]));
+    // Version 2 of the control groups shows no state of its own: a frozen process seems to sleep.
+    const shown = !controlGroups || existsSync("/sys/fs/cgroup/freezer") ? /[TD]/ : /[TDS]/;
+    await expect.poll(states).toEqual([expect.stringMatching(shown), expect.stringMatching(shown)]);
+    await kill(victim);
+    for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
+  });
+
+  it("its environments end that have a view of their own, with what left its session there", async () => {
+    const marker = `escapee-${crypto.randomUUID()}`;
+    const handler = `import { spawn } from "node:child_process";
+export const handler = async () => { spawn("/bin/sh", ["-c", "sleep 1000; :", "${marker}"], { detached: true, stdio: "ignore" }).unref(); console.log("pids []"); for (;;); };`;
+    const { process: victim } = await startNode(handler, "await compute.invoke(spec, invocationOf({}));", {});
+    expect(processesWith(marker)).toHaveLength(1);
+    await kill(victim);
+    await expect.poll(() => processesWith(marker), { timeout: 5_000 }).toEqual([]);
   });
 
   it("environments end that are in the midst of computing", async () => {

@@ -132,7 +132,12 @@ function preferred(addresses: readonly Address[]): Address[] {
     .slice(0, addressesMax);
 }
 
-/** Names that only this machine knows (`localhost`) are asked of it, and hold for a second. */
+/** No server knows the name, or there is none to ask. One that is slow is not passed by: the machine would ask it, too. */
+function isUnknown(reason: unknown): boolean {
+  return isNoSuchName(reason) || errorCode(reason) === "ECONNREFUSED";
+}
+
+/** Names that only this machine knows (`localhost`, what is in its hosts file) are asked of it, and hold for a second. */
 function resolveOverDns(): Resolve {
   const resolver = new Resolver({ timeout: answerMsMax, tries: 2 });
   const ofFamily = async (name: string, family: 4 | 6): Promise<(Address & { ttl: number })[]> => {
@@ -146,8 +151,9 @@ function resolveOverDns(): Resolve {
     if (found.length > 0) {
       return { addresses: found, ttlSeconds: Math.min(...found.map(({ ttl }) => ttl)) };
     }
-    if (name.includes(".") && !name.endsWith(".localhost"))
-      throw four.status === "rejected" ? four.reason : new Error(`${name} has no address`);
+    const reasons = [four, six].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+    const other = reasons.find((reason) => !isUnknown(reason));
+    if (other !== undefined) throw asError(other);
     const local = await lookup(name, { all: true, order: "ipv4first" });
     return {
       addresses: local.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 })),

@@ -67,7 +67,7 @@ export function compileRules({
       // Where one address of a name is forbidden the others are as doubtful, but they are what the name is for.
       const left = addresses.filter((address) => mayGo(named, address));
       if (left.length > 0 || addresses.length === 0) return left;
-      throw new Forbidden(`${name} is at ${addresses.map(({ address }) => address).join(", ")}, where nobody may go`);
+      throw new Forbidden(`nobody may go to ${addresses.map(({ address }) => address).join(", ")}`);
     },
   };
 }

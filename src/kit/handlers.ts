@@ -38,7 +38,7 @@ export type Received<T> = T extends Plain
   : T extends readonly (infer E)[]
     ? Received<E>[]
     : T extends object
-      ? { [K in RequiredKeys<T>]: Received<Exclude<Decoded<T[K]>, undefined>> } & {
+      ? { [K in RequiredKeys<T>]: Exclude<ReceivedOptional<T[K]>, undefined> } & {
           [K in Exclude<keyof T, RequiredKeys<T>>]?: ReceivedOptional<T[K]>;
         }
       : T;

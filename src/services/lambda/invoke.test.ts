@@ -197,6 +197,17 @@ describe("an event", () => {
       expect(text(node.compute.invoked[0]?.invocation.payload)).toBe('{"n":1}');
     }));
 
+  it("may come the old way", () =>
+    withNode(async (node) => {
+      const { lambda, call, clock, compute } = node;
+      await createFunction(node, "tiles");
+      expect(await lambda.InvokeAsync({ ...key, InvokeArgs: json({ n: 1 }) }, call())).toEqual({ Status: 202 });
+      await clock.advance(0);
+      await expect.poll(() => compute.invoked.map(({ invocation }) => text(invocation.payload))).toEqual(['{"n":1}']);
+      const large = lambda.InvokeAsync({ ...key, InvokeArgs: new Uint8Array(1024 * 1024 + 1) }, call());
+      expect((await faultOf(large)).code).toBe("RequestTooLargeException");
+    }));
+
   it("is tried again after one and two minutes with the same request id, and then no more", () =>
     withNode(async (node) => {
       const { clock, compute } = node;

@@ -1,5 +1,6 @@
 /** Invocations: admitted at once or refused at once, run to their end, and answered as Lambda answers. */
 import { asError } from "../../base/errors.ts";
+import { BodyTooLarge, bytesOf, type Body } from "../../base/http.ts";
 import type { PolicyDocument } from "../../kit/authorize.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
@@ -15,15 +16,19 @@ import { streamOf, wholeAnswer, type ResponseStream } from "./response-streams.t
 import { invocationRunner, targetReader } from "./runs.ts";
 
 const emptyEvent = Buffer.from("{}");
+
+const tooLarge = (bytesMax: number, options?: ErrorOptions) =>
+  fault(
+    "RequestTooLargeException",
+    `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`,
+    {},
+    options,
+  );
+
 /** No payload is an empty object. */
 async function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Promise<Uint8Array> {
   if (payload === undefined || payload.byteLength === 0) return emptyEvent;
-  if (payload.byteLength > bytesMax) {
-    throw fault(
-      "RequestTooLargeException",
-      `Request must be smaller than ${bytesMax} bytes for the InvokeFunction operation`,
-    );
-  }
+  if (payload.byteLength > bytesMax) throw tooLarge(bytesMax);
   const error = await jsonError(payload);
   if (error !== undefined) {
     throw fault(
@@ -32,6 +37,15 @@ async function payloadOf(payload: Uint8Array | undefined, bytesMax: number): Pro
     );
   }
   return payload;
+}
+
+/** The whole of a body that comes as a stream. */
+async function wholeOf(body: Body, bytesMax: number): Promise<Uint8Array> {
+  try {
+    return await bytesOf(body, bytesMax);
+  } catch (error) {
+    throw error instanceof BodyTooLarge ? tooLarge(bytesMax, { cause: error }) : error;
+  }
 }
 
 /** Somebody of another account needs a statement that names it; the house's services were asked by the dispatcher. */
@@ -117,6 +131,16 @@ export function invokeOperations(deps: LambdaDeps) {
         ...(result.error === undefined ? {} : { FunctionError: "Unhandled" }),
         ...(input.LogType === "Tail" ? { LogResult: tailOf(result) } : {}),
       };
+    },
+
+    /** What Invoke was before it took events; AWS keeps it, and so do its older clients. */
+    async InvokeAsync(input, call) {
+      const ref = functionRef(input.FunctionName, undefined, call);
+      const payload = await payloadOf(await wholeOf(input.InvokeArgs, eventPayloadBytesMax), eventPayloadBytesMax);
+      if (ref.account !== call.account) checkAccount(ref, call, await policyOf(policyArn(ref), call));
+      await read(ref, call);
+      await enqueue(ref, { requestId: call.requestId, payload }, call);
+      return { Status: 202 };
     },
 
     /** Answers when the function begins to, or ends; buffered functions are one part. */

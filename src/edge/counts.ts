@@ -32,6 +32,8 @@ const names = [
   "cacheStale",
   "cacheMisses",
   "cacheRevalidated",
+  /** Those that waited for another one to bring what they wanted. */
+  "cacheWaits",
 ] as const;
 
 export type CountName = (typeof names)[number];

@@ -95,6 +95,8 @@ export interface CachePolicy {
   /** RFC 5861, where the answer does not say. */
   staleWhileRevalidateSeconds: number;
   staleIfErrorSeconds: number;
+  /** How long a request waits for another one that fetches the same; 0: it does not. */
+  coalesceMs: number;
 }
 
 /** Envoy's circuit breaker, exact over all workers. */

@@ -335,6 +335,8 @@ export interface LoadBalancerStats {
   cacheStale: number;
   cacheMisses: number;
   cacheRevalidated: number;
+  /** Requests that waited for another one to bring what they wanted; each is one of the others as well. */
+  cacheWaits: number;
   /** Answers that no endpoint made, by status; 460 is a client that left. */
   ownAnswers: Readonly<Record<string, number>>;
 }

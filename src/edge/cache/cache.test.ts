@@ -1,91 +1,23 @@
 /** The response cache of a route, over real sockets; answers are made old by the `Age` that they come with. */
-import { request as httpRequest, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { must } from "../../base/errors.ts";
-import { address, all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
-import type { CachePolicy, ClusterConfig, Edge, RoutePolicy } from "../ports.ts";
+import { all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
+import type { Edge } from "../ports.ts";
+import { CacheBench, fresh, policy, says } from "./cache.suite.ts";
 
 const stage = new Stage();
 afterEach(() => stage.strike());
 
-/** One for all tests: each has a listener, and so a cache, of its own. */
 const house = new Stage();
 let edge: Edge;
-let epoch = 0;
 beforeAll(() => {
   edge = house.edge();
 });
 afterAll(() => house.strike());
 
-const policy = (changes: Partial<CachePolicy> = {}): CachePolicy => ({
-  bytesMax: 65_536,
-  entryBytesMax: 16_384,
-  staleWhileRevalidateSeconds: 0,
-  staleIfErrorSeconds: 0,
-  ...changes,
-});
+const bench = new CacheBench(stage, () => edge);
+const front: CacheBench["front"] = (...given) => bench.front(...given);
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingHttpHeaders;
-}
-
-interface Asked {
-  method?: string;
-  path?: string;
-  headers?: Record<string, string>;
-}
-
-/** An edge with a cache before an endpoint that answers in turn as it is told; the last turn stays. */
-async function front(
-  turns: readonly RequestListener[],
-  changes: Partial<CachePolicy> = {},
-  others: RoutePolicy = {},
-  inCluster: Partial<ClusterConfig> = {},
-) {
-  const seen: Seen[] = [];
-  const upstream = await stage.http((request, response) => {
-    const turn = turns[Math.min(seen.length, turns.length - 1)];
-    seen.push({ method: request.method, url: request.url, headers: request.headers });
-    turn?.(request, response);
-  });
-  const port = await freePort();
-  const route = { ...all("c"), policy: { ...others, cache: policy(changes) } };
-  const config = { listeners: [listener(port, [route])], clusters: [cluster("c", [address(upstream)], inCluster)] };
-  const apply = () => edge.apply({ epoch: (epoch += 1), ...config });
-  await apply();
-  const ask = ({ method = "GET", path = "/a", headers = {} }: Asked = {}) =>
-    new Promise<{ status: number; headers: IncomingHttpHeaders; text: string }>((resolve, reject) => {
-      httpRequest({ port, host: "127.0.0.1", method, path, headers }, (response) => {
-        let text = "";
-        response.on("data", (chunk: Buffer) => (text += chunk.toString()));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-        response.on("error", reject);
-      })
-        .on("error", reject)
-        .end();
-    });
-  const texts = async (...asked: Asked[]) => {
-    const got: string[] = [];
-    for (const each of asked) got.push((await ask(each)).text);
-    return got;
-  };
-  const counts = () => {
-    const stats = edge.loadBalancers().find(({ loadBalancerId }) => loadBalancerId === `listener-${port}`);
-    const { cacheHits, cacheStale, cacheMisses, cacheRevalidated } = must(stats, "the counts of the listener");
-    return { hits: cacheHits, stale: cacheStale, misses: cacheMisses, revalidated: cacheRevalidated };
-  };
-  return { ask, texts, seen, counts, apply, port };
-}
-
-/** Answers `text` with these fields. */
-const says =
-  (text: string, headers: Record<string, string | string[]>, status = 200): RequestListener =>
-  (_, response) =>
-    response.writeHead(status, headers).end(text);
-
-const fresh = { "Cache-Control": "max-age=60" };
 const stale = { "Cache-Control": "max-age=60", Age: "100" };
 const unchanged = says("", { "Cache-Control": "max-age=60", ETag: '"1"', "X-New": "yes" }, 304);
 
@@ -420,7 +352,7 @@ describe("with the other policies", () => {
       body: Buffer.from(`${(calls += 1)}`),
     }));
     await edge.apply({
-      epoch: (epoch += 1),
+      epoch: bench.nextEpoch(),
       listeners: [listener(port, [{ ...all("c"), policy: { cache: policy() } }])],
       clusters: [cluster("c", [{ kind: "function", id: "f", requestBytesMax: 1_000 }])],
     });

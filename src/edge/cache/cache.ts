@@ -15,19 +15,39 @@ import { ageMsOf, coversError, hasValidator, useOf, wantedOf, type Wanted } from
 import type { Errand } from "./keeper.ts";
 import { Refresh, type RefreshDeps } from "./refresh.ts";
 import { Store, type Entry } from "./store.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Requests in the background of one route in one worker; one more is left to the next who asks. */
 const refreshesMax = 64;
 
+/** Requests of one route in one worker that wait for others; one more asks by itself. */
+const waitingMax = 4_096;
+
 /** Methods without effects (RFC 9110 section 9.2.1). */
 const safe: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 const conditions: ReadonlySet<string> = new Set(["if-none-match", "if-modified-since"]);
+
+/** A request as the cache sees it. */
+interface Asked {
+  request: RequestRecord;
+  /** Good for as long as it is needed. */
+  head: RequestHead;
+  fields: Headers;
+  wanted: Wanted;
+  key: string;
+  onward: Onward;
+  /** Monotonic milliseconds until which it may wait for others. */
+  untilMs: number;
+}
 
 export class RouteCache {
   readonly #policy: CachePolicy;
   readonly #deps: RefreshDeps;
   readonly #store: Store;
   readonly #refreshing = new Set<string>();
+  /** By key: who waits for the request that fetches it. */
+  readonly #fetching = new Map<string, Set<Waiting>>();
+  #waiting = 0;
 
   constructor(policy: CachePolicy, deps: RefreshDeps) {
     this.#policy = policy;
@@ -48,12 +68,14 @@ export class RouteCache {
     if (!plain || method === "OPTIONS") return onward(request);
     const fields = flatHeaders(head);
     const wanted = wantedOf(fields);
-    return wanted === undefined ? onward(request) : this.#answer(request, fields, wanted, onward);
+    if (wanted === undefined) return onward(request);
+    const key = this.#keyOf(request);
+    return this.#answer({ request, head, fields, wanted, key, onward, untilMs: this.#nowMs + this.#policy.coalesceMs });
   }
 
-  #answer(request: RequestRecord, fields: Headers, wanted: Wanted, onward: Onward): Exchange {
-    const { head, listener } = request;
-    const key = this.#keyOf(request);
+  #answer(asked: Asked): Exchange {
+    const { request, head, fields, wanted, key, onward } = asked;
+    const { listener } = request;
     const found = this.#store.find(key, fields);
     const authorized = valueOf(fields, "authorization") !== undefined;
     const entry = authorized && found?.freshness.public === false ? undefined : found;
@@ -66,9 +88,12 @@ export class RouteCache {
       return this.#give(request, fields, entry);
     }
     if (wanted.onlyIfCached) return request.refuse(504, "only-if-cached");
+    const shares = !authorized && this.#shares(asked, entry);
+    if (shares && this.#fetching.has(key) && this.#waiting < waitingMax) return this.#wait(asked);
     listener.counts.add("cacheMisses", 1);
     // Its answer has no body to keep.
     if (head.method === "HEAD") return onward(request);
+    if (shares && !this.#fetching.has(key)) errand.settled = this.#leadFor(key);
     return new Fetch(request, entry === undefined ? keptHead(head) : askingHead(head, fields, entry), errand, {
       confirmed: (renewed) => {
         listener.counts.add("cacheRevalidated", 1);
@@ -81,6 +106,47 @@ export class RouteCache {
         return true;
       },
     }).begin(onward);
+  }
+
+  /** Whether what comes for this request may be what others want too, and there is time to wait for it. */
+  #shares({ head, wanted, untilMs }: Asked, entry: Entry | undefined): boolean {
+    if (head.method !== "GET" || wanted.validated || wanted.ageMsMax === 0) return false;
+    return entry?.freshness.validatesAlways !== true && untilMs > this.#nowMs;
+  }
+
+  /** Has the request wait for the one that fetches its key: what that brings is looked up as anything that is kept. */
+  #wait(asked: Asked): Exchange {
+    const { request, key, untilMs } = asked;
+    const waiting = this.#fetching.get(key);
+    // The connection's scanner is at other work by the time it goes on.
+    const kept = { ...asked, head: keptHead(asked.head) };
+    const one = new Waiting({
+      request,
+      untilMs,
+      ...this.#deps,
+      resume: (again) => this.#answer(again ? kept : { ...kept, untilMs: 0 }),
+      left: () => {
+        this.#waiting -= 1;
+        waiting?.delete(one);
+      },
+    });
+    this.#waiting += 1;
+    request.listener.counts.add("cacheWaits", 1);
+    waiting?.add(one);
+    return one;
+  }
+
+  /** Others may wait for a request that begins; gives the one to call when it is known what comes of it. */
+  #leadFor(key: string): (cut: boolean) => void {
+    const waiting = new Set<Waiting>();
+    this.#fetching.set(key, waiting);
+    return (cut) => {
+      if (this.#fetching.get(key) !== waiting) return;
+      this.#fetching.delete(key);
+      // Where its client left, the first of them asks in its place. Else there is nothing more to wait for: one by one,
+      // those whose answer cannot be kept would each wait for all before them.
+      for (const one of waiting) one.release(cut);
+    };
   }
 
   /** Asks about what is kept while it is given out, unless that is being done. */

@@ -79,6 +79,7 @@ export class Fetch implements ClientStream, Exchange {
     if (this.#state === "over" || this.#state === "dropped") return;
     this.#state = "over";
     this.#exchange.clientGone(reason, refusal);
+    this.#keeper.end(undefined, true);
     this.#note();
     this.#request.reason = goneReason(reason, refusal !== undefined);
     this.#finish();

@@ -34,6 +34,8 @@ export interface Errand {
   fields: Headers;
   /** What is kept of it, and is asked about. */
   entry: Entry | undefined;
+  /** Told, perhaps more than once, when it is known what comes of it; `cut` when its client left before that. */
+  settled?(cut: boolean): void;
 }
 
 export class Keeper {
@@ -82,9 +84,10 @@ export class Keeper {
     const vary = variesBy(fields, request);
     if (freshness !== undefined && vary !== undefined) {
       this.#kept = { key, status: head.status, fields, freshness, vary };
-    } else if (head.status < 500) {
-      this.#replace();
+      return;
     }
+    if (head.status < 500) this.#replace();
+    this.#errand.settled?.(false);
   }
 
   /** The answer takes the place of what is kept, and cannot be kept itself. */
@@ -101,6 +104,7 @@ export class Keeper {
       this.#kept = undefined;
       this.#drop();
       this.#replace();
+      this.#errand.settled?.(false);
       return;
     }
     this.#bytes += length;
@@ -108,8 +112,8 @@ export class Keeper {
     this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
   }
 
-  /** It is over: whole, or (without trailers) cut off. Later calls do nothing. */
-  end(trailers: Headers | undefined): void {
+  /** It is over: whole, or (without trailers) cut off, by its client where `left`. Later calls do nothing. */
+  end(trailers: Headers | undefined, left = false): void {
     if (this.#over) return;
     this.#over = true;
     const { store, key, fields } = this.#errand;
@@ -120,6 +124,7 @@ export class Keeper {
     this.#kept = undefined;
     this.#drop();
     store.fetched(key, this.#ticket);
+    this.#errand.settled?.(left);
   }
 
   #drop(): void {

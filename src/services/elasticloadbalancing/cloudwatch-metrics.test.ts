@@ -25,6 +25,7 @@ const loadBalancer: LoadBalancerStats = {
   cacheStale: 0,
   cacheMisses: 0,
   cacheRevalidated: 0,
+  cacheWaits: 0,
   ownAnswers: { 301: 1, 400: 2, 460: 3, 502: 4, 503: 5, 504: 6, 561: 7 },
 };
 const group: ClusterStats = {

@@ -150,6 +150,7 @@ describe("policies", () => {
         queryParameters: [],
         staleWhileRevalidateSeconds: 0,
         staleIfErrorSeconds: 300,
+        coalesceMs: 0,
       },
     });
     expect(edge.config.listeners[0]?.clients).toEqual({ connectionsMax: 50, requestsPerSecond: 20, burst: 20 });

@@ -49,6 +49,8 @@ const cacheBytesMax = 1024 * 1024 * 1024;
 const cacheBytesDefault = 64 * 1024 * 1024;
 const cacheEntryBytesDefault = 1024 * 1024;
 const staleSecondsMax = 31_536_000;
+/** nginx waits 5 s for another request by default; a minute is as long as an idle timeout. */
+const coalesceMsMax = 60_000;
 
 const answer = oneOf("alb", "rest-api", "http-api", "native");
 const sharedName = textLike("1 to 64 letters, digits, - and _", /^[\w-]{1,64}$/);
@@ -190,6 +192,7 @@ export const cache: Reader<CachePolicy> = (json, path) => {
     QueryParameters: (names, at): string[] => (Array.isArray(names) && names.length === 0 ? [] : parameters(names, at)),
     StaleWhileRevalidateSeconds: whole(0, staleSecondsMax),
     StaleIfErrorSeconds: whole(0, staleSecondsMax),
+    CoalesceMs: whole(0, coalesceMsMax),
   })(json, path);
   const { BytesMax = cacheBytesDefault, EntryBytesMax = Math.min(cacheEntryBytesDefault, BytesMax) } = read;
   if (EntryBytesMax > BytesMax) {
@@ -201,6 +204,7 @@ export const cache: Reader<CachePolicy> = (json, path) => {
     ...(read.QueryParameters === undefined ? {} : { queryParameters: read.QueryParameters }),
     staleWhileRevalidateSeconds: read.StaleWhileRevalidateSeconds ?? 0,
     staleIfErrorSeconds: read.StaleIfErrorSeconds ?? 0,
+    coalesceMs: read.CoalesceMs ?? 0,
   };
 };
 

@@ -150,7 +150,8 @@ function conditionName(name: string, hashed: string): string {
   return `${name}${createHash("sha1").update(hashed).digest("hex").slice(0, 10)}`;
 }
 
-function policyOf(type: string, arn: Json, prefix: string): JsonObject {
+/** What a role must allow to reach a destination. */
+export function policyOf(type: string, arn: Json, prefix: string): JsonObject {
   const may = (action: string, resource: Json): Json => ({ Action: action, Effect: "Allow", Resource: resource });
   const [suffix, statements] = {
     SQS: ["SQSPolicy", [may("sqs:SendMessage", arn)]] as const,

@@ -2,6 +2,7 @@
 import { isMap, member, type Json, type JsonObject } from "../json.ts";
 import { badEvent, badResource } from "./errors.ts";
 import type { SamContext, SamResource } from "./expansion.ts";
+import { pullEvents } from "./pull-event.ts";
 import { s3Event } from "./s3-event.ts";
 
 /** The function or its alias, as an event source sees it. */
@@ -9,6 +10,8 @@ export interface EventTarget {
   /** What a permission names: the function's name, or the alias's ARN. */
   name: Json;
   arn: Json;
+  /** The role that SAM makes for the function, if it does. */
+  roleId: string | undefined;
   /** Attributes that everything made of the function has. */
   shared: JsonObject;
 }
@@ -24,7 +27,7 @@ export interface SamEvent {
 /** What an event source makes, and the resources that it changes. */
 export type EventSource = (event: SamEvent, context: SamContext) => Readonly<Record<string, JsonObject>>;
 
-const sources: Readonly<Record<string, EventSource>> = { S3: s3Event };
+const sources: Readonly<Record<string, EventSource>> = { S3: s3Event, ...pullEvents };
 
 /** AWS's other kinds, and the service that each waits for. Source: SAM guide, "EventSource". */
 const awaited: Readonly<Record<string, string>> = {
@@ -34,25 +37,27 @@ const awaited: Readonly<Record<string, string>> = {
   CloudWatchLogs: "subscription filters of CloudWatch Logs",
   Cognito: "Cognito",
   DocumentDB: "DocumentDB",
-  DynamoDB: "DynamoDB",
   EventBridgeRule: "EventBridge",
   HttpApi: "API Gateway",
   IoTRule: "IoT",
-  Kinesis: "Kinesis",
   MQ: "Amazon MQ",
   MSK: "Amazon MSK",
   Schedule: "EventBridge",
   ScheduleV2: "EventBridge Scheduler",
   SelfManagedKafka: "event source mappings of Lambda",
   SNS: "SNS",
-  SQS: "SQS",
 };
 
-/** What the events of a function make. Each sees what those before it have changed. */
-export function eventsOf(sam: SamResource, target: EventTarget, context: SamContext): Record<string, JsonObject> {
+/** What the events of a function make. Each sees what those before it have changed; `own` is what the function has made. */
+export function eventsOf(
+  sam: SamResource,
+  target: EventTarget,
+  own: Readonly<Record<string, JsonObject>>,
+  context: SamContext,
+): Record<string, JsonObject> {
   const events = member(sam.properties, "Events");
   if (!isMap(events)) return {};
-  const resources = new Map(context.resources);
+  const resources = new Map([...context.resources, ...Object.entries(own)]);
   const made: Record<string, JsonObject> = {};
   for (const [eventId, event] of inOrder(events)) {
     const [source, properties] = readEvent(sam.logicalId, eventId, event);

@@ -177,6 +177,63 @@ const events: readonly Sample[] = [
   ),
 ];
 
+const queue: Json = { "Fn::GetAtt": ["Orders", "Arn"] };
+const pulled = (Type: string, Properties: Record<string, Json>): Json => ({ Type, Properties });
+const fromStream = (Stream: string, more: Record<string, Json> = {}): Record<string, Json> => ({
+  Stream: { "Fn::GetAtt": [Stream, "Arn"] },
+  StartingPosition: "LATEST",
+  ...more,
+});
+const givenUp = (Type: string, Destination: Json): Json => ({ OnFailure: { Type, Destination } });
+
+const pulls: readonly Sample[] = [
+  resources("messages of a queue", {
+    Orders: { Type: "AWS::SQS::Queue" },
+    Tiles: lambda({
+      Events: {
+        Ordered: pulled("SQS", {
+          Queue: queue,
+          BatchSize: 5,
+          Enabled: false,
+          FilterCriteria: { Filters: [{ Pattern: '{"body": {"kind": ["new"]}}' }] },
+          FunctionResponseTypes: ["ReportBatchItemFailures"],
+          ScalingConfig: { MaximumConcurrency: 5 },
+        }),
+        Other: pulled("SQS", { Queue: "arn:aws:sqs:us-east-1:0:other" }),
+      },
+    }),
+  }),
+  resources(
+    "records of streams, and where those go that fail",
+    {
+      Clicks: { Type: "AWS::Kinesis::Stream" },
+      Rows: { Type: "AWS::DynamoDB::Table" },
+      Tiles: lambda(
+        {
+          AutoPublishAlias: "live",
+          Events: {
+            Clicked: pulled(
+              "Kinesis",
+              fromStream("Clicks", { DestinationConfig: givenUp("SQS", queue), BatchSize: 7 }),
+            ),
+            Again: pulled("Kinesis", fromStream("Clicks", { DestinationConfig: givenUp("SQS", queue) })),
+            Changed: pulled("DynamoDB", fromStream("Rows", { DestinationConfig: givenUp("SNS", { Ref: "Topic" }) })),
+            Kept: pulled("DynamoDB", fromStream("Rows", { DestinationConfig: givenUp("S3", "arn:aws:s3:::b") })),
+            Logged: pulled("DynamoDB", fromStream("Rows", { DestinationConfig: givenUp("Kafka", "kafka://b") })),
+            Untyped: pulled(
+              "DynamoDB",
+              fromStream("Rows", { DestinationConfig: { OnFailure: { Destination: "arn" } } }),
+            ),
+          },
+        },
+        { Condition: "Prod" },
+      ),
+      Owned: lambda({ Role: "arn:aws:iam::0:role/r", Events: { Clicked: pulled("Kinesis", fromStream("Clicks")) } }),
+    },
+    conditions,
+  ),
+];
+
 const layers: readonly Sample[] = [
   resources(
     "a layer and everything that refers to it",
@@ -277,7 +334,14 @@ const connectors: readonly Sample[] = [
   }),
 ];
 
-export const goodFeatures: readonly Sample[] = [...functions, ...events, ...layers, ...applications, ...connectors];
+export const goodFeatures: readonly Sample[] = [
+  ...functions,
+  ...events,
+  ...pulls,
+  ...layers,
+  ...applications,
+  ...connectors,
+];
 
 export const refusedFeatures: readonly Sample[] = [
   one("a policy template without its parameters", { ...runs, ...code, Policies: [{ S3ReadPolicy: {} }] }),
@@ -301,6 +365,38 @@ export const refusedFeatures: readonly Sample[] = [
   one("a reserved tag", { ...runs, ...code, Tags: { "serverlessrepo:applicationId": "a" } }),
   one("an event without a bucket", { ...runs, ...code, Events: { A: { Type: "S3", Properties: { Events: "s3:*" } } } }),
   one("an event of a bucket elsewhere", { ...runs, ...code, Events: { A: onUpload({ Ref: "Photos" }) } }),
+  one("a queue's event without its queue", { ...runs, ...code, Events: { A: pulled("SQS", { BatchSize: 1 }) } }),
+  one("a stream's event without a position", { ...runs, ...code, Events: { A: pulled("Kinesis", { Stream: "s" }) } }),
+  one("an event with a batch of words", {
+    ...runs,
+    ...code,
+    Events: { A: pulled("SQS", { Queue: "q", BatchSize: "a" }) },
+  }),
+  one("an event with an unknown property", { ...runs, ...code, Events: { A: pulled("SQS", { Queue: "q", Size: 1 }) } }),
+  one("an event with a filter of another form", {
+    ...runs,
+    ...code,
+    Events: { A: pulled("SQS", { Queue: "q", FilterCriteria: { Patterns: [] } }) },
+  }),
+  one("an event with a consumer group", {
+    ...runs,
+    ...code,
+    Events: { A: pulled("SQS", { Queue: "q", ConsumerGroupId: "g" }) },
+  }),
+  one("an event with another destination", {
+    ...runs,
+    ...code,
+    Events: {
+      A: pulled("DynamoDB", { Stream: "s", StartingPosition: "LATEST", DestinationConfig: givenUp("Lambda", "b") }),
+    },
+  }),
+  one("an event with a text for a destination", {
+    ...runs,
+    ...code,
+    Events: {
+      A: pulled("DynamoDB", { Stream: "s", StartingPosition: "LATEST", DestinationConfig: { OnFailure: "b" } }),
+    },
+  }),
   one("an event of a kind that nobody has", { ...runs, ...code, Events: { A: { Type: "S4" } } }),
   resources("a layer without contents", { Fonts: { Type: "AWS::Serverless::LayerVersion", Properties: {} } }),
   resources("a layer from here", { Fonts: layer({ ContentUri: "./fonts" }) }),

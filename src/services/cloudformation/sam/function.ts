@@ -36,13 +36,14 @@ export const expandFunction: Expand = (sam, context) => {
     Properties: roleProperties(logicalId, properties, tags, [...deadLetters, ...invokes.policies]),
   };
   const code = { ...withSha(made, published?.codeSha256, parameters), Role: role };
+  const roles = makesRole ? { [`${logicalId}Role`]: roleResource } : {};
   const resources: Resources = {
     [logicalId]: { ...membersOf(resource, own), Type: "AWS::Lambda::Function", Properties: code },
-    ...(makesRole ? { [`${logicalId}Role`]: roleResource } : {}),
+    ...roles,
     ...(published === undefined ? {} : publishedResources(sam, shared, published)),
     ...urlOf(sam, published),
     ...invokes.resources,
-    ...eventsOf(sam, targetOf(logicalId, shared, published), context),
+    ...eventsOf(sam, targetOf(logicalId, shared, published, makesRole), roles, context),
   };
   return {
     resources: member(properties, "PropagateTags") === true ? tagged(resources, properties) : resources,
@@ -51,12 +52,18 @@ export const expandFunction: Expand = (sam, context) => {
   };
 };
 
-function targetOf(logicalId: string, shared: JsonObject, published: Published | undefined): EventTarget {
+function targetOf(
+  logicalId: string,
+  shared: JsonObject,
+  published: Published | undefined,
+  makesRole: boolean,
+): EventTarget {
+  const roleId = makesRole ? `${logicalId}Role` : undefined;
   if (published === undefined) {
-    return { name: { Ref: logicalId }, arn: { "Fn::GetAtt": [logicalId, "Arn"] }, shared };
+    return { name: { Ref: logicalId }, arn: { "Fn::GetAtt": [logicalId, "Arn"] }, roleId, shared };
   }
   const alias: Json = { Ref: published.aliasId };
-  return { name: alias, arn: alias, shared };
+  return { name: alias, arn: alias, roleId, shared };
 }
 
 /** What templates may call by SAM's own names. */

@@ -90,9 +90,8 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
   }
 
   data(bytes: Buffer, start: number, end: number): void {
-    if (this.#chunked) this.#out.text(`${(end - start).toString(16)}\r\n`);
-    this.#out.bytes(bytes, start, end, true);
-    if (this.#chunked) this.#out.text("\r\n");
+    if (this.#chunked) this.#out.chunk(bytes, start, end, true);
+    else this.#out.bytes(bytes, start, end, true);
   }
 
   end(trailers: Headers): void {

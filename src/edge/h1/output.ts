@@ -1,11 +1,18 @@
 /** What goes out on a socket: heads and small pieces gathered into one write, large pieces handed on as they are. */
 import type { Socket } from "node:net";
 
+/** Pieces up to this size become text behind the head they follow: one write of one string beats a writev of two. */
+const textBytesMax = 8 * 1024;
+/** Those up to this size are copied behind it; larger ones get memory of their own. */
+const copiedBytesMax = 32 * 1024;
+
 /**
- * Pieces up to this size are copied behind the head they follow: one write of one string beats a writev of two, and a
- * string is young memory, where a buffer of its own for each piece has the collector mark the whole heap again and again.
+ * Where heads and pieces are put together, by all connections of a thread: mostly the kernel takes a write at once, and
+ * then nobody needs its bytes any more. Were each write given memory of its own, the collector would mark the whole heap
+ * tens of times a second, for that memory counts as the heap's.
  */
-const smallBytesMax = 32 * 1024;
+let scratch = Buffer.alloc(0);
+const scratchBytes = copiedBytesMax + 4 * 1024;
 
 export class Output {
   readonly #socket: Socket;
@@ -25,8 +32,14 @@ export class Output {
 
   /** Bytes `[start..end)`; `owned` when nobody will write into `bytes` again. */
   bytes(bytes: Buffer, start: number, end: number, owned: boolean): void {
-    if (end - start <= smallBytesMax) {
+    const size = end - start;
+    if (size <= textBytesMax) {
       this.#text += bytes.toString("latin1", start, end);
+      return;
+    }
+    const fits = size <= copiedBytesMax && this.#text.length + size <= scratchBytes;
+    if (fits && !this.#corked && this.#socket.writableLength === 0) {
+      this.#writeCopied(bytes, start, end);
       return;
     }
     if (!this.#corked) {
@@ -34,8 +47,17 @@ export class Output {
       this.#socket.cork();
     }
     this.#writeText();
-    this.sent += end - start;
+    this.sent += size;
     this.#socket.write(owned ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end)));
+  }
+
+  /** The same as a chunk of a body without a length. */
+  chunk(bytes: Buffer, start: number, end: number, owned: boolean): void {
+    this.#text += `${(end - start).toString(16)}\r\n`;
+    // With the line that ends it, a piece that is not text would take a write more.
+    if (end - start <= copiedBytesMax) this.#text += bytes.toString("latin1", start, end);
+    else this.bytes(bytes, start, end, owned);
+    this.#text += "\r\n";
   }
 
   /** Sends what was gathered; false when the socket has enough for now and will say `drain`. */
@@ -46,6 +68,18 @@ export class Output {
       this.#socket.uncork();
     }
     return !this.#socket.writableNeedDrain;
+  }
+
+  #writeCopied(bytes: Buffer, start: number, end: number): void {
+    if (scratch.length === 0) scratch = Buffer.allocUnsafeSlow(scratchBytes);
+    const text = this.#text;
+    this.#text = "";
+    let used = text === "" ? 0 : scratch.write(text, 0, "latin1");
+    used += bytes.copy(scratch, used, start, end);
+    this.sent += used;
+    this.#socket.write(scratch.subarray(0, used));
+    // The kernel has not taken all of it: the memory is the socket's until it has.
+    if (this.#socket.writableLength > 0) scratch = Buffer.alloc(0);
   }
 
   #writeText(): void {

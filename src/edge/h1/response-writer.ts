@@ -50,10 +50,8 @@ export class ResponseWriter {
   }
 
   data(bytes: Buffer, start: number, end: number): void {
-    const out = this.#out;
-    if (this.#framing === "chunked") out.text(`${(end - start).toString(16)}\r\n`);
-    out.bytes(bytes, start, end, false);
-    if (this.#framing === "chunked") out.text("\r\n");
+    if (this.#framing === "chunked") this.#out.chunk(bytes, start, end, false);
+    else this.#out.bytes(bytes, start, end, false);
   }
 
   end(trailers: Headers): void {

@@ -19,6 +19,11 @@ import type { FunctionLogLine, FunctionSpec, InitializationType, Invocation, Sys
 export interface FunctionLogDeps {
   clock: Clock;
   onLogLine(line: FunctionLogLine): void;
+  /**
+   * The same as data, and what the text format leaves out; for the Telemetry API. `type` is `function`, or `platform.`
+   * and what happened; `record` is called when somebody wants it.
+   */
+  onRecord?(type: string, record: () => unknown): void;
 }
 
 /** What the log says of an invocation. */
@@ -59,6 +64,16 @@ function lastBytes(text: string): string {
   return bytes.toString("utf8", from);
 }
 
+/** A line of JSON as what it says. */
+function jsonOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // What a function prints itself is text also where its logs are JSON.
+    return `${text}\n`;
+  }
+}
+
 /** `id` is 32 hex digits. */
 export function createFunctionLog(
   deps: FunctionLogDeps,
@@ -66,7 +81,7 @@ export function createFunctionLog(
   id: string,
   initialization: InitializationType,
 ): FunctionLog {
-  const { clock, onLogLine } = deps;
+  const { clock, onLogLine, onRecord } = deps;
   const { logGroup, account, region, logFormat, systemLogLevel = "INFO" } = spec;
   const stream = logStreamName(clock.now(), spec.version, id);
   const asJson = logFormat === "JSON";
@@ -83,6 +98,7 @@ export function createFunctionLog(
     onLogLine({ logGroup, logStream: stream, account, region, timeMs: clock.now(), text });
   };
   const say = ({ type, record, level, text }: PlatformEvent) => {
+    onRecord?.(type, record);
     if (!asJson && text !== undefined) emit(text);
     if (!asJson || levels[level] < levels[systemLogLevel]) return;
     emit(JSON.stringify({ time: new Date(clock.now()).toISOString(), type, record: record() }));
@@ -102,6 +118,7 @@ export function createFunctionLog(
       sayDropped();
     }
     secondBytes += text.length;
+    onRecord?.("function", () => (asJson ? jsonOr(text) : `${text}\n`));
     if (secondBytes > logBytesPerSecondMax) {
       droppedBytes += text.length;
       droppedRecords += 1;
@@ -124,8 +141,8 @@ export function createFunctionLog(
     },
     end({ requestId, traceHeader }, figures) {
       sayDropped();
-      if (asJson) say(runtimeDone(requestId, traceHeader, figures));
-      else emit(`END RequestId: ${requestId}`);
+      say(runtimeDone(requestId, traceHeader, figures));
+      if (!asJson) emit(`END RequestId: ${requestId}`);
       say(report(spec, initialization, requestId, traceHeader, figures));
       const text = lastBytes(tail);
       tail = "";

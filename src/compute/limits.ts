@@ -4,6 +4,12 @@
 export const responseBytesMax = 6_291_556;
 /** Longest answer that is streamed: 200 MB. Source: Lambda guide, "Response streaming for Lambda functions". */
 export const streamedBytesMax = 200 * 1024 * 1024;
+/** Extensions of an environment. Source: Lambda guide, "Lambda quotas" (layers and extensions). */
+export const extensionsMax = 10;
+/** A registration, a subscription, or an error of an extension. */
+export const extensionBodyBytesMax = 64 * 1024;
+/** Extensions have this long after they were told of the shutdown. Source: Lambda guide, "Shutdown phase". */
+export const shutdownMs = 2_000;
 /** What a frame may hold besides the payload: ids, ARN, trace, client context (3,583 bytes on AWS). */
 export const frameMetaBytesMax = 64 * 1024;
 /** A function must be ready this long after its start; then it gets one more try. */

@@ -3,6 +3,7 @@ import { filesMax } from "../limits.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { type Interpreters, type Launch, withLayers } from "./launch.ts";
 import { type Sandbox, taskRoot } from "./sandbox.ts";
+import { startersOf } from "./starters.ts";
 
 /** Where an environment's programs find its things, and how they are started there. */
 export interface Held {
@@ -15,24 +16,36 @@ export interface Held {
   launch: Launch;
 }
 
-/** `tmp` is the environment's own directory of the machine. */
+/** `tmp` is the environment's own directory of the machine; `external` names its extensions. */
 export async function hold(
   sandbox: Sandbox | undefined,
   spec: FunctionSpec,
   tmp: string,
   launch: Launch,
   interpreters: Interpreters,
+  external: readonly string[],
 ): Promise<Held> {
   const { codeDir, optDir } = spec;
+  const starters = startersOf(spec, launch, external, sandbox !== undefined);
   if (sandbox === undefined) {
-    return { tmp, taskRoot: codeDir, wrapper: [], ...(await withLayers(launch, spec, interpreters)) };
+    return {
+      tmp,
+      taskRoot: codeDir,
+      wrapper: [],
+      ...(await withLayers(startedBy(starters, launch), spec, interpreters)),
+    };
   }
   const place = { tmp: "/tmp", taskRoot, opt: optDir === undefined ? undefined : "/opt" };
   if (!("command" in launch)) return { ...place, wrapper: [], launch };
   await sandbox.own(tmp);
   const { wrapper, program } = await sandbox.enter({ codeDir, optDir, tmp }, launch.command, launch.args);
   const [command = launch.command, ...args] = program;
-  return { ...place, wrapper, launch: { ...launch, command, args } };
+  return { ...place, wrapper, launch: startedBy(starters, { ...launch, command, args }) };
+}
+
+function startedBy([first, ...rest]: readonly string[], launch: Launch): Launch {
+  if (first === undefined || !("command" in launch)) return launch;
+  return { ...launch, command: first, args: [...rest, launch.command, ...launch.args] };
 }
 
 export interface Confined {

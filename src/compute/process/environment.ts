@@ -8,21 +8,23 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
 import { type FunctionLog, createFunctionLog } from "../function-log.ts";
-import { killMsMax } from "../limits.ts";
+import { killMsMax, shutdownMs } from "../limits.ts";
 import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
 import { type Child, type StartError, startChild } from "./child.ts";
 import { type Held, confine, hold } from "./confinement.ts";
 import { type Ending, errorTypeOf, mayStartBetter, verdictOf } from "./ending.ts";
+import { type EnvironmentApi, openEnvironmentApi } from "./environment-api.ts";
 import { createFramedLink } from "./framed-link.ts";
 import { type Interpreters, launchOf } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
 import { residentKiBOf } from "./memory.ts";
-import { type ServeHttp, openRuntimeApi } from "./runtime-api.ts";
+import type { ServeHttp } from "./runtime-api.ts";
 import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { execWrapper, externalExtensions } from "./starters.ts";
 import { environmentsDirectory, recordProcess } from "./survivors.ts";
 import { variablesOf } from "./variables.ts";
 import type { Warden } from "./warden.ts";
@@ -77,6 +79,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #cgroup: Cgroup | undefined;
   #frozen = false;
   #link: Link | undefined;
+  #api: EnvironmentApi | undefined;
   #initTimer: Timer | undefined;
   #current: Current | undefined;
   #initMs: number | undefined;
@@ -91,7 +94,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#options = options;
     this.id = deps.ids.hex(16);
     this.#directory = join(environmentsDirectory(deps.directory), this.id);
-    this.#log = createFunctionLog(deps, spec, this.id, options.initialization);
+    const onRecord = (type: string, record: () => unknown) => this.#api?.record(type, record);
+    this.#log = createFunctionLog({ ...deps, onRecord }, spec, this.id, options.initialization);
     this.#phase = options.within === undefined ? "init" : "invoke";
     this.#bornMs = deps.clock.monotonicMs();
     const cutter = () => createLineCutter((text) => this.#line(text));
@@ -106,19 +110,23 @@ class ProcessEnvironment implements Environment, LinkEvents {
     const tmp = join(this.#directory, "tmp");
     await mkdir(tmp, { recursive: true });
     const { interpreters, sandbox } = this.#deps;
-    const held = await hold(sandbox, this.#spec, tmp, await launchOf(this.#spec, interpreters), interpreters);
+    const external = await externalExtensions(this.#spec);
+    const held = await hold(sandbox, this.#spec, tmp, await launchOf(this.#spec, interpreters), interpreters, external);
     const { launch } = held;
     const variables = variablesOf(this.#spec, {
       ...held,
       logStream: this.#log.stream,
       initialization: this.#options.initialization,
     });
-    if (launch.kind === "runtime-api") {
+    // What goes with a framed runtime may speak to the API, and only then is it worth a listener.
+    const isBeside = launch.kind === "framed" && (external.length > 0 || execWrapper(this.#spec) !== undefined);
+    if (launch.kind === "runtime-api" || isBeside) {
       const { serveHttp } = this.#deps;
       assert(serveHttp !== undefined, "compute was made without the Runtime API");
-      const { link, address } = await openRuntimeApi(serveHttp, this);
-      this.#link = link;
-      variables["AWS_LAMBDA_RUNTIME_API"] = address;
+      const api = await openEnvironmentApi({ ...this.#deps, serveHttp, spec: this.#spec, external, events: this });
+      this.#api = api;
+      if (launch.kind === "runtime-api") this.#link = api.runtime;
+      variables["AWS_LAMBDA_RUNTIME_API"] = api.address;
     }
     if (this.#state === "starting") this.#launch(held, variables);
     else this.#gone({ status: null, signal: "SIGKILL" });
@@ -147,7 +155,11 @@ class ProcessEnvironment implements Environment, LinkEvents {
       },
     );
     this.#child = child;
-    if (child.channel !== undefined) this.#link = createFramedLink(child.channel.input, child.channel.output, this);
+    if (child.channel !== undefined) {
+      const { input, output } = child.channel;
+      const link = createFramedLink(input, output, this.#api?.events ?? this);
+      this.#link = this.#api?.told(link) ?? link;
+    }
     if (child.pid === undefined) return;
     warden.watch(child.pid);
     recordProcess(this.#directory, child.pid);
@@ -186,7 +198,13 @@ class ProcessEnvironment implements Environment, LinkEvents {
   }
 
   end(): void {
-    this.#kill({ kind: "asked" });
+    const { clock } = this.#deps;
+    const isTold = this.#state === "free" && this.#api?.shutdown("spindown", clock.now() + shutdownMs) === true;
+    if (!isTold) return this.#kill({ kind: "asked" });
+    this.#thaw();
+    this.#ending = { kind: "asked" };
+    this.#state = "ending";
+    clock.after(shutdownMs, () => this.#child?.kill());
   }
 
   sampleMemory(): void {
@@ -351,6 +369,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   async #remove(): Promise<void> {
     try {
       await this.#link?.close();
+      await this.#api?.close();
       await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
       await this.#removeCgroup();
     } finally {

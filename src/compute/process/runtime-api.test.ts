@@ -113,7 +113,6 @@ done`,
       await note(await fetch(api + "/invocation/next"));
       await note(await post("/init/error", "{}"));
       await note(await fetch(api + "/elsewhere"));
-      await note(await fetch("http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2020-01-01/extension/register", { method: "POST" }));
       await note(await fetch(api + "/invocation/next", { headers: { Origin: "http://evil.example" } }));
       await post(\`/invocation/\${id}/response\`, JSON.stringify(seen));
       await note(await post(\`/invocation/\${id}/response\`, "again"));
@@ -123,7 +122,6 @@ done`,
       [400, "InvalidRequestID"],
       [403, "InvalidStateTransition"],
       [403, "InvalidStateTransition"],
-      [501, "Runtime.NotImplemented"],
       [501, "Runtime.NotImplemented"],
       [403, "Forbidden"],
     ];

@@ -1,6 +1,6 @@
 /**
- * The Lambda Runtime API, for runtimes of others: one listener for each environment, as clients know no more of it than
- * `host:port`. Source: Lambda guide, "Using the Lambda runtime API for custom runtimes".
+ * The Lambda Runtime API, for runtimes of others. Each environment has a listener of its own (environment-api.ts), as
+ * clients know no more of it than `host:port`. Source: Lambda guide, "Using the Lambda runtime API for custom runtimes".
  */
 import type { Instant } from "../../base/clock.ts";
 import { asError } from "../../base/errors.ts";
@@ -27,10 +27,9 @@ export type ServeHttp = (
   port: number,
 ) => Promise<{ port: number; close(): Promise<void> }>;
 
-const loopback = "127.0.0.1";
 const prefix = "/2018-06-01/runtime/";
 const accepted = () => jsonResponse(202, { status: "OK" });
-const refused = (status: number, errorType: string, errorMessage: string) =>
+export const refused = (status: number, errorType: string, errorMessage: string) =>
   jsonResponse(status, { errorType, errorMessage });
 
 interface Delivery {
@@ -87,11 +86,11 @@ function midstreamError(trailers: Headers): Uint8Array | undefined {
 }
 
 /** A page in a browser of this machine could ask for an invocation; a runtime sends none of these. */
-function fromBrowser(request: HttpRequest): boolean {
+export function fromBrowser(request: HttpRequest): boolean {
   return headerOf(request.headers, "origin") !== undefined || headerOf(request.headers, "sec-fetch-site") !== undefined;
 }
 
-class RuntimeApi implements Link {
+export class RuntimeApi implements Link {
   readonly #events: LinkEvents;
   #initialised = false;
   #closed = false;
@@ -100,16 +99,9 @@ class RuntimeApi implements Link {
   #waiting: ((response: HttpResponse) => void) | undefined;
   /** Fetched, not yet answered. */
   #current: string | undefined;
-  #closeServer: () => Promise<void> = async () => {};
 
   constructor(events: LinkEvents) {
     this.#events = events;
-  }
-
-  async open(serveHttp: ServeHttp): Promise<string> {
-    const server = await serveHttp((request) => this.#handle(request), loopback, 0);
-    this.#closeServer = () => server.close();
-    return `${loopback}:${server.port}`;
   }
 
   send(invocation: Invocation, deadlineAt: Instant): void {
@@ -121,7 +113,6 @@ class RuntimeApi implements Link {
     this.#closed = true;
     this.#waiting?.(refused(410, "Runtime.Ended", "the environment has ended"));
     this.#waiting = undefined;
-    await this.#closeServer();
   }
 
   #deliver(): void {
@@ -133,11 +124,9 @@ class RuntimeApi implements Link {
     waiting(deliveryResponse(delivery));
   }
 
-  async #handle(request: HttpRequest): Promise<HttpResponse> {
-    const { method, target } = request;
-    if (fromBrowser(request)) return refused(403, "Forbidden", "the Runtime API answers no web page");
+  async handle(request: HttpRequest, path: string): Promise<HttpResponse> {
+    const { method } = request;
     if (this.#closed) return refused(410, "Runtime.Ended", "the environment has ended");
-    const path = target.split("?", 1)[0] ?? "";
     const [noun, id, verb] = path.startsWith(prefix) ? path.slice(prefix.length).split("/") : [];
     if (method === "GET" && noun === "invocation" && id === "next" && verb === undefined) return this.#onNext(request);
     if (method === "POST" && noun === "init" && id === "error") return this.#onInitError(request);
@@ -227,13 +216,4 @@ class RuntimeApi implements Link {
     this.#current = undefined;
     return true;
   }
-}
-
-/** `address` is what `AWS_LAMBDA_RUNTIME_API` holds. */
-export async function openRuntimeApi(
-  serveHttp: ServeHttp,
-  events: LinkEvents,
-): Promise<{ link: Link; address: string }> {
-  const api = new RuntimeApi(events);
-  return { address: await api.open(serveHttp), link: api };
 }

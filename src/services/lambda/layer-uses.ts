@@ -1,7 +1,7 @@
 /** The layers that a function asks for: found, allowed, few enough and small enough. Source: Lambda guide, "Adding layers to functions". */
 import type { Call } from "../../kit/call.ts";
 import type { LambdaDeps } from "./deps.ts";
-import { invalid, notYet } from "./faults.ts";
+import { invalid } from "./faults.ts";
 import { layerArn, layerVersionKey } from "./layer-names.ts";
 import { checkLayerReader } from "./layer-permissions.ts";
 import type { LayerUse } from "./layer-roots.ts";
@@ -15,7 +15,6 @@ export function layerReader({ store }: Pick<LambdaDeps, "store">) {
     const row = await store.read((tx) => findLayer(tx, key));
     checkLayerReader(key, row?.statements ?? [], call);
     if (row === undefined) throw invalid(`Layer version ${arn} does not exist.`);
-    if (row.extensions) throw notYet("extensions in layers");
     const { code_blob: blob, code_sha256: sha256Base64, code_bytes: sizeBytes, unzipped_bytes: unzippedBytes } = row;
     return { arn, blob, sha256Base64, sizeBytes, unzippedBytes };
   };

@@ -154,11 +154,9 @@ describe("a function with layers", () => {
   it.each([
     ["six of them", ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"], "Cannot reference more than 5 layers."],
     ["two versions of one", ["a:1", "a:2"], "Two different versions of the same layer are not allowed"],
-    ["extensions in one", ["x:1"], "Mikan does not implement extensions in layers"],
   ])("is refused with %s", (_what, names, message) =>
     withNode(async (node) => {
       for (const name of ["a", "a", "b"]) await publish(node, name, { f: name });
-      await publish(node, "x", { "extensions/agent": "#!/bin/sh" });
       const Layers = names.map((name) => `${layerArn}:${name}`);
       expect((await faultOf(createFunction(node, "tiles", { Layers }))).message).toContain(message);
     }),

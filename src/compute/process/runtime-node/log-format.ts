@@ -22,7 +22,7 @@ function members(error: Error) {
 }
 
 function withErrors(_key: string, value: unknown): unknown {
-  return value instanceof Error ? { ...members(value), ...value } : value;
+  return value instanceof Error ? Object.assign(members(value), value) : value;
 }
 
 function jsonLine(requestId: string | undefined, level: Level, parts: readonly unknown[]): string {

@@ -78,15 +78,18 @@ export function checkAttributes(given: Attributes, isFifo: boolean): void {
     if (value === "" && rule.removable === true) continue;
     if (!rule.fits(value)) throw invalidAttribute(name);
   }
-  if (given["FifoThroughputLimit"] === "perMessageGroupId" && given["DeduplicationScope"] === "queue") {
-    throw fault(
-      "InvalidAttributeValue",
-      "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.",
-    );
-  }
   if (given["SqsManagedSseEnabled"] === "true" && (given["KmsMasterKeyId"] ?? "") !== "") {
     throw fault("InvalidAttributeValue", "You can use one type of server-side encryption (SSE) at one time.");
   }
+}
+
+function checkThroughput(attributes: Attributes): void {
+  const isPerGroup = attributes["FifoThroughputLimit"] === "perMessageGroupId";
+  if (!isPerGroup || attributes["DeduplicationScope"] === "messageGroup") return;
+  throw fault(
+    "InvalidAttributeValue",
+    "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.",
+  );
 }
 
 /** The attributes after a change: an emptied one is gone, and the two kinds of encryption exclude each other. */
@@ -97,6 +100,7 @@ export function changed(before: Attributes, given: Attributes): Attributes {
   }
   if ((given["KmsMasterKeyId"] ?? "") !== "") after["SqsManagedSseEnabled"] = "false";
   if (given["SqsManagedSseEnabled"] === "true") delete after["KmsMasterKeyId"];
+  checkThroughput(after);
   return after;
 }
 

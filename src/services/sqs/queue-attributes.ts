@@ -15,7 +15,7 @@ import {
 } from "./attributes.ts";
 import type { Counts } from "./counting.ts";
 import type { SqsDeps } from "./deps.ts";
-import { fault, noQueue } from "./faults.ts";
+import { noQueue } from "./faults.ts";
 import { openDelayed } from "./groups.ts";
 import { findRow, type Queue } from "./lookup.ts";
 import type { QueueRef } from "./names.ts";
@@ -49,7 +49,6 @@ export function attributeChange({ store, clock, queues, waits }: SqsDeps) {
         throw unknownAttribute("FifoQueue");
       }
       const attributes = changed(row.attributes, given);
-      checkThroughput(attributes);
       const change = {
         attributes,
         policy: policyOf(attributes) ?? null,
@@ -64,15 +63,6 @@ export function attributeChange({ store, clock, queues, waits }: SqsDeps) {
       tx.afterCommit(() => waits.wake(row.uid, Number.POSITIVE_INFINITY));
     });
   };
-}
-
-function checkThroughput(attributes: Attributes): void {
-  const isPerGroup = attributes["FifoThroughputLimit"] === "perMessageGroupId";
-  if (!isPerGroup || attributes["DeduplicationScope"] === "messageGroup") return;
-  throw fault(
-    "InvalidAttributeValue",
-    "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.",
-  );
 }
 
 export function attributeOperations(deps: SqsDeps) {

@@ -16,22 +16,22 @@ import { checkTags } from "./tags.ts";
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const textOf = (value: Json | undefined) => (typeof value === "string" ? value : JSON.stringify(value ?? ""));
+
 /** Attributes as the API takes them: text, and JSON for policies. */
 function attributesOf(properties: JsonObject): Record<string, string> {
   const named = Object.entries(properties).filter(([name]) => Object.hasOwn(attributeRules, name));
-  const entries = named.map(
-    ([name, value]) => [name, isObject(value) ? JSON.stringify(value) : String(value)] as const,
-  );
+  const entries = named.map(([name, value]) => [name, textOf(value)] as const);
   // A standard queue may say so; the API has only the other word.
   return Object.fromEntries(entries.filter(([name, value]) => name !== "FifoQueue" || value === "true"));
 }
 
 function tagsOf(value: Json | undefined): Record<string, string> {
   const list: readonly Json[] = Array.isArray(value) ? value : [];
-  return Object.fromEntries(list.filter(isObject).map(({ Key, Value }) => [String(Key), String(Value)]));
+  return Object.fromEntries(list.filter(isObject).map(({ Key, Value }) => [textOf(Key), textOf(Value)]));
 }
 
-const isFifo = (properties: JsonObject) => String(properties["FifoQueue"]) === "true";
+const isFifo = (properties: JsonObject) => textOf(properties["FifoQueue"]) === "true";
 
 /** A generated name of a FIFO queue gets the suffix that it must have. */
 function nameOf(physicalName: string, properties: JsonObject): string {

@@ -301,7 +301,7 @@ class MainEdge implements Edge, WayOut {
       workers: this.#size,
       exclusively: (change) => this.#enqueue(change),
       listeners: () => this.#crew.members,
-      policies: () => this.#applied?.egress ?? [],
+      policies: () => this.#applied?.egress,
       changed: () => {
         const whole = this.#whole(this.#applied ?? nothing);
         this.#watch(whole, this.#prober.watch(whole));

@@ -202,6 +202,7 @@ export class EndpointWatch {
 }
 
 function sameChecks(a: ClusterConfig, b: ClusterConfig): boolean {
+  if (a === b) return true;
   const of = ({ health, protocol, tls }: ClusterConfig) => JSON.stringify([health, protocol, tls]);
   return of(a) === of(b);
 }

@@ -9,7 +9,7 @@ import type { ClusterConfig, EdgeConfig, RouteConfig } from "../ports.ts";
 import type { Destination } from "./destination.ts";
 import type { DestinationMessage, EgressToWorker } from "./messages.ts";
 import type { Names } from "./names.ts";
-import { policyTable } from "./policies.ts";
+import { policyTable, type PolicyOf } from "./policies.ts";
 import type { LearnProtocol } from "./protocol.ts";
 import { Forbidden, type Address, type Rules } from "./rules.ts";
 import type { EgressPolicy, EgressSettings } from "./settings.ts";
@@ -31,6 +31,8 @@ export interface Resident {
   learntMs: number;
   /** Numbers of the workers that know of it. */
   readonly holders: Set<number>;
+  /** As it was made last, of these. */
+  made?: { policies: readonly EgressPolicy[]; addresses: readonly Address[]; way: Way };
 }
 
 /** A destination as main and workers run it. */
@@ -94,7 +96,7 @@ export class Directory {
         resident.holders.add(who.index);
         const holdMs = Math.min(holdMsMax, found.freshMs);
         who.post({ kind: "destinations", destinations: [this.#messageFor(resident, who.index, holdMs)] });
-        void this.#learn(resident);
+        this.#learn(resident).catch((error: unknown) => log.error("a destination was not asked", { origin, error }));
       });
     } catch (error) {
       const { message } = asError(error);
@@ -106,8 +108,9 @@ export class Directory {
 
   /** How each destination is gone to, under the policies of `config`. */
   ways(policies: readonly EgressPolicy[]): Way[] {
-    const policyOf = policyTable(policies);
-    return [...this.#residents.values()].map((resident) => wayOf(resident, this.#deps.settings, policyOf));
+    let policyOf: PolicyOf | undefined;
+    const table: PolicyOf = (destination) => (policyOf ??= policyTable(policies))(destination);
+    return Array.from(this.#residents.values(), (resident) => this.#wayOf(resident, policies, table));
   }
 
   /** What `worker` is to know when policies have changed. */
@@ -147,8 +150,9 @@ export class Directory {
       else resident.addresses = before;
       this.#deps.changed();
       throw error;
+    } finally {
+      for (const gone of evicted) this.#tell(gone, { kind: "forget", origin: gone.destination.origin });
     }
-    for (const gone of evicted) this.#tell(gone, { kind: "forget", origin: gone.destination.origin });
     if (known !== undefined) this.#tellAgain(resident);
     return resident;
   }
@@ -193,10 +197,20 @@ export class Directory {
   }
 
   #messageFor(resident: Resident, worker: number, holdMs?: number): DestinationMessage {
-    const { settings, policies, memoryOf } = this.#deps;
-    const way = wayOf(resident, settings, policyTable(policies()));
+    const policies = this.#deps.policies();
+    const way = this.#wayOf(resident, policies, (destination) => policyTable(policies)(destination));
     const { destination, http2 } = resident;
-    return { destination, ...way, http2, ...(holdMs === undefined ? {} : { holdMs }), ...memoryOf(way, worker) };
+    const memory = this.#deps.memoryOf(way, worker);
+    return { destination, ...way, http2, ...(holdMs === undefined ? {} : { holdMs }), ...memory };
+  }
+
+  /** The same object while it is the same way: who watches hundreds need not compare them. */
+  #wayOf(resident: Resident, policies: readonly EgressPolicy[], policyOf: PolicyOf): Way {
+    const { addresses, made } = resident;
+    if (made?.policies === policies && made.addresses === addresses) return made.way;
+    const way = wayOf(resident, this.#deps.settings, policyOf);
+    resident.made = { policies, addresses, way };
+    return way;
   }
 }
 
@@ -212,7 +226,7 @@ const drainMs = 10 * 60_000;
 function wayOf(
   { destination, addresses }: Pick<Resident, "destination" | "addresses">,
   { verify = true, ca }: EgressSettings,
-  policyOf: ReturnType<typeof policyTable>,
+  policyOf: PolicyOf,
 ): Way {
   const { origin, hostname, scheme, port } = destination;
   const { route, cluster } = policyOf(destination);

@@ -14,12 +14,14 @@ import { createNames, type Resolve } from "./names.ts";
 import { newViaName } from "./plane.ts";
 import { createLearnProtocol } from "./protocol.ts";
 import { compileRules } from "./rules.ts";
-import type { EgressSettings, EgressSummary } from "./settings.ts";
+import type { EgressPolicy, EgressSettings, EgressSummary } from "./settings.ts";
 
-export interface EgressDeps extends Pick<DirectoryDeps, "exclusively" | "listeners" | "policies"> {
+export interface EgressDeps extends Pick<DirectoryDeps, "exclusively" | "listeners"> {
   clock: Clock;
   log: Log;
   workers: number;
+  /** Those in force. */
+  policies(): readonly EgressPolicy[] | undefined;
   /** Main is to watch the destinations that there are now. */
   changed(): void;
   /** The shared memory of a cluster that main watches. */
@@ -46,6 +48,7 @@ export interface Egress {
 }
 
 const nothing: EdgeConfig = { epoch: 0, listeners: [], clusters: [] };
+const none: readonly EgressPolicy[] = [];
 /** Whose the requests are that came to the listener and named no destination. */
 const listenerId = "egress";
 
@@ -60,6 +63,7 @@ export function createEgress(settings: EgressSettings, port: number, deps: Egres
   const name = newViaName();
   const directory = new Directory({
     ...deps,
+    policies: () => deps.policies() ?? none,
     settings,
     names: createNames({ clock, ...(deps.resolve === undefined ? {} : { resolve: deps.resolve }) }),
     rules: compileRules(settings),
@@ -75,7 +79,7 @@ export function createEgress(settings: EgressSettings, port: number, deps: Egres
       const { counts } = own.of(listenerId, worker);
       return { kind: "egress", round, address, port, name, counts };
     },
-    within: (config) => withWays(config, directory.ways(config.egress ?? [])),
+    within: (config) => withWays(config, directory.ways(config.egress ?? none)),
     ask: (who, destination) => void directory.ask(who, destination),
     policiesFor: (round, worker) => ({ kind: "destinations", round, destinations: directory.all(worker) }),
     workerGone(worker) {

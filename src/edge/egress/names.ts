@@ -38,7 +38,7 @@ const retryMs = 5_000;
 const patienceMs = 1_800;
 const answerMsMax = 5_000;
 /** Of one name; the rest are left out. */
-const addressesMax = 16;
+const addressesMax = 8;
 
 interface Known {
   addresses: readonly Address[];

@@ -31,14 +31,13 @@ const unsaid: Policies = {
 };
 
 type Policies = Omit<EgressPolicy, "host">;
+export type PolicyOf = (destination: Pick<Destination, "origin" | "hostname">) => Policies;
 
 /**
  * Gives a destination the policies of the entry that names it most closely. An id that begins with `/` becomes the
  * destination's own.
  */
-export function policyTable(
-  policies: readonly EgressPolicy[],
-): (destination: Pick<Destination, "origin" | "hostname">) => Policies {
+export function policyTable(policies: readonly EgressPolicy[]): PolicyOf {
   const byHost = new Map(policies.map((policy): [string, Policies] => [policy.host, policy]));
   const closest = (hostname: string): Policies => {
     const exact = byHost.get(hostname);

@@ -85,7 +85,7 @@ it(
     await writeFile(join(directory, "second"), "");
 
     clients = await start();
-    await expect.poll(async () => (await marks()).length, { timeout: 60_000, interval: 200 }).toBe(events);
+    await expect.poll(async () => (await marks()).length, { timeout: 100_000, interval: 200 }).toBe(events);
     clients.destroy();
   },
 );

@@ -1,4 +1,7 @@
 /** Functions with their neighbours, through the official clients: queues that take what failed, environments that wait ahead. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   CreateFunctionCommand,
   GetProvisionedConcurrencyConfigCommand,
@@ -21,7 +24,7 @@ let lambda: LambdaClient;
 let sqs: SQSClient;
 
 beforeAll(async () => {
-  mikan = await startMikan({ log: silentLog });
+  mikan = await startMikan({ log: silentLog, isolation: "process" });
   lambda = new LambdaClient(mikan.clientConfig());
   sqs = new SQSClient(mikan.clientConfig());
 });
@@ -83,11 +86,16 @@ it(
   "environments started ahead take the first invocations, and others what goes beyond",
   { timeout: 60_000 },
   async () => {
-    const source = `exports.handler = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return process.env.AWS_LAMBDA_INITIALIZATION_TYPE;
-  };`;
-    await createFunction("ahead", source, { Publish: true });
+    // Each waits for the others, so that there must be three.
+    const marks = await mkdtemp(join(tmpdir(), "mikan-ahead-"));
+    const source = `const { readdirSync, writeFileSync } = require("node:fs");
+exports.handler = async () => {
+  writeFileSync(process.env.MARKS + "/" + process.pid, "");
+  while (readdirSync(process.env.MARKS).length < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+  return process.env.AWS_LAMBDA_INITIALIZATION_TYPE;
+};`;
+    const Environment = { Variables: { MARKS: marks } };
+    await createFunction("ahead", source, { Publish: true, Timeout: 30, Environment });
     const version = { FunctionName: "ahead", Qualifier: "1" };
     const waiting = { client: lambda, maxWaitTime: 30 };
     await waitUntilFunctionActiveV2(waiting, { FunctionName: "ahead" });
@@ -105,5 +113,37 @@ it(
     };
     const kinds = await Promise.all([invoke(), invoke(), invoke()]);
     expect(kinds.toSorted()).toEqual(["on-demand", "provisioned-concurrency", "provisioned-concurrency"]);
+    await rm(marks, { recursive: true });
+  },
+);
+
+it(
+  "a function that invokes itself is stopped after sixteen rounds, by the trace that its client carries on",
+  { timeout: 60_000 },
+  async () => {
+    // What AWS's clients do in a function, without one.
+    const source = `const { request } = require("node:http");
+  const credential = "Credential=test/20260101/us-east-1/lambda/aws4_request";
+  exports.handler = ({ round = 1 }) => new Promise((resolve, reject) => {
+    const headers = {
+      authorization: "AWS4-HMAC-SHA256 " + credential + ", SignedHeaders=host, Signature=" + "0".repeat(64),
+      "x-amz-date": new Date().toISOString().replace(/[-:]|[.]\\d+/g, ""),
+      "x-amzn-trace-id": process.env._X_AMZN_TRACE_ID,
+    };
+    const url = process.env.AWS_ENDPOINT_URL + "/2015-03-31/functions/loops/invocations";
+    const asking = request(url, { method: "POST", headers }, async (response) => {
+      const text = Buffer.concat(await response.toArray()).toString();
+      if (response.statusCode === 200) resolve(JSON.parse(text));
+      else resolve({ round, error: response.headers["x-amzn-errortype"] });
+    });
+    asking.on("error", reject);
+    asking.end(JSON.stringify({ round: round + 1 }));
+  });`;
+    await createFunction("loops", source, { Timeout: 60 });
+    const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: "loops" }));
+    expect(JSON.parse(Buffer.from(Payload ?? []).toString())).toEqual({
+      round: 16,
+      error: "RecursiveInvocationException",
+    });
   },
 );

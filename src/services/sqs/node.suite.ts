@@ -13,6 +13,9 @@ export interface TestQueues extends TestServices {
   counts(url: string): Promise<number[]>;
 }
 
+/** Runs a body with a node of its own. */
+export type WithQueues = <T>(body: (node: TestQueues) => Promise<T>) => Promise<T>;
+
 export async function withQueues<T>(body: (node: TestQueues) => Promise<T>, data?: string): Promise<T> {
   const entry = must(
     services.find(({ name }) => name === "sqs"),

@@ -34,6 +34,22 @@ async function textOf(socket: Socket): Promise<string> {
 }
 
 describe("what goes out", () => {
+  it("keeps its memory while the kernel has not taken all of it", async () => {
+    const [[slow, slowEnd], [other, otherEnd]] = await Promise.all([pair(), pair()]);
+    const outputs = [new Output(slow), new Output(other)] as const;
+    let pieces = 0;
+    for (; slow.writableLength === 0; pieces += 1) {
+      outputs[0].bytes(Buffer.alloc(16_384, "a"), 0, 16_384, false);
+      outputs[0].flush();
+    }
+    outputs[1].bytes(Buffer.alloc(16_384, "b"), 0, 16_384, false);
+    outputs[1].flush();
+    slow.end();
+    other.end();
+    expect(await textOf(slowEnd)).toBe("a".repeat(16_384 * pieces));
+    expect(await textOf(otherEnd)).toBe("b".repeat(16_384));
+  });
+
   it("is not changed by what goes out later, however slow the other side is, of whatever size", async () => {
     const sizes = [1, 8_192, 8_193, 16_384, 32_768, 32_769, 65_536];
     const read = Buffer.alloc(65_536);

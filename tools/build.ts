@@ -11,13 +11,10 @@ const root = resolve(import.meta.dirname, "..");
 const sources = join(root, "src");
 
 /** Files that somebody starts or imports by their path: they keep the one they have in `src/`. */
-const programs = [
-  "mikan",
-  "cli/main",
-  "edge/worker",
-  "compute/process/runtime-node/main",
-  "services/cloudformation/source-worker",
-];
+const programs = ["mikan", "cli/main", "edge/worker", "services/cloudformation/source-worker"];
+
+/** Started with every environment of a function, which sees this file and no other of the package: CommonJS, as that starts sooner. */
+const script = "compute/process/runtime-node/main";
 
 /** Read at run time, relative to the module that reads them. */
 const dataFiles = "**/*.{json,mjs,py,html,css,svg}";
@@ -76,6 +73,15 @@ async function joinModules(outDir: string): Promise<void> {
   }
 }
 
+async function writeScript(outDir: string): Promise<void> {
+  const build = await rolldown({ input: join(sources, `${script}.ts`), platform: "node", logLevel: "warn" });
+  try {
+    await build.write({ file: join(outDir, `${script}.cjs`), format: "cjs", comments: false, codeSplitting: false });
+  } finally {
+    await build.close();
+  }
+}
+
 /** Builds into `outDir`, which is emptied first, and left empty on failure: half a build would be taken for a whole one. */
 export async function buildPackage(outDir: string): Promise<void> {
   const remove = () => rm(outDir, { recursive: true, force: true });
@@ -83,6 +89,7 @@ export async function buildPackage(outDir: string): Promise<void> {
   try {
     writeDeclarations(outDir);
     await joinModules(outDir);
+    await writeScript(outDir);
     for await (const file of glob(dataFiles, { cwd: sources, exclude: ["console/**"] })) {
       await cp(join(sources, file), join(outDir, file));
     }

@@ -90,4 +90,5 @@ process.on("unhandledRejection", (reason) => {
   exitWith(exitUnhandledRejection, "Unhandled Promise Rejection", error);
 });
 process.on("beforeExit", () => onEmptyLoop?.());
-await start().catch((error: unknown) => exitWith(exitUncaughtException, "Uncaught Exception", error));
+// Not awaited here: a script that Node can start without its loader of modules has no top-level `await`.
+start().catch((error: unknown) => exitWith(exitUncaughtException, "Uncaught Exception", error));

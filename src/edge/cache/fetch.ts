@@ -2,13 +2,13 @@
  * A request that the cache sends on. To what answers it this is the client, as a try is (`resilience/attempt.ts`): the
  * answer goes on to the real client and is kept, or confirms what is kept, or is an error that what is kept stands in for.
  */
-import type { Headers, Peer } from "../../base/http.ts";
-import { answered, type ClientStream, type Exchange, type Reply } from "../exchange.ts";
+import type { Headers } from "../../base/http.ts";
+import { answered, type Exchange, type Reply } from "../exchange.ts";
 import type { RequestHead } from "../h1/request.ts";
 import type { ResponseHead } from "../h1/response.ts";
+import { Interposed } from "../interposed.ts";
 import { RequestRecord } from "../record.ts";
 import { goneReason } from "../stats.ts";
-import type { TlsFacts } from "../tls/handshake.ts";
 import { Keeper, type Errand } from "./keeper.ts";
 import type { Entry } from "./store.ts";
 
@@ -25,21 +25,17 @@ export interface FetchOwner {
 /** Answers that mean that nobody could be asked (RFC 5861 section 4). */
 const errors: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
-export class Fetch implements ClientStream, Exchange {
-  readonly head: RequestHead;
+export class Fetch extends Interposed implements Exchange {
   readonly #request: RequestRecord;
-  readonly #client: ClientStream;
   readonly #owner: FetchOwner;
   readonly #keeper: Keeper;
   readonly #record: RequestRecord;
   #exchange: Exchange = answered;
-  #state: "waiting" | "passing" | "dropped" | "over" = "waiting";
 
   /** @param head What goes on; the rest of it is `request`'s. */
   constructor(request: RequestRecord, head: RequestHead, errand: Errand, owner: FetchOwner) {
-    this.head = head;
+    super(request.client, head);
     this.#request = request;
-    this.#client = request.client;
     this.#owner = owner;
     this.#keeper = new Keeper(errand, request);
     this.#record = new RequestRecord(request.listener, this, request);
@@ -50,7 +46,7 @@ export class Fetch implements ClientStream, Exchange {
     // It may be over before this returns.
     this.#exchange = onward(this.#record);
     const { sent } = this.#record;
-    if (sent !== undefined && this.#live) {
+    if (sent !== undefined && this.live) {
       // It was rewritten on its way: what is said of the request is said of that.
       const { target, hostText, host } = this.head;
       this.#request.sent = sent;
@@ -76,8 +72,8 @@ export class Fetch implements ClientStream, Exchange {
   }
 
   clientGone(reason: string, refusal?: Parameters<Exchange["clientGone"]>[1]): void {
-    if (this.#state === "over" || this.#state === "dropped") return;
-    this.#state = "over";
+    if (this.state === "over" || this.state === "dropped") return;
+    this.state = "over";
     this.#exchange.clientGone(reason, refusal);
     this.#keeper.end(undefined, true);
     this.#note();
@@ -93,41 +89,9 @@ export class Fetch implements ClientStream, Exchange {
     this.#exchange.leaving?.();
   }
 
-  get client(): Peer {
-    return this.#client.client;
-  }
-
-  get tls(): TlsFacts | undefined {
-    return this.#client.tls;
-  }
-
-  get requestDone(): boolean {
-    return this.#client.requestDone;
-  }
-
-  get waitsForRequest(): boolean {
-    return this.#client.waitsForRequest;
-  }
-
-  holdRequest(hold: boolean): void {
-    if (this.#live) this.#client.holdRequest(hold);
-  }
-
-  sendContinue(): void {
-    if (this.#live) this.#client.sendContinue();
-  }
-
-  touch(): void {
-    if (this.#live) this.#client.touch();
-  }
-
-  interim(head: ResponseHead): void {
-    if (this.#live) this.#client.interim(head);
-  }
-
   reply(reply: Reply): void {
-    if (this.#state !== "waiting") return;
-    this.#state = "over";
+    if (this.state !== "waiting") return;
+    this.state = "over";
     this.#note();
     if (errors.has(reply.status) && this.#stoodIn()) return;
     // A function's answer has an endpoint's status; one of the edge's own has none.
@@ -135,62 +99,40 @@ export class Fetch implements ClientStream, Exchange {
     this.#request.status = reply.status;
     this.#request.reason = this.#record.reason;
     this.#finish();
-    this.#client.reply(reply);
+    this.real.reply(reply);
   }
 
   respond(head: ResponseHead, extra: string): void {
-    if (this.#state !== "waiting") return;
+    if (this.state !== "waiting") return;
     this.#note();
     // Decided before anybody is answered: the client's next request may begin within that.
-    this.#state = "dropped";
+    this.state = "dropped";
     const renewed = this.#keeper.confirmed(head);
     if (renewed !== undefined) {
       this.#owner.confirmed(renewed);
       return;
     }
     if (errors.has(head.status) && this.#stoodIn()) return;
-    this.#state = "passing";
+    this.state = "passing";
     this.#request.status = head.status;
     this.#keeper.begin(head);
-    this.#client.respond(head, extra);
+    this.real.respond(head, extra);
   }
 
-  responseData(bytes: Buffer, start: number, end: number): void {
-    if (this.#state !== "passing") return;
-    this.#keeper.data(bytes, start, end);
-    this.#client.responseData(bytes, start, end);
+  override responseData(bytes: Buffer, start: number, end: number): void {
+    if (this.state === "passing") this.#keeper.data(bytes, start, end);
+    super.responseData(bytes, start, end);
   }
 
-  responseEnd(trailers: Headers): void {
-    const passing = this.#state === "passing";
-    this.#state = "over";
-    if (!passing) return;
-    this.#keeper.end(trailers);
+  protected passed(trailers: Headers | undefined): void {
+    if (trailers === undefined) this.#request.reason = this.#record.reason;
+    else this.#keeper.end(trailers);
     this.#finish();
-    this.#client.responseEnd(trailers);
   }
 
-  flush(): boolean {
-    if (this.#state === "passing") return this.#client.flush();
-    // An answer that nobody hears, and that one read did not bring whole: its connection is not worth the wait.
-    if (this.#state === "dropped") {
-      this.#state = "over";
-      this.#exchange.clientGone("retried");
-    }
-    return true;
-  }
-
-  destroy(): void {
-    const passing = this.#state === "passing";
-    this.#state = "over";
-    if (!passing) return;
-    this.#request.reason = this.#record.reason;
-    this.#finish();
-    this.#client.destroy();
-  }
-
-  get #live(): boolean {
-    return this.#state === "waiting" || this.#state === "passing";
+  protected unheard(): void {
+    this.state = "over";
+    this.#exchange.clientGone("retried");
   }
 
   /** What is kept stood in for an error. */

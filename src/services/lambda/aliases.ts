@@ -95,6 +95,7 @@ export function aliasDeletion({ store, retired, provisioner }: LambdaDeps) {
   return (ref: FunctionRef, alias: string): Promise<void> =>
     store.tx(async (tx) => {
       const { account, region, name } = ref;
+      if ((await findFunction(tx, ref)) === undefined) throw functionNotFound(unqualifiedArn(ref));
       const row = await findAlias(tx, ref, alias);
       // Deleting what is not there is no error (API reference, DeleteAlias lists none but for the function).
       if (row === undefined) return;

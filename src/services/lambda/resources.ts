@@ -379,7 +379,7 @@ export function aliasResource(deps: LambdaDeps): Resource {
     read: aliasReader(deps),
     async delete({ physicalId }, call) {
       const ref: FunctionRef = ownFunction(physicalId, undefined, call, "DeleteAlias");
-      if (ref.qualifier !== undefined) await remove(ref, ref.qualifier);
+      if (ref.qualifier !== undefined) await unlessGone(remove(ref, ref.qualifier));
     },
   };
 }

@@ -72,7 +72,9 @@ export function urlCreation({ store, clock, ids }: LambdaDeps) {
       token: token ?? null,
     };
     return store.tx(async (tx) => {
-      if ((await findFunction(tx, key)) === undefined) throw functionNotFound(unqualifiedArn(key));
+      if ((await findFunction(tx, key)) === undefined) {
+        throw fault("ResourceNotFoundException", "Function does not exist");
+      }
       if (qualifier !== "" && (await findAlias(tx, key, qualifier)) === undefined) {
         throw functionNotFound(arnOf(key));
       }

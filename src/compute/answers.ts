@@ -53,6 +53,12 @@ export function notStarted(requestId: string, reason: string): ErrorAnswer {
   return { errorType: "Runtime.InvalidEntrypoint", errorMessage: `RequestId: ${requestId} Error: ${reason}` };
 }
 
+/** Not an answer of AWS: there a write fails with ENOSPC, and the function makes of that what it likes. */
+export function storageFull(requestId: string, storageMiB: number): ErrorAnswer {
+  const reason = `No space left on device: /tmp holds more than ${storageMiB} MB`;
+  return { errorType: "Runtime.StorageFull", errorMessage: `RequestId: ${requestId} Error: ${reason}` };
+}
+
 /** What a runtime sent in violation of its protocol. */
 export function brokenProtocol(requestId: string, reason: string): ErrorAnswer {
   return { errorType: "Runtime.InvalidResponse", errorMessage: `RequestId: ${requestId} Error: ${reason}` };

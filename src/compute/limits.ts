@@ -53,6 +53,12 @@ export const filesMax = 1_024;
 export const freezeMs = 100;
 /** How often those are looked for. */
 export const freezeSweepMs = 50;
+/** How often the `/tmp` of a busy environment is looked at. */
+export const storageSampleMs = 1_000;
+/** Its entries that are counted; more are no sign of much data. */
+export const storageEntriesMax = 20_000;
+/** `EphemeralStorage` of a function that names none. Source: Lambda guide, "Lambda quotas". */
+export const storageMiBDefault = 512;
 /** Processes of one environment that are counted. */
 export const memoryProcessesMax = 64;
 /** After SIGKILL an environment's output is read to its end, but no longer than this. */

@@ -6,6 +6,7 @@ import {
   exited,
   notStarted,
   payloadOf,
+  storageFull,
   timedOut,
   timedOutText,
   unavailable,
@@ -21,6 +22,8 @@ export type Ending =
   /** The runtime said why it cannot start. */
   | { kind: "init-failed"; payload: Uint8Array }
   | { kind: "memory" }
+  /** Its `/tmp` is too large. */
+  | { kind: "storage"; limitMiB: number }
   | { kind: "broken"; reason: string }
   /** The runtime reported an error and exits; the invocation is answered already. */
   | { kind: "fatal" }
@@ -74,6 +77,8 @@ export function verdictOf(ending: Ending, spec: FunctionSpec, requestId: string,
     }
     case "memory":
       return exitVerdict(requestId, killed, true, cause);
+    case "storage":
+      return of(storageFull(requestId, ending.limitMiB), cause);
     case "broken":
       return of(brokenProtocol(requestId, ending.reason), cause);
     case "exited":

@@ -8,7 +8,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
 import { type FunctionLog, createFunctionLog } from "../function-log.ts";
-import { killMsMax, shutdownMs } from "../limits.ts";
+import { killMsMax, shutdownMs, storageMiBDefault, storageSampleMs } from "../limits.ts";
 import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
 import type { Cgroup, Cgroups } from "./cgroups.ts";
@@ -25,6 +25,7 @@ import type { ServeHttp } from "./runtime-api.ts";
 import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { execWrapper, externalExtensions } from "./starters.ts";
+import { holdsMoreThan } from "./storage.ts";
 import { environmentsDirectory, recordProcess } from "./survivors.ts";
 import { variablesOf } from "./variables.ts";
 import type { Warden } from "./warden.ts";
@@ -86,6 +87,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #peakKiB = 0;
   #sampledMs = -Infinity;
   #outOfMemory = false;
+  #storageSampledMs = -Infinity;
 
   constructor(deps: ProcessDeps, spec: FunctionSpec, events: EnvironmentEvents, options: StartOptions) {
     this.#deps = deps;
@@ -212,6 +214,25 @@ class ProcessEnvironment implements Environment, LinkEvents {
     if (pid === undefined || this.#state === "ending" || this.#state === "ended") return;
     this.resident(residentKiBOf(pid));
     if (this.#peakKiB > this.#spec.memoryMiB * 1024) this.#kill({ kind: "memory" });
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs - this.#storageSampledMs >= storageSampleMs) {
+      // The next look comes a second after this one has ended.
+      this.#storageSampledMs = Infinity;
+      void this.#sampleStorage();
+    }
+  }
+
+  async #sampleStorage(): Promise<void> {
+    const { clock, log } = this.#deps;
+    const { ephemeralStorageMiB: limitMiB = storageMiBDefault } = this.#spec;
+    try {
+      if (await holdsMoreThan(join(this.#directory, "tmp"), limitMiB * 1024 * 1024)) {
+        this.#kill({ kind: "storage", limitMiB });
+      }
+    } catch (error) {
+      log.warn("the files of an environment could not be counted", { environment: this.id, error: asError(error) });
+    }
+    this.#storageSampledMs = clock.monotonicMs();
   }
 
   // What the runtime says.

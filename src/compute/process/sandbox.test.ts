@@ -160,6 +160,20 @@ describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not r
     ]);
   });
 
+  it("is killed above its storage", async () => {
+    const spec = await harness.functionOf(
+      {
+        "index.mjs": `import { writeFileSync } from "node:fs"; export const handler = async () => {
+          writeFileSync("/tmp/large", Buffer.alloc(3 * 1024 * 1024, 1)); return new Promise((done) => setTimeout(done, 8_000)); };`,
+      },
+      { ephemeralStorageMiB: 2 },
+    );
+    expect(answerOf(await harness.invoke(spec))).toMatchObject({
+      errorType: "Runtime.StorageFull",
+      errorMessage: expect.stringContaining("/tmp holds more than 2 MB"),
+    });
+  });
+
   it("runs no code of the function with the node's rights", async () => {
     const seen = await harness.functionOf(
       { "index.mjs": "export const handler = async () => [process.env.LD_PRELOAD, process.env.TABLE];" },

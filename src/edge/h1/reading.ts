@@ -27,6 +27,7 @@ export function readInto(buffer: Buffer, socket: Socket, onBytes: (bytes: Buffer
   };
   Reflect.set(socket, "_handle", null);
   const reading = new Socket(Object.assign<SocketConstructorOpts, object>(options, { handle, noDelay: true }));
-  // Whoever waits for the end of the one that was accepted hears of it.
-  return reading.once("close", () => socket.destroy());
+  // Whoever waits for the end of the old one hears of it; for nobody it would be memory that each connection holds.
+  if (socket.listenerCount("close") > 0) reading.once("close", () => socket.destroy());
+  return reading;
 }

@@ -6,6 +6,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Bounds, Engine } from "./engine.ts";
 import type { Compute, FunctionLogLine } from "./ports.ts";
+import { clientVariable, createJavas } from "./process/java.ts";
 import { type ProcessDeps, createProcessDriver } from "./process/environment.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
 import { createOptMount } from "./process/opt-mount.ts";
@@ -62,6 +63,8 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     interpreters: {
       nodeRuntime: nodeRuntimeIn(directory),
       pythonOf: createPythons(log),
+      javaOf: createJavas(log),
+      javaClientDir: process.env[clientVariable],
       optMount: createOptMount({ directory, log }),
     },
     onLogLine,

@@ -6,6 +6,7 @@ import { errorCode } from "../../base/errors.ts";
 import { responseHost } from "../../base/response-host.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
+import { type Java, javaArguments } from "./java.ts";
 import type { OptMount } from "./opt-mount.ts";
 import { type Python, pythonProgram } from "./python.ts";
 
@@ -85,12 +86,24 @@ export interface Interpreters {
   nodeRuntime(): Promise<string>;
   /** What runs `python3.12` here. */
   pythonOf(runtime: string): Promise<Python>;
+  /** What runs `java21` here. */
+  javaOf(runtime: string): Promise<Java>;
+  /** Where AWS's runtime interface client for Java is, for packages without it. */
+  javaClientDir: string | undefined;
 }
 
 async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf"]): Promise<Launch> {
   const python = await pythonOf(spec.runtime);
   if ("hint" in python) return { kind: "unavailable", hint: python.hint };
   return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram, ...routeOf(spec)] };
+}
+
+async function javaLaunch(spec: FunctionSpec, { javaOf, javaClientDir }: Interpreters): Promise<Launch> {
+  const java = await javaOf(spec.runtime);
+  if ("hint" in java) return { kind: "unavailable", hint: java.hint };
+  const args = await javaArguments(spec, javaClientDir);
+  if ("hint" in args) return { kind: "unavailable", hint: args.hint };
+  return { kind: "runtime-api", command: java.command, args };
 }
 
 /** The launch with `/opt` mounted before it where the function has layers, and where its process will find them. */
@@ -111,6 +124,7 @@ export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): 
   if (runtime.kind === "unavailable") return runtime;
   if (runtime.kind === "bootstrap") return bootstrapOf(spec);
   if (runtime.kind === "python") return pythonLaunch(spec, interpreters.pythonOf);
+  if (runtime.kind === "java") return javaLaunch(spec, interpreters);
   const generation = runtime.callbacks ? "callbacks" : "modern";
   const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation, ...routeOf(spec)];
   return { kind: "framed", command: process.execPath, args };

@@ -1,20 +1,29 @@
 /** The tables of layers, URLs, event configurations and weights on PostgreSQL: a whole node by the official client. */
 import {
   CreateAliasCommand,
+  CreateCodeSigningConfigCommand,
   CreateFunctionCommand,
   CreateFunctionUrlConfigCommand,
   DeleteFunctionCommand,
+  DeleteFunctionConcurrencyCommand,
   DeleteLayerVersionCommand,
   GetAliasCommand,
   GetFunctionCommand,
   InvokeCommand,
   LambdaClient,
   ListFunctionEventInvokeConfigsCommand,
+  ListFunctionsByCodeSigningConfigCommand,
   ListFunctionUrlConfigsCommand,
   ListLayersCommand,
   ListLayerVersionsCommand,
+  ListProvisionedConcurrencyConfigsCommand,
   PublishLayerVersionCommand,
+  PutFunctionCodeSigningConfigCommand,
+  PutFunctionConcurrencyCommand,
   PutFunctionEventInvokeConfigCommand,
+  PutFunctionRecursionConfigCommand,
+  PutProvisionedConcurrencyConfigCommand,
+  PutRuntimeManagementConfigCommand,
   UpdateFunctionConfigurationCommand,
 } from "@aws-sdk/client-lambda";
 import { afterAll, describe, expect, it } from "vitest";
@@ -55,6 +64,22 @@ describe.skipIf(server === undefined)("PostgreSQL", () => {
     await lambda.send(new PutFunctionEventInvokeConfigCommand({ ...key, MaximumRetryAttempts: 0 }));
     const listed = await lambda.send(new ListFunctionEventInvokeConfigsCommand(key));
     expect(listed.FunctionEventInvokeConfigs).toHaveLength(1);
+    await lambda.send(new PutFunctionConcurrencyCommand({ ...key, ReservedConcurrentExecutions: 5 }));
+    const ahead = { ...key, Qualifier: "live", ProvisionedConcurrentExecutions: 2 };
+    await lambda.send(new PutProvisionedConcurrencyConfigCommand(ahead));
+    await lambda.send(new DeleteFunctionConcurrencyCommand(key));
+    await lambda.send(new PutProvisionedConcurrencyConfigCommand({ ...ahead, ProvisionedConcurrentExecutions: 3 }));
+    const { ProvisionedConcurrencyConfigs } = await lambda.send(new ListProvisionedConcurrencyConfigsCommand(key));
+    expect(ProvisionedConcurrencyConfigs).toMatchObject([{ RequestedProvisionedConcurrentExecutions: 3 }]);
+    await lambda.send(new PutFunctionRecursionConfigCommand({ ...key, RecursiveLoop: "Allow" }));
+    await lambda.send(new PutRuntimeManagementConfigCommand({ ...key, UpdateRuntimeOn: "FunctionUpdate" }));
+    const SigningProfileVersionArns = ["arn:aws:signer:us-east-1:000000000000:/signing-profiles/w/aBcDeFgHiJ"];
+    const AllowedPublishers = { SigningProfileVersionArns };
+    const { CodeSigningConfig } = await lambda.send(new CreateCodeSigningConfigCommand({ AllowedPublishers }));
+    const CodeSigningConfigArn = CodeSigningConfig?.CodeSigningConfigArn;
+    await lambda.send(new PutFunctionCodeSigningConfigCommand({ ...key, CodeSigningConfigArn }));
+    const signed = await lambda.send(new ListFunctionsByCodeSigningConfigCommand({ CodeSigningConfigArn }));
+    expect(signed.FunctionArns).toHaveLength(1);
     await lambda.send(new DeleteFunctionCommand(key));
     await expect(lambda.send(new GetFunctionCommand(key))).rejects.toThrow("Function not found");
     lambda.destroy();

@@ -20,8 +20,9 @@ export const destinationsMax = 256;
 const askedMax = 256;
 /** A worker believes main at most this long: that tells main who is gone to, too. */
 const holdMsMax = 60_000;
-/** What a destination was found to speak is asked again, while somebody goes there. */
-const protocolMsMax = 5 * 60_000;
+/** What a destination was found to speak is asked again, while somebody goes there; sooner where it may have stopped. */
+const http1MsMax = 5 * 60_000;
+const http2MsMax = 60_000;
 
 export interface Resident {
   readonly destination: Destination;
@@ -170,11 +171,11 @@ export class Directory {
   /** Asks what the destination speaks, where that is not known or not known for sure. */
   async #learn(resident: Resident): Promise<void> {
     const { clock, settings, learn, exclusively } = this.#deps;
-    const { destination, learntMs } = resident;
+    const { destination, learntMs, addresses } = resident;
+    const [first] = addresses;
+    if (destination.scheme !== "https" || settings.http2 === false || first === undefined) return;
     const nowMs = clock.monotonicMs();
-    const [first] = resident.addresses;
-    const wanted = destination.scheme === "https" && settings.http2 !== false && nowMs - learntMs >= protocolMsMax;
-    if (!wanted || first === undefined) return;
+    if (nowMs - learntMs < (resident.http2 ? http2MsMax : http1MsMax)) return;
     resident.learntMs = nowMs;
     const http2 = (await learn(first.address, destination.port, destination.hostname)) === "http2";
     await exclusively(() => {

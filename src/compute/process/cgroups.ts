@@ -237,9 +237,14 @@ export function openCgroups({ directory, log, allowed }: CgroupOptions): Cgroups
     log.warn("control groups cannot be used", { error: asError(error) });
   }
   const roots = [...new Set(Object.values(hierarchies))];
+  // Tried, and removed again: a node that runs no function leaves none behind, however it ends.
+  roots.forEach(endGroup);
+  let isOpen = false;
   return {
     roots,
     create(id, { memoryMiB }) {
+      if (!isOpen && roots.length > 0) hierarchies = openHierarchies(name);
+      isOpen = true;
       const groups: Hierarchies = {};
       for (const [controller, root] of Object.entries(hierarchies) as [keyof Hierarchies, string][]) {
         const group = join(root, id);

@@ -127,7 +127,7 @@ describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not r
         export const handler = async () => { spawn("/bin/sh", ["-c", "sleep 1000; :", "${marker}"], { detached: true, stdio: "ignore" }).unref(); };`,
     });
     await harness.invoke(spec);
-    expect(processesWith(marker)).toHaveLength(1);
+    expect(processesWith(marker)).not.toEqual([]);
     await harness.compute.retire(spec.id);
     await expect.poll(() => processesWith(marker)).toEqual([]);
   });

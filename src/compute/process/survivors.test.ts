@@ -100,7 +100,7 @@ describe("when a node is killed", () => {
     const states = () =>
       Promise.all(pids.map(async (pid) => (await readFile(`/proc/${pid}/stat`, "latin1")).split(" ")[2]));
     // Version 2 of the control groups shows no state of its own: a frozen process seems to sleep.
-    const shown = !controlGroups || existsSync("/sys/fs/cgroup/freezer") ? /[TD]/ : /[TDS]/;
+    const shown = !controlGroups || existsSync("/sys/fs/cgroup/freezer/cgroup.procs") ? /[TD]/ : /[TDS]/;
     await expect.poll(states).toEqual([expect.stringMatching(shown), expect.stringMatching(shown)]);
     await kill(victim);
     for (const pid of pids) await expect.poll(() => isRunning(pid), { timeout: 5_000 }).toBe(false);
@@ -111,7 +111,7 @@ describe("when a node is killed", () => {
     const handler = `import { spawn } from "node:child_process";
 export const handler = async () => { spawn("/bin/sh", ["-c", "sleep 1000; :", "${marker}"], { detached: true, stdio: "ignore" }).unref(); console.log("pids []"); for (;;); };`;
     const { process: victim } = await startNode(handler, "await compute.invoke(spec, invocationOf({}));", {});
-    expect(processesWith(marker)).toHaveLength(1);
+    expect(processesWith(marker)).not.toEqual([]);
     await kill(victim);
     await expect.poll(() => processesWith(marker), { timeout: 5_000 }).toEqual([]);
   });

@@ -39,6 +39,7 @@ const benches: readonly Bench[] = [
   { name: "embedded", needs: [], run: embedded },
   { name: "stacks", needs: [], run: stacks },
   { name: "s3", needs: [], run: s3 },
+  { name: "sqs", needs: [], run: sqs },
   { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
   { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
   { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
@@ -83,6 +84,12 @@ async function stacks(): Promise<Outcome> {
 
 async function s3(): Promise<Outcome> {
   const bench = await import("./s3.ts");
+  const figures = await bench.run();
+  return { ...unpromised(figures), promises: bench.promises(figures), skipped: await bench.skippedPeers() };
+}
+
+async function sqs(): Promise<Outcome> {
+  const bench = await import("./sqs.ts");
   const figures = await bench.run();
   return { ...unpromised(figures), promises: bench.promises(figures), skipped: await bench.skippedPeers() };
 }

@@ -13,7 +13,7 @@ import {
   waitUntilFunctionUpdatedV2,
   waitUntilPublishedVersionActive,
 } from "@aws-sdk/client-lambda";
-import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startMikan, type Mikan } from "../src/mikan.ts";
 import { silentLog } from "../src/telemetry/log.ts";
@@ -147,3 +147,25 @@ it(
     });
   },
 );
+
+it("a chain of functions goes through a queue", async () => {
+  const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: "chain" }));
+  const lineage = "Root=1-67891233-abcdef012345678912345678;Sampled=0;Lineage=a87bd80c:3";
+  // As AWS's clients do in a function.
+  const within = new SQSClient(mikan.clientConfig());
+  within.middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args;
+      if (typeof request === "object" && request !== null && "headers" in request) {
+        Object.assign(request.headers ?? {}, { "X-Amzn-Trace-Id": lineage });
+      }
+      return next(args);
+    },
+    { step: "build" },
+  );
+  await within.send(new SendMessageCommand({ QueueUrl, MessageBody: "1" }));
+  within.destroy();
+  const wait = { QueueUrl, WaitTimeSeconds: 20, MessageSystemAttributeNames: ["AWSTraceHeader" as const] };
+  const { Messages } = await sqs.send(new ReceiveMessageCommand(wait));
+  expect(Messages?.[0]?.Attributes).toEqual({ AWSTraceHeader: lineage });
+});

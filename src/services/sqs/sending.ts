@@ -1,9 +1,10 @@
 /** SendMessage and SendMessageBatch. */
 import { hash } from "node:crypto";
 import { must } from "../../base/errors.ts";
-import type { Principal } from "../../kit/call.ts";
+import type { Call, Principal } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { roleName } from "../../kit/principals.ts";
+import { formatTrace } from "../../telemetry/trace.ts";
 import { checkBatch, outcomesOf } from "./batches.ts";
 import type { SqsDeps } from "./deps.ts";
 import { checkId, fault, invalidValue, missing, otherKind } from "./faults.ts";
@@ -84,12 +85,14 @@ function deduplicationOf({ row, settings }: Queue, entry: Entry): string | undef
 }
 
 /** The message that an entry means; throws AWS's words on what is wrong with it. */
-function checked(queue: Queue, entry: Entry, id: string, now: number, principal: Principal): Checked {
+function checked(queue: Queue, entry: Entry, id: string, now: number, { principal, trace: caller }: Call): Checked {
   const { MessageBody: body } = entry;
   if (body === "") throw missing("MessageBody");
   checkCharacters(body);
   const attributes = takeAttributes(entry.MessageAttributes);
   const trace = takeTraceHeader(entry.MessageSystemAttributes);
+  // A function's client tells of its chain in the request alone: the next function must know, or a loop is never found.
+  const traceHeader = trace?.value ?? (caller.lineage === undefined ? undefined : formatTrace(caller));
   const bytes = Buffer.byteLength(body) + attributeBytes(attributes);
   if (bytes > queue.settings.messageBytesMax) {
     throw fault(
@@ -101,7 +104,7 @@ function checked(queue: Queue, entry: Entry, id: string, now: number, principal:
   const deduplicationId = deduplicationOf(queue, entry);
   const extras: Extras = {
     ...(attributes === undefined ? {} : { attributes }),
-    ...(trace === undefined ? {} : { traceHeader: trace.value }),
+    ...(traceHeader === undefined ? {} : { traceHeader }),
     ...(deduplicationId === undefined ? {} : { deduplicationId }),
   };
   const ofAttributes = attributesMd5(attributes);
@@ -132,7 +135,7 @@ export function sendingOperations(deps: SqsDeps) {
     async SendMessage(input, call) {
       const queue = await queues.open(input.QueueUrl, "SendMessage", call);
       const now = clock.now();
-      const { message, digests } = checked(queue, input, nextId(now), now, call.principal);
+      const { message, digests } = checked(queue, input, nextId(now), now, call);
       const [sent] = await kindOf(queue).send(queue, [message]);
       const { id: MessageId, sequence } = must(sent, "sent message");
       return { MessageId, ...digests, ...(sequence === undefined ? {} : { SequenceNumber: sequence }) };
@@ -143,7 +146,7 @@ export function sendingOperations(deps: SqsDeps) {
       checkBatch(input.Entries, "SendMessageBatchRequestEntry");
       const now = clock.now();
       const { done, failed } = outcomesOf(input.Entries, (entry) => {
-        const made = checked(queue, entry, nextId(now), now, call.principal);
+        const made = checked(queue, entry, nextId(now), now, call);
         return { ...made, entryId: entry.Id };
       });
       const bytes = done.reduce((sum, made) => sum + made.bytes, 0);

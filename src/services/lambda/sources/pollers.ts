@@ -5,7 +5,7 @@
 import { asError } from "../../../base/errors.ts";
 import type { Job, ScheduledJob } from "../../../base/scheduler.ts";
 import { sql } from "../../../store/sql.ts";
-import type { Tx } from "../../../store/store.ts";
+import type { ReadTx, Tx } from "../../../store/store.ts";
 import type { LambdaDeps } from "../deps.ts";
 import { findQualified } from "../tables.ts";
 import { sourceOf, type Source } from "./kinds.ts";
@@ -70,7 +70,6 @@ export function createPollers(deps: LambdaDeps): Pollers {
   const startPoller = async (row: EventSourceRow): Promise<Poller | undefined> => {
     const ref = functionOf(row);
     const version = await store.read((tx) => findQualified(tx, ref, ref.qualifier));
-    // Of a function that is gone nothing is polled until the mapping is changed.
     if (version === undefined) return undefined;
     const { role, timeoutSeconds } = version.settings;
     const source = sourceOf(row.source_arn);
@@ -103,6 +102,8 @@ export function createPollers(deps: LambdaDeps): Pollers {
       return;
     }
     if (row.enabled) entry.poller = await startPoller(row);
+    // Its function may come back: looked at again with the next round.
+    if (row.enabled && entry.poller === undefined) entry.revision = -1;
     if (row.state !== (row.enabled ? "Enabled" : "Disabled")) await settle(row);
   };
 
@@ -124,11 +125,17 @@ export function createPollers(deps: LambdaDeps): Pollers {
     await entry.poller?.stop();
   };
 
-  const claim = async (tx: Tx, now: number): Promise<Glance[]> => {
-    const rows = await tx.all<Glance>(sql`select account, region, uuid, revision, owner, due_ms
+  const look = async (tx: ReadTx, now: number): Promise<Glance[]> =>
+    tx.all<Glance>(sql`select account, region, uuid, revision, owner, due_ms
       from ${eventSources.name} where owner = ${me} or due_ms <= ${now} limit ${mappingsMax}`);
+
+  /** Is it to be claimed, or its lease to be renewed? */
+  const isDue = ({ owner, due_ms: dueMs }: Glance, now: number) => owner !== me || dueMs <= now + leaseMs / 2;
+
+  const claim = async (tx: Tx, now: number): Promise<Glance[]> => {
+    const rows = await look(tx, now);
     for (const row of rows) {
-      if (row.owner === me && row.due_ms > now + leaseMs / 2) continue;
+      if (!isDue(row, now)) continue;
       await tx.run(sql`update ${eventSources.name} set owner = ${me}, due_ms = ${now + leaseMs}
         where ${isSource(row)}`);
     }
@@ -137,7 +144,9 @@ export function createPollers(deps: LambdaDeps): Pollers {
 
   const round = async () => {
     const now = clock.now();
-    const rows = await store.tx((tx) => claim(tx, now));
+    const seen = await store.read((tx) => look(tx, now));
+    // A node without mappings, or with all in hand, writes nothing.
+    const rows = seen.some((row) => isDue(row, now)) ? await store.tx((tx) => claim(tx, now)) : seen;
     const present = new Set(rows.map(({ uuid }) => uuid));
     for (const [uuid, entry] of held) if (!present.has(uuid)) await release(entry);
     for (const { account, region, uuid, revision } of rows) {

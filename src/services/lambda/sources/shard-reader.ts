@@ -106,9 +106,12 @@ class ShardReader {
     const { starting_position: position, starting_ms: ms } = this.#mapping.row;
     if (this.#sequence === fromBeginning) return { type: "TRIM_HORIZON" };
     if (this.#sequence !== null) return { type: "AFTER_SEQUENCE_NUMBER", sequence: this.#sequence };
-    if (position === "AT_TIMESTAMP" && ms !== null) return { type: "AT_TIMESTAMP", ms };
-    // What came while nobody polled is not lost: the horizon, from the mapping's beginning on.
-    return position === "LATEST" && this.#work.isNew ? { type: "LATEST" } : { type: "TRIM_HORIZON" };
+    const isLatest = position === "LATEST" && ms !== null;
+    // LATEST is the mapping's beginning: what comes before its first read, or while nobody polls, is not lost.
+    if (ms !== null && (position === "AT_TIMESTAMP" || (isLatest && this.#kind === "kinesis"))) {
+      return { type: "AT_TIMESTAMP", ms };
+    }
+    return { type: isLatest && this.#work.isNew ? "LATEST" : "TRIM_HORIZON" };
   }
 
   async #open(): Promise<string | undefined> {

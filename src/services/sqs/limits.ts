@@ -85,3 +85,10 @@ export const moveStepMessages = 50;
 export const activeMovesMax = 100;
 /** ListMessageMoveTasks, and the tasks of a queue that are remembered. */
 export const moveListMax = 10;
+/** Fair queues: a group that has this share of the last so many messages is noisy. */
+export const fairRecent = 20;
+export const fairShare = 0.7;
+/** One receive in so many takes the queue's own order all the same. */
+export const fairTurn = 4;
+/** Groups that one receive looks at for a message of another tenant. */
+export const fairHopsMax = 16;

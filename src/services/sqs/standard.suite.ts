@@ -69,5 +69,21 @@ export function standardSuite(withQueues: WithQueues): void {
         await clock.advance(300_000);
         expect(bodies(await receive(QueueUrl))).toEqual(["young"]);
       }));
+
+    it("gives quiet tenants' messages before the rest of a noisy one's", () =>
+      withQueues(async ({ create, send, receive }) => {
+        const url = await create("fair");
+        for (let n = 0; n < 60; n += 1) await send(url, `noisy-${n}`, { MessageGroupId: "noisy" });
+        for (let n = 0; n < 20; n += 1) await receive(url);
+        for (const tenant of ["a", "z"]) await send(url, tenant, { MessageGroupId: tenant });
+        await send(url, "none");
+        const next = [];
+        for (let n = 0; n < 4; n += 1) next.push(...bodies(await receive(url)));
+        expect(next).toEqual(expect.arrayContaining(["a", "z"]));
+        const rest = [];
+        for (let n = 0; n < 8; n += 1) rest.push(...bodies(await receive(url, { MaxNumberOfMessages: 10 })));
+        expect(rest).toHaveLength(39);
+        expect(rest).toContain("none");
+      }));
   });
 }

@@ -1,13 +1,14 @@
 /** Standard queues: any message that is visible may be received, the longest visible first. */
 import type { Fault } from "../../base/errors.ts";
-import { join, sql } from "../../store/sql.ts";
+import { join, sql, type Sql } from "../../store/sql.ts";
 import { insert } from "../../store/tables.ts";
 import { isLong, longBodies, putBody, removeBodies } from "./bodies.ts";
 import { buryOrKeep, isExpired } from "./dead-letters.ts";
 import type { KindDeps } from "./deps.ts";
 import { fault } from "./faults.ts";
+import { createFairness } from "./fair.ts";
 import { notChangeable } from "./handles.ts";
-import type { Kind, NewMessage, Taken } from "./kinds.ts";
+import type { Kind, NewMessage, Taken, Wanted } from "./kinds.ts";
 import { receiveRoundsMax } from "./limits.ts";
 import type { Queue } from "./lookup.ts";
 import { messages, ofQueue, type MessageRow } from "./tables.ts";
@@ -31,8 +32,10 @@ function rowOf({ place, settings }: Queue, message: NewMessage): MessageRow {
 }
 
 export function standardKind({ store, waits, queues }: KindDeps): Kind {
+  const fairness = createFairness(store);
+
   /** Claims until there is enough, or nothing more; what has expired and what is dead is put away on the way. */
-  const claim = async (queue: Queue, wanted: number, visibilityMs: number, now: number): Promise<MessageRow[]> => {
+  const claim = async (queue: Queue, where: Sql, { messages: wanted, visibilityMs, now }: Wanted) => {
     const taken: MessageRow[] = [];
     for (let round = 0; round < receiveRoundsMax && taken.length < wanted; round += 1) {
       const rows = await store.claim({
@@ -40,7 +43,7 @@ export function standardKind({ store, waits, queues }: KindDeps): Kind {
         due: "visible_ms",
         count: "receives",
         first: "first_received_ms",
-        where: ofQueue(queue.place),
+        where,
         now,
         // A lease of no time would be no lease; it is taken back below.
         leaseMs: Math.max(1, visibilityMs),
@@ -54,6 +57,22 @@ export function standardKind({ store, waits, queues }: KindDeps): Kind {
       if (kept.length === rows.length) break;
     }
     return taken;
+  };
+
+  /** Quiet tenants first, while there is a noisy one. */
+  const claimFairly = async (queue: Queue, wanted: Wanted): Promise<MessageRow[]> => {
+    const taken: MessageRow[] = [];
+    while (taken.length < wanted.messages) {
+      const groupId = await fairness.quietGroup(queue, wanted.now);
+      if (groupId === undefined) break;
+      const ofGroup = sql`${ofQueue(queue.place)} and group_id = ${groupId}`;
+      taken.push(...(await claim(queue, ofGroup, { ...wanted, messages: wanted.messages - taken.length })));
+    }
+    if (taken.length === wanted.messages) return taken;
+    const left = { ...wanted, messages: wanted.messages - taken.length };
+    const rows = await claim(queue, ofQueue(queue.place), left);
+    fairness.saw(queue, rows);
+    return [...taken, ...rows];
   };
 
   const discard = ({ place }: Queue, rows: readonly MessageRow[]) =>
@@ -89,8 +108,9 @@ export function standardKind({ store, waits, queues }: KindDeps): Kind {
       return sent.map(({ id }) => ({ id }));
     },
 
-    async take(queue, { messages: wanted, visibilityMs, now }) {
-      const rows = await claim(queue, wanted, visibilityMs, now);
+    async take(queue, wanted) {
+      const { visibilityMs, now } = wanted;
+      const rows = await claimFairly(queue, wanted);
       if (rows.length === 0) return [];
       if (visibilityMs === 0) {
         const ids = join(rows.map(({ id }) => id));

@@ -206,6 +206,14 @@ export type MoveRow = Row<typeof moves>;
 export const migrations: readonly Migration[] = [
   { version: 1, create: [queues, deletedQueues, messages, fifoMessages, groups, deduplications, bodies] },
   { version: 2, create: [attempts, moves] },
+  {
+    version: 3,
+    run: [
+      // Only messages of fair queues are in it.
+      sql`create index sqs_messages_by_group on sqs_messages (account, region, queue_uid, group_id, visible_ms)
+        where group_id is not null`,
+    ],
+  },
 ];
 
 export interface Place {

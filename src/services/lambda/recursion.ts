@@ -17,12 +17,15 @@ const roundsMax = 16;
 /** Functions that a lineage remembers: the header stays short, and a loop is longer only in theory. */
 const functionsMax = 32;
 
-/** Eight hex digits for a function: FNV-1a of its ARN, as it is wanted with every invocation. */
-function markOf(key: FunctionKey): string {
-  let hash = 0x811c9dc5;
-  for (const character of unqualifiedArn(key)) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
-}
+const fold = (hash: number, text: string) => {
+  let folded = hash;
+  for (let i = 0; i < text.length; i += 1) folded = Math.imul(folded ^ text.charCodeAt(i), 0x01000193);
+  return folded;
+};
+
+/** Eight hex digits for a function: FNV-1a, as it is wanted with every invocation. */
+const markOf = ({ account, region, name }: FunctionKey): string =>
+  (fold(fold(fold(0x811c9dc5, account), region), name) >>> 0).toString(16).padStart(8, "0");
 
 /** `a87bd80c:1|68fd508a:5`: how often each function has run in this chain. */
 function countsOf(lineage: string | undefined): Map<string, number> {
@@ -50,6 +53,8 @@ export function recursionGuard({ store, metrics, log }: Pick<LambdaDeps, "store"
 
   return async (trace: Trace, key: FunctionKey): Promise<Trace> => {
     const mark = markOf(key);
+    // Most chains begin here.
+    if (trace.lineage === undefined) return { ...trace, lineage: `${mark}:1` };
     const counts = countsOf(trace.lineage);
     const before = counts.get(mark) ?? 0;
     if (before >= roundsMax && !(await isAllowed(key))) {

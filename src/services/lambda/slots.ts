@@ -48,24 +48,10 @@ export interface SlotsOptions {
 }
 
 const nodeConcurrency = 4_000;
-/** Functions whose growth is remembered; beyond that those with nothing running start anew. */
-const growthsMax = 10_000;
+/** Functions that are remembered; beyond that those with nothing running are forgotten, and may grow anew. */
+const functionsMax = 10_000;
 /** As compute keeps an environment that nobody uses: concurrency reached within it needs no new ones. */
 const warmMs = 5 * 60_000;
-
-class Counts {
-  readonly #counts = new Map<string, number>();
-
-  of(key: string): number {
-    return this.#counts.get(key) ?? 0;
-  }
-
-  add(key: string, by: number): void {
-    const next = this.of(key) + by;
-    if (next === 0) this.#counts.delete(key);
-    else this.#counts.set(key, next);
-  }
-}
 
 /** How fast one function may grow: a bucket of new environments. Source: Lambda guide, "Concurrency scaling rate". */
 class Growth {
@@ -100,83 +86,116 @@ class Growth {
   }
 }
 
-const poolOf = ({ account, region }: Omit<FunctionKey, "name">) => `${account}/${region}`;
-const versionKey = (of: FunctionKey & { version: string }) => `${keyOf(of)}:${of.version}`;
+/** Functions without a reservation, of one account in a region. */
+interface PoolUse {
+  running: number;
+  /** Beyond what is provisioned. */
+  onDemand: number;
+  allotted: number;
+}
+
+/** One version that has environments started ahead. */
+interface VersionUse {
+  running: number;
+  allotted: number;
+}
+
+interface FunctionUse {
+  running: number;
+  /** Beyond what is provisioned. */
+  onDemand: number;
+  allotted: number;
+  /** Only of versions that have, or had while something ran, an allotment. */
+  versions: Map<string, VersionUse>;
+  pool: PoolUse;
+  growth: Growth;
+}
 
 export function createSlots({ clock, accountMax = accountConcurrencyDefault, nodeMax }: SlotsOptions): Slots {
   const totalMax = nodeMax ?? Math.max(nodeConcurrency, accountMax);
-  const perFunction = new Counts();
-  /** Executions beyond what is provisioned, per function. */
-  const onDemand = new Counts();
-  /** Executions in environments started ahead, per version. */
-  const ahead = new Counts();
-  /** Executions of functions without a reservation, per account: all, and those beyond what is provisioned. */
-  const unreserved = new Counts();
-  const pooled = new Counts();
-  const growths = new Map<string, Growth>();
-  let allotted = { versions: new Counts(), functions: new Counts(), pools: new Counts() };
+  const uses = new Map<string, FunctionUse>();
+  const pools = new Map<string, PoolUse>();
   let total = 0;
 
-  const growthOf = (key: string, nowMs: number): Growth => {
-    const known = growths.get(key);
+  const poolOf = ({ account, region }: FunctionKey): PoolUse => {
+    const key = `${account}/${region}`;
+    const known = pools.get(key);
     if (known !== undefined) return known;
-    if (growths.size >= growthsMax) {
-      for (const other of growths.keys()) if (perFunction.of(other) === 0) growths.delete(other);
-    }
-    const growth = new Growth(nowMs);
-    growths.set(key, growth);
-    return growth;
+    const pool = { running: 0, onDemand: 0, allotted: 0 };
+    pools.set(key, pool);
+    return pool;
+  };
+
+  const forgetUnused = () => {
+    for (const [key, { running, allotted }] of uses) if (running === 0 && allotted === 0) uses.delete(key);
+  };
+
+  const useOf = (of: FunctionKey): FunctionUse => {
+    const key = keyOf(of);
+    const known = uses.get(key);
+    if (known !== undefined) return known;
+    if (uses.size >= functionsMax) forgetUnused();
+    const growth = new Growth(clock.monotonicMs());
+    const use = { running: 0, onDemand: 0, allotted: 0, versions: new Map(), pool: poolOf(of), growth };
+    uses.set(key, use);
+    return use;
   };
 
   /** Why `demand` may not run beyond what is provisioned; undefined when it may. */
-  const refusalOnDemand = ({ reserved, accountReserved, ...of }: Demand): Refusal | undefined => {
-    const key = keyOf(of);
+  const refusalOnDemand = (use: FunctionUse, { reserved, accountReserved }: Demand): Refusal | undefined => {
     if (reserved !== null) {
-      if (onDemand.of(key) >= reserved - allotted.functions.of(key)) {
-        return "ReservedFunctionConcurrentInvocationLimitExceeded";
-      }
-    } else if (pooled.of(poolOf(of)) >= accountMax - accountReserved - allotted.pools.of(poolOf(of))) {
+      if (use.onDemand >= reserved - use.allotted) return "ReservedFunctionConcurrentInvocationLimitExceeded";
+    } else if (use.pool.onDemand >= accountMax - accountReserved - use.pool.allotted) {
       return "ConcurrentInvocationLimitExceeded";
     }
-    const nowMs = clock.monotonicMs();
-    return growthOf(key, nowMs).admit(onDemand.of(key), nowMs) ? undefined : "FunctionInvocationRateLimitExceeded";
+    const grows = use.growth.admit(use.onDemand, clock.monotonicMs());
+    return grows ? undefined : "FunctionInvocationRateLimitExceeded";
   };
 
   return {
     take(demand) {
-      const key = keyOf(demand);
-      const version = versionKey(demand);
-      const pool = poolOf(demand);
+      const use = useOf(demand);
+      const { pool } = use;
       const inPool = demand.reserved === null;
-      if (demand.reserved !== null && perFunction.of(key) >= demand.reserved) {
+      if (demand.reserved !== null && use.running >= demand.reserved) {
         return "ReservedFunctionConcurrentInvocationLimitExceeded";
       }
-      const poolIsFull = inPool && unreserved.of(pool) >= accountMax - demand.accountReserved;
+      const poolIsFull = inPool && pool.running >= accountMax - demand.accountReserved;
       if (poolIsFull || total >= totalMax) return "ConcurrentInvocationLimitExceeded";
-      const isAhead = ahead.of(version) < allotted.versions.of(version);
-      const refusal = isAhead ? undefined : refusalOnDemand(demand);
+      const version = use.versions.get(demand.version);
+      const ahead = version !== undefined && version.running < version.allotted ? version : undefined;
+      const refusal = ahead === undefined ? refusalOnDemand(use, demand) : undefined;
       if (refusal !== undefined) return refusal;
       const count = (by: 1 | -1) => {
         total += by;
-        perFunction.add(key, by);
+        use.running += by;
         // Back to where it came from, also when the function's reservation has changed meanwhile.
-        if (inPool) unreserved.add(pool, by);
-        if (isAhead) ahead.add(version, by);
-        else onDemand.add(key, by);
-        if (inPool && !isAhead) pooled.add(pool, by);
+        if (inPool) pool.running += by;
+        if (ahead !== undefined) ahead.running += by;
+        else use.onDemand += by;
+        if (inPool && ahead === undefined) pool.onDemand += by;
       };
       count(1);
       return { release: () => count(-1) };
     },
     allot(allotments) {
-      const next = { versions: new Counts(), functions: new Counts(), pools: new Counts() };
-      for (const one of allotments) {
-        next.versions.add(versionKey(one), one.count);
-        next.functions.add(keyOf(one), one.count);
-        if (!one.reserved) next.pools.add(poolOf(one), one.count);
+      for (const pool of pools.values()) pool.allotted = 0;
+      for (const use of uses.values()) {
+        use.allotted = 0;
+        for (const [version, one] of use.versions) {
+          if (one.running === 0) use.versions.delete(version);
+          one.allotted = 0;
+        }
       }
-      allotted = next;
+      for (const one of allotments) {
+        const use = useOf(one);
+        const version = use.versions.get(one.version) ?? { running: 0, allotted: 0 };
+        use.versions.set(one.version, version);
+        version.allotted += one.count;
+        use.allotted += one.count;
+        if (!one.reserved) use.pool.allotted += one.count;
+      }
     },
-    running: (key) => perFunction.of(keyOf(key)),
+    running: (key) => uses.get(keyOf(key))?.running ?? 0,
   };
 }

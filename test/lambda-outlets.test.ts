@@ -114,6 +114,9 @@ exports.handler = async () => {
     const kinds = await Promise.all([invoke(), invoke(), invoke()]);
     expect(kinds.toSorted()).toEqual(["on-demand", "provisioned-concurrency", "provisioned-concurrency"]);
     await rm(marks, { recursive: true });
+    const metrics = await (await fetch(`${mikan.url}/_mikan/metrics`)).text();
+    expect(metrics).toMatch(/lambda_provisioned_invocations\S*\{function="ahead"\} 2\n/);
+    expect(metrics).toMatch(/lambda_provisioned_spillover_invocations\S*\{function="ahead"\} 1\n/);
   },
 );
 

@@ -107,6 +107,15 @@ const throttled = (Reason: Refusal, options?: ErrorOptions) =>
 export function invocationRunner(deps: LambdaDeps) {
   const { slots, executions, metrics } = deps;
   const guard = recursionGuard(deps);
+
+  /** CloudWatch's ProvisionedConcurrencyInvocations, and ProvisionedConcurrencySpilloverInvocations. */
+  const countKind = (demand: Demand, kind: InvocationResult["initialization"]) => {
+    const ahead = kind === "provisioned-concurrency";
+    if (!ahead && !slots.isProvisioned(demand)) return;
+    const name = ahead ? "lambda_provisioned_invocations" : "lambda_provisioned_spillover_invocations";
+    metrics.counter(name, { function: demand.name }).add();
+  };
+
   return async (
     { row, demand }: Target,
     ref: FunctionRef,
@@ -131,6 +140,7 @@ export function invocationRunner(deps: LambdaDeps) {
         ...(stream === undefined ? {} : { stream }),
       });
       if (result.error !== undefined) metrics.counter("lambda_errors", { function: row.name }).add();
+      countKind(demand, result.initialization);
       return result;
     } catch (error) {
       if (error instanceof BadZip) {

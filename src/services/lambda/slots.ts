@@ -36,6 +36,8 @@ export interface Slots {
   take(demand: Demand): Slot | Refusal;
   /** Sets what is allotted to versions; those that are not named have nothing. What runs stays counted. */
   allot(allotments: readonly Allotment[]): void;
+  /** Whether environments of the version were started ahead. */
+  isProvisioned(of: FunctionKey & { version: string }): boolean;
   running(key: FunctionKey): number;
 }
 
@@ -196,6 +198,7 @@ export function createSlots({ clock, accountMax = accountConcurrencyDefault, nod
         if (!one.reserved) use.pool.allotted += one.count;
       }
     },
+    isProvisioned: (of) => (uses.get(keyOf(of))?.versions.get(of.version)?.allotted ?? 0) > 0,
     running: (key) => uses.get(keyOf(key))?.running ?? 0,
   };
 }

@@ -13,6 +13,7 @@ import {
   type HttpResponse,
   bytesOf,
   headerOf,
+  headersOf,
   jsonResponse,
 } from "../../base/http.ts";
 import { payloadOf } from "../answers.ts";
@@ -28,6 +29,7 @@ export type ServeHttp = (
 ) => Promise<{ port: number; close(): Promise<void> }>;
 
 const prefix = "/2018-06-01/runtime/";
+const errorTypeTrailer = "lambda-runtime-function-error-type";
 const accepted = () => jsonResponse(202, { status: "OK" });
 export const refused = (status: number, errorType: string, errorMessage: string) =>
   jsonResponse(status, { errorType, errorMessage });
@@ -72,6 +74,12 @@ function errorPayload(body: Uint8Array, request: HttpRequest): Uint8Array {
   return payloadOf({ errorType, errorMessage: "" });
 }
 
+/** A runtime says that it streams, or, as AWS's for Go does, only that an error may follow in trailers. */
+function comesInParts({ headers }: HttpRequest): boolean {
+  if (headerOf(headers, "lambda-runtime-function-response-mode") === "streaming") return true;
+  return headersOf(headers, "trailer").some((names) => names.toLowerCase().includes(errorTypeTrailer));
+}
+
 async function* partsOf(body: Body): AsyncGenerator<Uint8Array> {
   if (body instanceof Uint8Array) yield body;
   else if (body !== undefined) yield* body;
@@ -79,7 +87,7 @@ async function* partsOf(body: Body): AsyncGenerator<Uint8Array> {
 
 /** What a runtime says in trailers of an answer that it had begun; undefined when all went well. */
 function midstreamError(trailers: Headers): Uint8Array | undefined {
-  const errorType = headerOf(trailers, "lambda-runtime-function-error-type");
+  const errorType = headerOf(trailers, errorTypeTrailer);
   if (errorType === undefined) return undefined;
   const body = headerOf(trailers, "lambda-runtime-function-error-body") ?? "";
   return body === "" ? payloadOf({ errorType, errorMessage: "" }) : Buffer.from(body, "base64");
@@ -163,9 +171,7 @@ export class RuntimeApi implements Link {
   }
 
   async #onAnswer(request: HttpRequest, id: string | undefined): Promise<HttpResponse> {
-    if (headerOf(request.headers, "lambda-runtime-function-response-mode") === "streaming") {
-      return this.#onStream(request, id);
-    }
+    if (comesInParts(request)) return this.#onStream(request, id);
     let body: Uint8Array | undefined;
     try {
       body = await bytesOf(request.body, responseBytesMax);

@@ -11,10 +11,10 @@ import { Directory, withWays, type DirectoryDeps, type Listener, type Way } from
 import { EgressLedger } from "./ledger.ts";
 import type { DestinationMessage, EgressMessage, EgressToWorker } from "./messages.ts";
 import { createNames, type Resolve } from "./names.ts";
-import { newViaName } from "./plane.ts";
 import { createLearnProtocol } from "./protocol.ts";
 import { compileRules } from "./rules.ts";
 import type { EgressPolicy, EgressSettings, EgressSummary } from "./settings.ts";
+import { newViaName } from "./via.ts";
 
 export interface EgressDeps extends Pick<DirectoryDeps, "exclusively" | "listeners"> {
   clock: Clock;

@@ -3,38 +3,18 @@
  * looked at here; from there on it is a request like any other, and goes the way of `pipeline.ts` with the policies of
  * its destination.
  */
-import { randomBytes } from "node:crypto";
 import { asError, Bug } from "../../base/errors.ts";
-import { createAnswerer, type OwnAnswer } from "../answers.ts";
-import { sealOnce } from "../balance/seal.ts";
-import {
-  compileCluster,
-  Epoch,
-  type AddressEndpoint,
-  type CompileDeps,
-  type CompiledListener,
-  type CompiledRoute,
-  type PlaneDeps,
-} from "../compile.ts";
-import { Counts } from "../counts.ts";
+import type { OwnAnswer } from "../answers.ts";
+import type { CompiledListener } from "../compile.ts";
 import { Door, type Dispatch, type DoorDeps } from "../door.ts";
 import type { ClientStream, Exchange } from "../exchange.ts";
-import { compileGates } from "../gates.ts";
-import { field } from "../h1/fields.ts";
-import { limitsOf } from "../h1/limits.ts";
-import type { RequestHead } from "../h1/request.ts";
-import { idMask, spanSize } from "../h1/scan.ts";
-import type { UpstreamDeps } from "../pool.ts";
-import type { ClusterConfig, ListenerConfig } from "../ports.ts";
 import { RequestRecord } from "../record.ts";
-import { compileResilience } from "../resilience/policy.ts";
-import { compileRequestRewriter } from "../rewrite.ts";
-import type { Rewrite } from "../rewrites.ts";
 import { ContextStore } from "../tls/contexts.ts";
+import { compileDestination, compileEgressListener, type DestinationDeps, type Known } from "./compile.ts";
 import { destinationOf, type Destination } from "./destination.ts";
 import type { AskMessage, DestinationMessage, EgressMessage, EgressToWorker } from "./messages.ts";
-import { Meter } from "./meter.ts";
-import { EgressUpstream } from "./upstreams.ts";
+import type { EgressUpstream } from "./upstreams.ts";
+import { cameBack } from "./via.ts";
 import { WaitingExchange } from "./waiting.ts";
 
 /**
@@ -44,40 +24,16 @@ import { WaitingExchange } from "./waiting.ts";
 const graceMs = 2_000;
 /** Requests of one worker that wait to know the way. */
 const waitingMax = 1_000;
-/** Nodes of this kind that a request may pass, however they are chained. */
-const hopsMax = 4;
-const viaName = "mikan-egress-";
-
-/** A name for the `Via` of one node. */
-export const newViaName = () => viaName + randomBytes(6).toString("hex");
-
-export interface EgressPlaneDeps
-  extends
-    Pick<CompileDeps, "health" | "onOutlier" | "outstanding" | "worker" | "replays" | "accessLogs" | "ticketSecret">,
-    Pick<DoorDeps, "pressure" | "shed"> {
-  plane: PlaneDeps;
-  upstreams: Omit<UpstreamDeps, "meter">;
+export interface EgressPlaneDeps extends DestinationDeps, Pick<DoorDeps, "pressure" | "shed"> {
   reusePort: boolean;
   /** The pipeline. */
   handle: Dispatch;
   ask(message: AskMessage): void;
 }
 
-interface Known {
-  listener: CompiledListener;
-  cluster: ClusterConfig;
-  /** By address. */
-  upstreams: ReadonlyMap<string, EgressUpstream>;
-  /** Monotonic. */
-  heldUntilMs: number;
-  /** Main was asked since. */
-  asked: boolean;
-}
-
 export class EgressPlane {
   readonly #deps: EgressPlaneDeps;
   readonly #contexts = new ContextStore();
-  readonly #seal = sealOnce(undefined);
   readonly #known = new Map<string, Known>();
   readonly #waiting = new Map<string, Set<WaitingExchange>>();
   readonly #retiring = new Set<EgressUpstream>();
@@ -91,10 +47,11 @@ export class EgressPlane {
   }
 
   /** Rejects with `PortInUse`. */
-  async open({ address, port, name, counts }: EgressMessage): Promise<void> {
+  async open(message: EgressMessage): Promise<void> {
+    const { address, port, name } = message;
     const { plane, upstreams, pressure, shed } = this.#deps;
     this.#name = name;
-    this.#base = this.#listenerOf({ address, port, name, counts: new Counts(counts) });
+    this.#base = compileEgressListener(message, plane);
     this.#door = new Door({ ...upstreams, pressure, shed, dispatch: (_, client) => this.#dispatch(client) });
     await this.#door.open(address, port, this.#deps.reusePort, (error) =>
       plane.log("error", "the way out failed", { error }),
@@ -195,7 +152,7 @@ export class EgressPlane {
     const { origin } = message.destination;
     const before = this.#known.get(origin);
     try {
-      const known = this.#compile(message, before);
+      const known = compileDestination(message, before, this.#running(), this.#contexts, this.#deps);
       this.#known.set(origin, known);
       this.#retireAll(before, known);
       this.#release(origin, (client) => this.#deps.handle(known.listener, client));
@@ -229,78 +186,6 @@ export class EgressPlane {
     for (const upstream of this.#retiring) if (upstream.empty) this.#retiring.delete(upstream);
   }
 
-  #compile(message: DestinationMessage, before: Known | undefined): Known {
-    const { destination, cluster: config, route, http2, slots, stats, permits } = message;
-    const { plane, upstreams: shared } = this.#deps;
-    const { clock } = plane;
-    const base = this.#running();
-    const meter = new Meter(message.meter, clock);
-    const upstreams = new Map<string, EgressUpstream>();
-    const upstream = ({ tls }: ClusterConfig, { host, port }: AddressEndpoint) => {
-      const key = JSON.stringify([host, port, tls, http2]);
-      const found =
-        before?.upstreams.get(key) ?? new EgressUpstream({ host, port, tls, http2 }, this.#contexts, meter, shared);
-      upstreams.set(key, found);
-      return found;
-    };
-    const deps: CompileDeps = {
-      ...this.#deps,
-      ...plane,
-      wheel: shared.wheel,
-      contexts: this.#contexts,
-      slots: { [config.id]: slots },
-      stats: { [config.id]: stats },
-      counts: {},
-      turns: new SharedArrayBuffer(0),
-      permits,
-      epoch: base.epoch,
-      upstream,
-    };
-    const cluster = compileCluster(config, deps, this.#seal);
-    const compiled: CompiledRoute = {
-      config: route,
-      gates: compileGates(route, deps),
-      action: { kind: "forward", choose: () => cluster },
-      rewrite: readdress(destination.host),
-      resilience: compileResilience(route, new Map([[config.id, cluster]]), { ...deps, random: Math.random }),
-      cache: undefined,
-    };
-    const heldUntilMs =
-      message.holdMs === undefined ? (before?.heldUntilMs ?? 0) : clock.monotonicMs() + message.holdMs;
-    const listener = { ...base, counts: new Counts(message.counts), match: () => 0, routes: [compiled] };
-    return { listener, cluster: config, upstreams, heldUntilMs, asked: false };
-  }
-
-  #listenerOf(parts: Pick<EgressMessage, "address" | "port" | "name"> & { counts: Counts }): CompiledListener {
-    const { address, port, name, counts } = parts;
-    const { plane } = this.#deps;
-    const limits = limitsOf("egress");
-    const config: ListenerConfig = {
-      id: "egress",
-      address,
-      port,
-      routes: [],
-      forwarded: { xff: "preserve", preserveHost: true, dropInvalidNames: false },
-      serverName: "",
-      idleTimeoutMs: limits.idleTimeoutMs,
-      keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
-    };
-    return {
-      config,
-      plane,
-      epoch: new Epoch(0, () => {}),
-      limits,
-      answerer: createAnswerer(undefined, plane.dateText),
-      rewriter: compileRequestRewriter({ ...config, scheme: "http", newTraceId: plane.newTraceId, via: name }),
-      tls: undefined,
-      accessLog: undefined,
-      counts,
-      match: () => -1,
-      routes: [],
-      clients: undefined,
-    };
-  }
-
   #running(): CompiledListener {
     if (this.#base === undefined) throw new Bug("the way out is not open");
     return this.#base;
@@ -321,27 +206,3 @@ const badHost = page(
   400,
   "The host must end with .ccnproxy, .ccnproxy-https, .ccnproxy-secure or .ccnproxy-ssl, and name a destination before it.",
 );
-
-/** The destination is addressed as itself. */
-function readdress(host: string): Rewrite {
-  return (request) => {
-    const { head } = request;
-    request.sent = { target: head.target, host: head.hostText };
-    head.hostText = host;
-    head.host = host;
-    return true;
-  };
-}
-
-/** Whether a request has passed `name`, or too many of its kind (RFC 9110 section 7.6.3). */
-function cameBack({ text, spans, count }: RequestHead, name: string): boolean {
-  let hops = 0;
-  for (let i = 0, at = 0; i < count; i += 1, at += spanSize) {
-    if (((spans[at] ?? 0) & idMask) !== field.other) continue;
-    if (text.slice(spans[at + 1], spans[at + 2]).toLowerCase() !== "via") continue;
-    const value = text.slice(spans[at + 3], spans[at + 4]);
-    if (value.includes(name)) return true;
-    hops += value.split(viaName).length - 1;
-  }
-  return hops >= hopsMax;
-}

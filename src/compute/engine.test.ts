@@ -157,6 +157,22 @@ describe("a start that fails", () => {
     expect(made).toHaveLength(2);
   });
 
+  it("is tried again as a part of the invocation that waits longest, and of no other", async () => {
+    const { made, invoke, puppet, clock } = open({ startsAtOnceMax: 1 });
+    const answers = [invoke("a"), invoke("b")];
+    puppet(0).fail(true);
+    expect(made.map(({ options }) => options.within?.requestId)).toEqual([undefined, "a"]);
+    // It runs its invocation by itself as soon as it is ready; the other gets a start of its own.
+    puppet(1).events.ready();
+    expect(puppet(1).runs).toEqual([]);
+    await clock.advance(startPatienceMs);
+    expect(made.map(({ options }) => options.within?.requestId)).toEqual([undefined, "a", undefined]);
+    puppet(2).events.ready();
+    puppet(2).answer();
+    puppet(1).answer();
+    expect(await Promise.all(answers)).toEqual(["1:undefined", "2:b"]);
+  });
+
   it("fails all that waited for it, when nothing else could serve them, and not who came later", async () => {
     const { made, invoke, puppet, clock } = open({ startsAtOnceMax: 1 });
     const waited = [invoke("a"), invoke("b")];

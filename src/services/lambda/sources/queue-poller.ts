@@ -114,7 +114,7 @@ export function createQueuePoller(deps: LambdaDeps, mapping: Mapping): Poller {
   /** Runs a batch; while the function has no room, for as long as the messages are this poller's. */
   const runPatiently = async (batch: readonly Received[]): Promise<Outcome> => {
     const untilMs = Math.min(...batch.map((message) => message.untilMs));
-    const traceHeader = batch[0]?.record.attributes["AWSTraceHeader"];
+    const traceHeader = traceHeaderOf(batch);
     const event = { Records: batch.map(({ record }) => record) };
     for (let failures = 0; ; failures += 1) {
       const outcome = await run({ event, traceHeader });
@@ -196,6 +196,12 @@ export function createQueuePoller(deps: LambdaDeps, mapping: Mapping): Poller {
       await scaling.idle();
     },
   };
+}
+
+/** A batch has one trace: of the messages' that of a loop, if there is one, else the first. */
+function traceHeaderOf(batch: readonly Received[]): string | undefined {
+  const headers = batch.flatMap(({ record }) => record.attributes["AWSTraceHeader"] ?? []);
+  return headers.find((header) => header.includes("Lineage=")) ?? headers[0];
 }
 
 /** Of a batch, what the function is done with. */

@@ -65,6 +65,7 @@ class ShardReader {
       const read = iterator === undefined ? { records: [], next: undefined } : await this.#read(iterator);
       if (read === undefined) {
         gathered = [];
+        await slept(this.#deps.clock, streamPollMs[this.#kind], signal);
         iterator = await this.#open();
         continue;
       }

@@ -110,9 +110,9 @@ describe("a handler that streams", () => {
     }`);
     const running = harness.invoke(spec, {}, { stream: sink });
     // It has a credit of 256 KiB and a buffer of 64 KiB.
-    await expect.poll(() => sink.parts.join("").length).toBe(262_144);
+    await expect.poll(() => sink.parts.join("").length, { timeout: 10_000 }).toBe(262_144);
     const wrote = () => harness.lines.filter(({ text }) => /\twrote \d+$/.test(text)).length;
-    await expect.poll(wrote).toBeGreaterThan(2);
+    await expect.poll(wrote, { timeout: 10_000 }).toBeGreaterThan(2);
     expect(wrote()).toBeLessThan(7);
     sink.hold = undefined;
     release();

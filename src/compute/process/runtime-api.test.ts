@@ -163,7 +163,9 @@ done`,
     expect([torn.text, torn.error]).toEqual(["one ", "handled"]);
     expect(torn.payload).toContain("Runtime.TruncatedResponse");
     expect(Buffer.from((await harness.invoke(spec)).payload).toString()).toBe("one two");
-    await expect.poll(() => harness.lines.filter(({ text }) => text === "answered 202").length).toBe(3);
+    await expect
+      .poll(() => harness.lines.filter(({ text }) => text === "answered 202").length, { timeout: 10_000 })
+      .toBe(3);
   });
 
   it("ends a bootstrap at its timeout, and starts another", async () => {

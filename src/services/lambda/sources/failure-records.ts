@@ -58,7 +58,7 @@ const batchInfo: Readonly<Record<Exclude<SourceKind, "sqs">, string>> = {
   dynamodb: "DDBStreamBatchInfo",
 };
 
-const isoSeconds = (ms: number) => new Date(ms).toISOString();
+const iso = (ms: number) => new Date(ms).toISOString();
 
 function recordOf(mapping: Mapping, kind: Exclude<SourceKind, "sqs">, batch: FailedBatch, nowMs: number): object {
   return {
@@ -78,13 +78,13 @@ function recordOf(mapping: Mapping, kind: Exclude<SourceKind, "sqs">, batch: Fai
           },
         }),
     version: "1.0",
-    timestamp: isoSeconds(nowMs),
+    timestamp: iso(nowMs),
     [batchInfo[kind]]: {
       shardId: batch.shardId,
       startSequenceNumber: batch.firstSequence,
       endSequenceNumber: batch.lastSequence,
-      approximateArrivalOfFirstRecord: isoSeconds(batch.firstArrivalMs),
-      approximateArrivalOfLastRecord: isoSeconds(batch.lastArrivalMs),
+      approximateArrivalOfFirstRecord: iso(batch.firstArrivalMs),
+      approximateArrivalOfLastRecord: iso(batch.lastArrivalMs),
       batchSize: batch.size,
       streamArn: mapping.source.arn,
     },

@@ -7,7 +7,7 @@ export type SourceKind = "sqs" | "kinesis" | "dynamodb";
 export interface Source {
   arn: string;
   kind: SourceKind;
-  /** Of a queue, without `.fifo`'s meaning: its name as it is. Of a stream, what its API takes. */
+  /** A queue's or a Kinesis stream's name; the ARN of a table's stream. */
   name: string;
   isFifo: boolean;
   account: string;

@@ -9,7 +9,7 @@ import type { Source } from "./kinds.ts";
 
 export type Sqs = PeerOf<typeof import("@aws-sdk/client-sqs")>;
 
-/** A record of a stream, as far as it is the same for all streams. */
+/** A shard, as both kinds of streams list it. */
 export interface StreamShard {
   ShardId?: string | undefined;
   ParentShardId?: string | undefined;

@@ -116,6 +116,14 @@ const api = "http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2018-06-01/runtim
     expect(texts()).toContain("EXTENSION\tName: agent\tState: Crashed\tExit Status: 3");
   });
 
+  it("that is no program is not left out", async () => {
+    const spec = await functionOf(echo, { "extensions/agent": "" });
+    await chmod(join(spec.optDir ?? "", "extensions/agent"), 0o644);
+    const result = await harness.invoke(spec);
+    expect([result.error, result.cause]).toEqual(["unhandled", "init"]);
+    expect(texts()).toContain("EXTENSION\tName: agent\tState: Crashed\tExit Status: 126");
+  });
+
   it("is refused what its protocol forbids", async () => {
     const agent = extensionOf(`
       const seen = [];

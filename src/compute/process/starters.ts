@@ -1,5 +1,5 @@
 /** What starts before a function's own program, in the same environment: its extensions, and its wrapper script. */
-import { access, constants, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
 import type { FunctionSpec } from "../ports.ts";
@@ -9,7 +9,7 @@ import type { Launch } from "./launch.ts";
 const extensionsScript = `
 (
   for file in "$1"/*; do
-    if [ -f "$file" ] && [ -x "$file" ]; then
+    if [ -f "$file" ]; then
       ( "$file" || { echo "EXTENSION\tName: \${file##*/}\tState: Crashed\tExit Status: $?" >&2; kill -KILL 0; } ) &
     fi
   done
@@ -20,25 +20,14 @@ shift
 exec "$@"
 `;
 
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === "EACCES" || code === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/** Names of the executables in `/opt/extensions`. Source: Lambda guide, "Lambda Extensions API". */
+/** Names of the files in `/opt/extensions`; each has to be a program. Source: Lambda guide, "Lambda Extensions API". */
 export async function externalExtensions({ optDir }: FunctionSpec): Promise<string[]> {
   if (optDir === undefined) return [];
   const directory = join(optDir, "extensions");
   try {
     const names = await readdir(directory);
-    const programs = await Promise.all(names.map((name) => isProgram(join(directory, name))));
-    return names.filter((_, index) => programs[index] === true);
+    const files = await Promise.all(names.map(async (name) => (await stat(join(directory, name))).isFile()));
+    return names.filter((_, index) => files[index] === true);
   } catch (error) {
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return [];
     throw error;

@@ -11,7 +11,9 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import yazl from "yazl";
 import { startMikan, type Mikan } from "../../mikan.ts";
 import { role, zipOf } from "./node.suite.ts";
 
@@ -81,6 +83,34 @@ describe("layers", () => {
     await shut();
     await open();
     expect(await result("node")).toEqual(expected);
+  }, 60_000);
+
+  it("bring extensions, which are told of every invocation", async () => {
+    const agent = `#!/usr/bin/env node
+const base = "http://" + process.env.AWS_LAMBDA_RUNTIME_API + "/2020-01-01/extension/";
+(async () => {
+  const headers = { "Lambda-Extension-Name": "agent" };
+  const { headers: given } = await fetch(base + "register", { method: "POST", headers, body: '{"events":["INVOKE"]}' });
+  const id = given.get("lambda-extension-identifier");
+  for (let count = 1; ; count += 1) {
+    const next = await fetch(base + "event/next", { headers: { "Lambda-Extension-Identifier": id } });
+    require("node:fs").writeFileSync(process.env.TMPDIR + "/told", count + " " + (await next.json()).eventType);
+  }
+})();`;
+    const zip = new yazl.ZipFile();
+    zip.addBuffer(Buffer.from(agent), "extensions/agent", { mode: 0o100755 });
+    zip.end();
+    const Content = { ZipFile: await buffer(zip.outputStream) };
+    const published = await lambda.send(new PublishLayerVersionCommand({ LayerName: "agent", Content }));
+    const layer = published.LayerVersionArn ?? "";
+    const source = `exports.handler = async () => {
+      const file = process.env.TMPDIR + "/told";
+      return require("node:fs").existsSync(file) ? require("node:fs").readFileSync(file, "utf8") : "nothing";
+    };`;
+    await create("watched", "nodejs24.x", source, [layer]);
+    await result("watched");
+    // The second was told of the first, at least; each ends when the extension is done with it.
+    expect(await result("watched")).toMatch(/^[12] INVOKE$/);
   }, 60_000);
 
   it("are found by functions in Python, programs included", async () => {

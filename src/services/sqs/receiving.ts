@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
+import { StoreClosed } from "../../store/errors.ts";
 import { createAttempts } from "./attempts.ts";
 import { unknownAttribute } from "./attributes.ts";
 import type { SqsDeps } from "./deps.ts";
@@ -147,13 +148,17 @@ export function receivingOperations(deps: SqsDeps) {
       for (;;) {
         taken = await take(queue, asked);
         const leftMs = untilMs - clock.monotonicMs();
-        if (taken.length > 0 || leftMs <= 0 || call.signal.aborted) break;
+        if (taken.length > 0 || leftMs <= 0 || call.signal.aborted || waits.isClosed) break;
         const nextMs = await kindOf(queue).nextMs(queue);
         const dueMs = nextMs === undefined ? leftMs : Math.max(0, nextMs - clock.now());
         await waiter.turn(Math.min(leftMs, dueMs, waitPollMs), call.signal);
+        if (waits.isClosed) break;
         // Settings may have changed, or the queue be gone.
         queue = await queues.open(url, "ReceiveMessage", call);
       }
+    } catch (error) {
+      // The node ends in the middle of a look: one who waits is told that there is nothing.
+      if (!waits.isClosed || !(error instanceof StoreClosed)) throw error;
     } finally {
       waiter.leave(taken.length > 0);
     }

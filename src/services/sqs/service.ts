@@ -39,6 +39,7 @@ export const sqs = defineService({
         ...receiptOperations(deps),
       },
       resources: [queueResource(deps), queuePolicyResource(deps), inlinePolicyResource(deps)],
+      stop: async () => deps.waits.close(),
       workers: [sweepJob(deps), moveJob(deps)],
     };
   },

@@ -17,6 +17,9 @@ export interface Waits {
   enter(queueUid: string): Waiter;
   /** So many messages can be received now. */
   wake(queueUid: string, messages: number): void;
+  /** Ends all waits, those that begin later too: the node stops. */
+  close(): void;
+  readonly isClosed: boolean;
 }
 
 interface Entry {
@@ -28,6 +31,7 @@ export function createWaits(clock: Clock, metrics: Metrics): Waits {
   const lines = new Map<string, Set<Entry>>();
   const gauge = metrics.gauge("sqs_waiting_receives");
   let count = 0;
+  let isClosed = false;
 
   const wake: Waits["wake"] = (queueUid, messages) => {
     let left = messages;
@@ -42,6 +46,13 @@ export function createWaits(clock: Clock, metrics: Metrics): Waits {
 
   return {
     wake,
+    close() {
+      isClosed = true;
+      for (const queueUid of lines.keys()) wake(queueUid, Number.POSITIVE_INFINITY);
+    },
+    get isClosed() {
+      return isClosed;
+    },
     enter(queueUid) {
       if (count >= waitersMax) throw fault("RequestThrottled", "Too many receives wait for messages on this node.");
       const line = lines.get(queueUid) ?? new Set<Entry>();
@@ -62,7 +73,7 @@ export function createWaits(clock: Clock, metrics: Metrics): Waits {
             const timer = clock.after(ms, end);
             signal.addEventListener("abort", end, { once: true });
             entry.resume = end;
-            if (entry.isCalled || signal.aborted) end();
+            if (entry.isCalled || isClosed || signal.aborted) end();
           });
         },
         leave(used) {

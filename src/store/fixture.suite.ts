@@ -68,7 +68,7 @@ export const items = table(
 );
 export const jobs = table(
   "test_jobs",
-  { name: c.id, kind: c.id, due_ms: c.nullable(c.time), tries: c.int },
+  { name: c.id, kind: c.id, due_ms: c.nullable(c.time), tries: c.int, first_ms: c.nullable(c.time) },
   { key: ["name"], indexes: [{ columns: ["due_ms"] }] },
 );
 export const names = table(

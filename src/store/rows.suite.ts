@@ -200,15 +200,15 @@ export function rowSuite(bench: Bench): void {
 
   describe("claim", () => {
     const claim = { from: jobs, due: "due_ms", count: "tries", now: 1000, leaseMs: 50, limit: 10 } as const;
-    const job = (name: string, due_ms: number | null, kind = "k") => ({ name, kind, due_ms, tries: 0 });
+    const job = (name: string, due_ms: number | null, kind = "k") => ({ name, kind, due_ms, tries: 0, first_ms: null });
 
     it("takes due rows in their order, leases and counts them", async () => {
       const { store } = bench;
       await store.append(jobs, [job("late", 1001), job("b", 900), job("a", 900), job("first", 1), job("never", null)]);
       const taken = await store.claim({ ...claim, limit: 2 });
       expect(taken).toEqual([
-        { name: "first", kind: "k", due_ms: 1050, tries: 1 },
-        { name: "a", kind: "k", due_ms: 1050, tries: 1 },
+        { name: "first", kind: "k", due_ms: 1050, tries: 1, first_ms: null },
+        { name: "a", kind: "k", due_ms: 1050, tries: 1, first_ms: null },
       ]);
       expect((await store.claim(claim)).map((row) => row.name)).toEqual(["b"]);
       expect(await store.claim(claim)).toEqual([]);
@@ -221,6 +221,18 @@ export function rowSuite(bench: Bench): void {
       ]);
       const rows = await store.read((tx) => tx.all(sql`select name, due_ms from ${jobs.name} where tries = ${2}`));
       expect(rows).toHaveLength(3);
+    });
+
+    it("notes when a row was first claimed", async () => {
+      const { store } = bench;
+      await store.append(jobs, [job("a", 900)]);
+      const noting = { ...claim, first: "first_ms" } as const;
+      const [once] = await store.claim(noting);
+      const [twice] = await store.claim({ ...noting, now: 1050 });
+      expect([once?.first_ms, twice?.first_ms]).toEqual([1000, 1000]);
+      const row = await store.read((tx) => tx.one(sql`select first_ms, tries from ${jobs.name}`));
+      expect(row).toEqual({ first_ms: 1000, tries: 2 });
+      await expect(store.claim({ ...claim, first: "tries" })).rejects.toThrow("no nullable column");
     });
 
     it("keeps to its condition and its limits", async () => {

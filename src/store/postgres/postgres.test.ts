@@ -109,7 +109,7 @@ describe.skipIf(server === undefined)("a PostgreSQL database", () => {
   it("lets claiming bodies skip what another has locked, without a rerun", async () => {
     await store.append(
       jobs,
-      Array.from({ length: 40 }, (_, n) => ({ name: `${n}`, kind: "k", due_ms: 1, tries: 0 })),
+      Array.from({ length: 40 }, (_, n) => ({ name: `${n}`, kind: "k", due_ms: 1, tries: 0, first_ms: null })),
     );
     const claim = () =>
       store.tx(
@@ -168,7 +168,7 @@ describe.skipIf(server === undefined)("a PostgreSQL database", () => {
     const [first, second, third] = nodes;
     await first.append(
       jobs,
-      Array.from({ length: 60 }, (_, n) => ({ name: `${n}`, kind: "k", due_ms: n, tries: 0 })),
+      Array.from({ length: 60 }, (_, n) => ({ name: `${n}`, kind: "k", due_ms: n, tries: 0, first_ms: null })),
     );
     const claim = { from: jobs, due: "due_ms", count: "tries", now: 100, leaseMs: 1000, limit: 5 } as const;
     const taken = await Promise.all(Array.from({ length: 12 }, (_, n) => (nodes[n % 3] as Store).claim(claim)));

@@ -34,7 +34,7 @@ export interface Roster {
   readonly keyOf: KeyOf;
   /** Does a row of an open service name the blob? */
   namesBlob(id: string): Promise<boolean>;
-  /** Opens none any more, and stops those that are open, the last first. */
+  /** Stops those that are open, the last first; one that is opened from here on answers, and begins nothing. */
   stop(): Promise<void>;
 }
 
@@ -64,8 +64,9 @@ export function createRoster({ store, dispatcher, scheduler, depsOf }: RosterDep
   const openSeats = async (wanted: readonly Seat[]) => {
     const definitions = await Promise.all(wanted.map(({ entry }) => entry.load()));
     await store.migrate(definitions.map(schemaOf));
-    if (stopping) throw new Error("the node is ending");
     wanted.forEach((seat, index) => make(seat, must(definitions[index], seat.entry.name)));
+    // What comes last still finds who takes it, a function's last lines for one; nothing of its own begins.
+    if (stopping) return;
     for (const seat of wanted) {
       const service = must(seat.service, seat.entry.name);
       await service.start?.();
@@ -87,14 +88,14 @@ export function createRoster({ store, dispatcher, scheduler, depsOf }: RosterDep
 
   const openMany = async (wanted: readonly Seat[]) => {
     const closed = wanted.filter((seat) => seat.opening === undefined && !seat.isOpen);
-    if (closed.length > 0 && !stopping) void begin(closed);
+    if (closed.length > 0) void begin(closed);
     await Promise.all(wanted.flatMap(({ opening }) => opening ?? []));
   };
 
   const roster: Roster = {
     open(name) {
       const seat = seats.get(name);
-      if (seat === undefined || seat.isOpen || stopping) return undefined;
+      if (seat === undefined || seat.isOpen) return undefined;
       return seat.opening ?? begin([seat]);
     },
     async openPresent() {

@@ -13,7 +13,8 @@ export const isExpired = ({ settings, row }: Queue, sentMs: number, now: number)
 
 /** What was sent then or before is gone. */
 export const cutoffMs = ({ settings, row }: Pick<Queue, "settings" | "row">, now: number) =>
-  Math.max(now - settings.retentionMs, row.purged_ms);
+  // A send in the very millisecond of a purge may have come after it: it is not lost.
+  Math.max(now - settings.retentionMs, row.purged_ms - 1);
 
 /** The queue that takes the dead letters, if it is still there. */
 export async function deadLetterQueue({ queues }: Pick<KindDeps, "queues">, queue: Queue): Promise<Queue | undefined> {

@@ -23,7 +23,7 @@ export const queues = table(
     tags: c.json<Record<string, string>>(),
     created_ms: c.time,
     modified_ms: c.time,
-    /** What was sent up to then is gone; 0 before the first purge. */
+    /** What was sent before then is gone; 0 before the first purge. */
     purged_ms: c.time,
     /** The ARN of its dead-letter queue; ListDeadLetterSourceQueues finds it by this. */
     dead_letter_arn: c.nullable(c.id),

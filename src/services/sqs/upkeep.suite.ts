@@ -52,7 +52,6 @@ export function upkeepSuite(withQueues: WithQueues): void {
         await clock.advance(1);
         await peers.sqs.PurgeQueue({ QueueUrl: standard }, call);
         await peers.sqs.DeleteQueue({ QueueUrl: steps }, call);
-        await clock.advance(1);
         await send(standard, "after");
         await node.runJob("sqs:sweep");
         expect(await left(node)).toEqual(["messages"]);

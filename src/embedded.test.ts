@@ -164,7 +164,7 @@ describe("the fake clock", () => {
     );
     const logs = new CloudWatchLogsClient(mikan.clientConfig());
     const attempts = async () => {
-      const input = { logGroupName: "/aws/lambda/f", filterPattern: "START" };
+      const input = { logGroupName: "/aws/lambda/f", filterPattern: '"START RequestId"' };
       const { events = [] } = await logs.send(new FilterLogEventsCommand(input)).catch(() => ({ events: [] }));
       return events.map(({ timestamp = 0 }) => timestamp - startMs);
     };

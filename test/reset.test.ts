@@ -49,7 +49,8 @@ async function journey(clients: Clients, listenerPort: number, monolithPort: num
 
 it("takes everything away, listeners and processes too, and the next journey begins where the first did", async () => {
   await using monolith = await startUpstream();
-  await using mikan = await startMikan();
+  // Its process id is the machine's then.
+  await using mikan = await startMikan({ isolation: "process" });
   using clients = clientsOf(mikan.url);
   const listenerPort = await freePort();
   for (const _round of [1, 2, 3]) {

@@ -131,10 +131,11 @@ describe.concurrent("a function that", () => {
     const slowMs = 2_000;
     await peel(
       "capped",
-      `import { appendFileSync } from "node:fs";
+      `import { randomUUID } from "node:crypto";
+       const environment = randomUUID();
        export const handler = async () => {
          await new Promise((resolve) => setTimeout(resolve, ${slowMs}));
-         return { statusCode: 200, body: String(process.pid) };
+         return { statusCode: 200, body: environment };
        };`,
       { cap },
     );

@@ -189,7 +189,7 @@ describe("an environment that cannot start", () => {
     expect(cause).toBe("init");
   });
 
-  it.each(["java21", "cobol85"])("has the runtime %s, which is not here, and says what is", async (runtime) => {
+  it.each(["dotnet8", "cobol85"])("has the runtime %s, which is not here, and says what is", async (runtime) => {
     const { json, error, cause } = await fail("", { runtime });
     expect(json.errorType).toBe("Runtime.NotSupported");
     expect(json.errorMessage).toContain(`The runtime ${runtime} is not available on this node.`);

@@ -55,7 +55,8 @@ const account = "000000000000";
 
 beforeAll(async () => {
   const log = createLog({ clock: systemClock, level: "debug", write: (line) => logged.push(line) });
-  mikan = await startMikan({ log });
+  // A function here has its SDK from this checkout.
+  mikan = await startMikan({ log, isolation: "process" });
   const configuration = {
     endpoint: mikan.url,
     region: "us-east-1",

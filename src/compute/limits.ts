@@ -71,3 +71,13 @@ export const killMsMax = 5_000;
 export const tidyMs = 1_000;
 /** Survivors of a dead node must be gone this long after SIGKILL. */
 export const survivorsMsMax = 5_000;
+/** Requests to a container engine at once. */
+export const engineConnectionsMax = 16;
+/** An engine answers within this; making a container from a large image takes it a while on a busy machine. */
+export const engineMsMax = 30_000;
+/** An answer of a container engine, or a line of it. */
+export const engineAnswerBytesMax = 4 * 1024 * 1024;
+/** Time to fetch an image. */
+export const pullMsMax = 15 * 60_000;
+/** How often a container's memory is asked for while it is busy. The kernel holds the limit; this is for the report. */
+export const containerSampleMs = 1_000;

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { assert, errorCode } from "../../base/errors.ts";
 import type { Exit } from "../answers.ts";
 import { drainMsMax } from "../limits.ts";
+import type { StartError } from "../vessel.ts";
 
 export interface ChildCommand {
   command: string;
@@ -19,13 +20,6 @@ export interface ChildEvents {
   wrote(fd: 1 | 2, chunk: Buffer): void;
   /** It is gone, and its output was read. Called once. */
   ended(how: Exit | StartError): void;
-}
-
-export interface StartError {
-  /** As AWS says it: `fork/exec /var/task/bootstrap: permission denied`. */
-  reason: string;
-  /** The node was short of something. */
-  retry: boolean;
 }
 
 export interface Child {

@@ -1,6 +1,4 @@
-/** An environment as a child process: a session of its own, a directory of its own, and nothing of the node's but a channel. */
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+/** An environment's life, from its start to its end, in whatever vessel holds its programs. */
 import type { Clock, Timer } from "../../base/clock.ts";
 import { asError, assert, must } from "../../base/errors.ts";
 import type { Ids } from "../../base/ids.ts";
@@ -8,41 +6,33 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
 import { type FunctionLog, createFunctionLog } from "../function-log.ts";
-import { killMsMax, shutdownMs, storageMiBDefault, storageSampleMs } from "../limits.ts";
+import { shutdownMs, storageMiBDefault, storageSampleMs } from "../limits.ts";
 import type { FailedStatus, InitPhase } from "../platform-events.ts";
-import type { FunctionLogLine, FunctionSpec, Invocation, InvocationResult } from "../ports.ts";
-import type { Cgroup, Cgroups } from "./cgroups.ts";
-import { type Child, type StartError, startChild } from "./child.ts";
-import { type Held, confine, hold } from "./confinement.ts";
+import type { FunctionLogLine, FunctionSpec, InitializationType, Invocation, InvocationResult } from "../ports.ts";
+import type { StartError, Vessel } from "../vessel.ts";
 import { type Ending, errorTypeOf, mayStartBetter, verdictOf } from "./ending.ts";
 import { type EnvironmentApi, openEnvironmentApi } from "./environment-api.ts";
 import { createFramedLink } from "./framed-link.ts";
-import { type Interpreters, launchOf } from "./launch.ts";
 import { type LineCutter, createLineCutter } from "./lines.ts";
 import type { FailureKind, Link, LinkEvents } from "./link.ts";
-import { residentKiBOf } from "./memory.ts";
 import type { ServeHttp } from "./runtime-api.ts";
 import { type StreamedAnswer, openAnswer } from "./streamed-answer.ts";
-import type { Sandbox } from "./sandbox.ts";
-import { execWrapper, externalExtensions } from "./starters.ts";
 import { holdsMoreThan } from "./storage.ts";
-import { environmentsDirectory, recordProcess } from "./survivors.ts";
-import { variablesOf } from "./variables.ts";
-import type { Warden } from "./warden.ts";
 
-export interface ProcessDeps {
-  directory: string;
+export interface EnvironmentDeps {
   clock: Clock;
   ids: Ids;
   log: Log;
-  warden: Warden;
-  cgroups: Cgroups;
-  /** Undefined where functions see the machine as the node does. */
-  sandbox: Sandbox | undefined;
-  interpreters: Interpreters;
   onLogLine(line: FunctionLogLine): void;
   /** Absent: runtimes that need the Runtime API cannot start. */
   serveHttp?: ServeHttp;
+}
+
+/** What a vessel is told of the environment that it is for. */
+export interface VesselPlace {
+  id: string;
+  logStream: string;
+  initialization: InitializationType;
 }
 
 /** The running invocation of an environment. */
@@ -62,13 +52,13 @@ const memoryFreshMs = 1_000;
 /** V8's last words when the heap limit is reached. */
 const heapExhausted = "JavaScript heap out of memory";
 
-class ProcessEnvironment implements Environment, LinkEvents {
+class LivingEnvironment implements Environment, LinkEvents {
   readonly id: string;
-  readonly #deps: ProcessDeps;
+  readonly #deps: EnvironmentDeps;
   readonly #spec: FunctionSpec;
   readonly #events: EnvironmentEvents;
   readonly #options: StartOptions;
-  readonly #directory: string;
+  readonly #vessel: Vessel;
   readonly #log: FunctionLog;
   readonly #phase: InitPhase;
   readonly #cutters: Readonly<Record<1 | 2, LineCutter>>;
@@ -76,8 +66,6 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #state: State = "starting";
   #wasReady = false;
   #ending: Ending | undefined;
-  #child: Child | undefined;
-  #cgroup: Cgroup | undefined;
   #frozen = false;
   #link: Link | undefined;
   #api: EnvironmentApi | undefined;
@@ -89,15 +77,22 @@ class ProcessEnvironment implements Environment, LinkEvents {
   #outOfMemory = false;
   #storageSampledMs = -Infinity;
 
-  constructor(deps: ProcessDeps, spec: FunctionSpec, events: EnvironmentEvents, options: StartOptions) {
+  constructor(
+    deps: EnvironmentDeps,
+    spec: FunctionSpec,
+    events: EnvironmentEvents,
+    options: StartOptions,
+    open: (place: VesselPlace) => Vessel,
+  ) {
     this.#deps = deps;
     this.#spec = spec;
     this.#events = events;
     this.#options = options;
     this.id = deps.ids.hex(16);
-    this.#directory = join(environmentsDirectory(deps.directory), this.id);
     const onRecord = (type: string, record: () => unknown) => this.#api?.record(type, record);
     this.#log = createFunctionLog({ ...deps, onRecord }, spec, this.id, options.initialization);
+    const { initialization } = options;
+    this.#vessel = open({ id: this.id, logStream: this.#log.stream, initialization });
     this.#phase = options.within === undefined ? "init" : "invoke";
     this.#bornMs = deps.clock.monotonicMs();
     const cutter = () => createLineCutter((text) => this.#line(text));
@@ -109,62 +104,39 @@ class ProcessEnvironment implements Environment, LinkEvents {
   }
 
   async #start(): Promise<void> {
-    const tmp = join(this.#directory, "tmp");
-    await mkdir(tmp, { recursive: true });
-    const { interpreters, sandbox } = this.#deps;
-    const external = await externalExtensions(this.#spec);
-    const held = await hold(sandbox, this.#spec, tmp, await launchOf(this.#spec, interpreters), interpreters, external);
-    const { launch } = held;
-    const variables = variablesOf(this.#spec, {
-      ...held,
-      logStream: this.#log.stream,
-      initialization: this.#options.initialization,
-    });
+    const vessel = this.#vessel;
+    const prepared = await vessel.prepare();
+    if (prepared.kind === "unavailable") return this.#over(prepared);
+    if (prepared.kind === "impossible") return this.#gone({ reason: prepared.reason, retry: false });
+    const { kind, external, isBeside } = prepared;
+    const variables = { ...prepared.variables };
     // What goes with a framed runtime may speak to the API, and only then is it worth a listener.
-    const isBeside = launch.kind === "framed" && (external.length > 0 || execWrapper(this.#spec) !== undefined);
-    if (launch.kind === "runtime-api" || isBeside) {
+    if (kind === "runtime-api" || isBeside) {
       const { serveHttp } = this.#deps;
       assert(serveHttp !== undefined, "compute was made without the Runtime API");
       const api = await openEnvironmentApi({ ...this.#deps, serveHttp, spec: this.#spec, external, events: this });
       this.#api = api;
-      if (launch.kind === "runtime-api") this.#link = api.runtime;
+      if (kind === "runtime-api") this.#link = api.runtime;
       variables["AWS_LAMBDA_RUNTIME_API"] = api.address;
     }
-    if (this.#state === "starting") this.#launch(held, variables);
+    if (this.#state === "starting") await vessel.make(variables);
+    if (this.#state === "starting") this.#launch();
     else this.#gone({ status: null, signal: "SIGKILL" });
   }
 
-  #launch({ launch, wrapper }: Held, variables: Record<string, string>): void {
-    if (launch.kind === "unavailable") return this.#over(launch);
-    if (launch.kind === "impossible") return this.#gone({ reason: launch.reason, retry: false });
-    const { clock, warden, cgroups, sandbox } = this.#deps;
+  #launch(): void {
+    const { clock } = this.#deps;
     const { initMsMax } = this.#options;
     this.#bornMs = clock.monotonicMs();
     this.#log.initBegin(this.#phase);
     this.#initTimer = clock.after(initMsMax, () => this.#kill({ kind: "init-timeout", limitMs: initMsMax }));
-    this.#cgroup = cgroups.create(this.id, this.#spec);
-    const program = [launch.command, ...launch.args];
-    const child = startChild(
-      clock,
-      {
-        ...confine(this.#cgroup?.directories ?? [], wrapper, program, variables),
-        cwd: this.#spec.codeDir,
-        framed: launch.kind === "framed",
-      },
-      {
-        wrote: (fd, chunk) => this.wrote(fd, chunk),
-        ended: (how) => this.#gone("reason" in how ? how : (sandbox?.exitOf(how) ?? how)),
-      },
-    );
-    this.#child = child;
-    if (child.channel !== undefined) {
-      const { input, output } = child.channel;
-      const link = createFramedLink(input, output, this.#api?.events ?? this);
-      this.#link = this.#api?.told(link) ?? link;
-    }
-    if (child.pid === undefined) return;
-    warden.watch(child.pid);
-    recordProcess(this.#directory, child.pid);
+    const channel = this.#vessel.start({
+      wrote: (fd, chunk) => this.wrote(fd, chunk),
+      ended: (how) => this.#gone(how),
+    });
+    if (channel === undefined) return;
+    const link = createFramedLink(channel.input, channel.output, this.#api?.events ?? this);
+    this.#link = this.#api?.told(link) ?? link;
   }
 
   run(invocation: Invocation): void {
@@ -186,17 +158,13 @@ class ProcessEnvironment implements Environment, LinkEvents {
   freeze(): void {
     if (this.#state !== "free") return;
     this.#frozen = true;
-    const freezer = this.#cgroup?.freezer;
-    if (freezer === undefined) this.#child?.signal("SIGSTOP");
-    else freezer.freeze();
+    this.#vessel.freeze();
   }
 
   #thaw(): void {
     if (!this.#frozen) return;
     this.#frozen = false;
-    const freezer = this.#cgroup?.freezer;
-    if (freezer === undefined) this.#child?.signal("SIGCONT");
-    else freezer.thaw();
+    this.#vessel.thaw();
   }
 
   end(): void {
@@ -206,27 +174,27 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#thaw();
     this.#ending = { kind: "asked" };
     this.#state = "ending";
-    clock.after(shutdownMs, () => this.#child?.kill());
+    clock.after(shutdownMs, () => this.#vessel.kill());
   }
 
   sampleMemory(): void {
-    const pid = this.#child?.pid;
-    if (pid === undefined || this.#state === "ending" || this.#state === "ended") return;
-    this.resident(residentKiBOf(pid));
+    if (this.#state === "ending" || this.#state === "ended") return;
+    this.resident(this.#vessel.residentKiB());
     if (this.#peakKiB > this.#spec.memoryMiB * 1024) this.#kill({ kind: "memory" });
     const nowMs = this.#deps.clock.monotonicMs();
-    if (nowMs - this.#storageSampledMs >= storageSampleMs) {
+    const { tmp } = this.#vessel;
+    if (tmp !== undefined && nowMs - this.#storageSampledMs >= storageSampleMs) {
       // The next look comes a second after this one has ended.
       this.#storageSampledMs = Infinity;
-      void this.#sampleStorage();
+      void this.#sampleStorage(tmp);
     }
   }
 
-  async #sampleStorage(): Promise<void> {
+  async #sampleStorage(tmp: string): Promise<void> {
     const { clock, log } = this.#deps;
     const { ephemeralStorageMiB: limitMiB = storageMiBDefault } = this.#spec;
     try {
-      if (await holdsMoreThan(join(this.#directory, "tmp"), limitMiB * 1024 * 1024)) {
+      if (await holdsMoreThan(tmp, limitMiB * 1024 * 1024)) {
         this.#kill({ kind: "storage", limitMiB });
       }
     } catch (error) {
@@ -341,9 +309,8 @@ class ProcessEnvironment implements Environment, LinkEvents {
   }
 
   #figures(durationMs: number): Pick<InvocationResult, "durationMs" | "initMs" | "memoryUsedMiB"> {
-    const pid = this.#child?.pid;
     const fresh = this.#deps.clock.monotonicMs() - this.#sampledMs < memoryFreshMs;
-    if (!fresh && pid !== undefined && this.#state !== "ended") this.resident(residentKiBOf(pid));
+    if (!fresh && this.#state !== "ended") this.resident(this.#vessel.residentKiB());
     const memoryUsedMiB = Math.ceil(this.#peakKiB / 1024);
     const initMs = this.#initMs;
     this.#initMs = undefined;
@@ -354,16 +321,14 @@ class ProcessEnvironment implements Environment, LinkEvents {
     if (this.#state === "ending" || this.#state === "ended") return;
     this.#ending ??= ending;
     this.#state = "ending";
-    this.#child?.kill();
-    // What left the process group, and what is frozen: it ends when it is thawed.
-    this.#cgroup?.kill();
+    this.#vessel.kill();
   }
 
   /** Its processes are gone, or never were. */
   #gone(how: Exit | StartError): void {
     if ("reason" in how) this.#over({ kind: "not-started", ...how });
     else {
-      const killedForIt = this.#cgroup?.ranOutOfMemory() === true;
+      const killedForIt = this.#vessel.ranOutOfMemory();
       // The last sample was taken before the limit was reached.
       if (killedForIt) this.resident(this.#spec.memoryMiB * 1024);
       const outOfMemory = this.#outOfMemory || killedForIt;
@@ -377,9 +342,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
     this.#state = "ended";
     this.#initTimer?.cancel();
     // Only alive here when the preparation failed after the start.
-    this.#child?.kill();
-    this.#cgroup?.kill();
-    if (this.#child?.pid !== undefined) this.#deps.warden.forget(this.#child.pid);
+    this.#vessel.kill();
     if (!this.#wasReady) this.#tellStartFailed(ending);
     else if (this.#current !== undefined) this.#tellCrashed(ending, this.#current.invocation);
     this.#remove().catch((error: unknown) => {
@@ -391,17 +354,9 @@ class ProcessEnvironment implements Environment, LinkEvents {
     try {
       await this.#link?.close();
       await this.#api?.close();
-      await rm(this.#directory, { recursive: true, force: true, maxRetries: 3 });
-      await this.#removeCgroup();
+      await this.#vessel.remove();
     } finally {
       this.#events.ended();
-    }
-  }
-
-  /** What was in it was killed, and may take a moment to go. What stays goes with the node. */
-  async #removeCgroup(): Promise<void> {
-    for (let waitMs = 1; this.#cgroup?.remove() === false && waitMs < killMsMax; waitMs *= 2) {
-      await this.#deps.clock.sleep(waitMs);
     }
   }
 
@@ -440,7 +395,7 @@ class ProcessEnvironment implements Environment, LinkEvents {
   }
 }
 
-/** Environments of `spec` as child processes. */
-export function createProcessDriver(deps: ProcessDeps, spec: FunctionSpec): Driver {
-  return { start: (events, options) => new ProcessEnvironment(deps, spec, events, options) };
+/** Environments of `spec`, each in a vessel of its own. */
+export function createDriver(deps: EnvironmentDeps, spec: FunctionSpec, open: (place: VesselPlace) => Vessel): Driver {
+  return { start: (events, options) => new LivingEnvironment(deps, spec, events, options, open) };
 }

@@ -6,6 +6,7 @@ import { errorCode } from "../../base/errors.ts";
 import { responseHost } from "../../base/response-host.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
+import type { Hindrance } from "../vessel.ts";
 import { type Java, javaArguments } from "./java.ts";
 import type { OptMount } from "./opt-mount.ts";
 import { type Python, pythonProgram } from "./python.ts";
@@ -13,9 +14,7 @@ import { type Python, pythonProgram } from "./python.ts";
 export type Launch =
   | { kind: "framed"; command: string; args: readonly string[] }
   | { kind: "runtime-api"; command: string; args: readonly string[] }
-  /** There is nothing to start; `reason` in AWS's words. */
-  | { kind: "impossible"; reason: string }
-  | { kind: "unavailable"; hint: string };
+  | Hindrance;
 
 /** A function that sets its own heap limits keeps them, as on AWS; flags would win over its NODE_OPTIONS. */
 const ownHeapLimits = /--max[-_](old|semi)[-_]space[-_]size/;

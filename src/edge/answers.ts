@@ -55,12 +55,15 @@ export function createAnswerer(serverName: string | undefined, dateText: () => s
   };
 }
 
-/** Gives the answer of a redirect or a fixed response. */
+/** Of `Location` (ALB user guide, "CloudWatch metrics", `HTTP_Redirect_Url_Limit_Exceeded_Count`: 8 K). */
+const redirectBytesMax = 8 * 1024;
+
+/** Gives the answer of a redirect or a fixed response; nothing where the redirect's URL would be too long. */
 export function compileAnswer(
   action: Exclude<RouteAction, { kind: "forward" }>,
   scheme: "http" | "https",
   listenerPort: number,
-): (subject: Subject) => OwnAnswer {
+): (subject: Subject) => OwnAnswer | undefined {
   if (action.kind === "fixed") {
     const body = Buffer.from(action.body).toString("latin1");
     const fixed: OwnAnswer = { status: action.status, contentType: action.contentType, body, lines: "" };
@@ -81,6 +84,6 @@ export function compileAnswer(
     const place =
       `${part(action.protocol).toLowerCase()}://${hostnameOf(part(action.host))}:${part(action.port)}` +
       `${path.startsWith("/") ? path : `/${path}`}${query === "" ? "" : `?${query}`}`;
-    return { ...page, lines: `Location: ${place}\r\n` };
+    return place.length > redirectBytesMax ? undefined : { ...page, lines: `Location: ${place}\r\n` };
   };
 }

@@ -103,6 +103,7 @@ export class CallExchange implements Exchange {
       at += piece.length;
     }
     this.#pieces = [];
+    this.#cluster.stats.functionBytes(this.#bytes + lengthOf(this.#message.headers));
     this.#sentMs = this.#request.sentMs = this.#request.listener.plane.clock.monotonicMs();
     this.#call = this.#link.send({ ...this.#message, body }, (outcome) => this.#answer(outcome));
   }
@@ -147,6 +148,7 @@ export class CallExchange implements Exchange {
       this.#fail("function-failed", 502);
       return;
     }
+    this.#cluster.stats.functionBytes(reply.lines.length + reply.body.length);
     const nowMs = listener.plane.clock.monotonicMs();
     this.#cluster.stats.answered(outcome.status, nowMs - this.#sentMs);
     this.#finish();
@@ -185,6 +187,11 @@ export class CallExchange implements Exchange {
     this.#link.release(this.#bytes);
     this.#cluster.stats.end();
   }
+}
+
+/** As lines: a colon, a space and an end with each. */
+function lengthOf(headers: readonly string[]): number {
+  return headers.reduce((sum, text) => sum + text.length + 2, 0);
 }
 
 function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

@@ -48,6 +48,8 @@ export class Cluster {
   #healthy = 0;
   #seenChanges = -1;
   #panic = false;
+  /** Requests go to any endpoint. */
+  #open = false;
 
   constructor(parts: ClusterParts) {
     this.config = parts.config;
@@ -67,6 +69,7 @@ export class Cluster {
     const changes = Atomics.load(this.#board, healthChanges);
     if (changes !== this.#seenChanges) this.#judge(changes);
     if (this.#eligible.length === 0) return undefined;
+    if (this.#open) this.stats.failedOpen();
     // Of a fallback's request the endpoint is another cluster's.
     const tried = request.cluster?.config === this.config ? request.endpoint : undefined;
     const endpoint =
@@ -108,6 +111,7 @@ export class Cluster {
     const wanted = tried === undefined ? endpointId : undefined;
     const found = wanted === undefined ? undefined : this.#eligible.find(({ id }) => id === wanted);
     const endpoint = found ?? this.#picker.next(tried);
+    if (found === undefined && tried === undefined) request.listener.counts.add("nonStickyRequests", 1);
     stickiness.keep(request, endpoint.id, others);
     return endpoint;
   }
@@ -121,6 +125,7 @@ export class Cluster {
     this.#healthy = kept.length;
     // Fail-open: a wrong verdict on most of them must not be an outage.
     const open = this.#panic || good.length < this.#healthyMin();
+    this.#open = open;
     const eligible = open ? endpoints : kept.length > 0 ? kept : good;
     if (sameMembers(eligible, this.#eligible)) return;
     this.#eligible = eligible;

@@ -76,7 +76,7 @@ export interface GateRefusal {
 
 export type CompiledAction =
   | { kind: "forward"; choose: Choice }
-  | { kind: "answer"; answer: (subject: Subject) => OwnAnswer };
+  | { kind: "answer"; answer: (subject: Subject) => OwnAnswer | undefined };
 
 export interface CompiledRoute {
   readonly config: RouteConfig;

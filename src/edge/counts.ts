@@ -27,6 +27,19 @@ const names = [
   "resetsByEdge",
   /** Connections for which there was no endpoint, and those that went to one though none was healthy. */
   "connectionsUnrouted",
+  /** Those that found no local port to reach their endpoint from. */
+  "portsExhausted",
+  /** Of stream listeners with TLS, as above; in `connections` and the bytes of all they are too. */
+  "tlsConnections",
+  "activeTlsConnections",
+  "tlsBytes",
+  /** Requests with a field whose name has other characters than `-A-Za-z0-9`, by what became of it. */
+  "invalidFieldsDropped",
+  "invalidFieldsForwarded",
+  /** Requests to a cluster whose clients stick, that were given an endpoint anew. */
+  "nonStickyRequests",
+  /** Redirects that were not sent, because their URL is longer than it may be. */
+  "redirectsTooLong",
   /** Requests answered from a response cache, fresh and stale; those it had nothing for; and what proved still right. */
   "cacheHits",
   "cacheStale",
@@ -90,7 +103,9 @@ export class Counts {
 
 /** What a worker that is gone had open is open no more. */
 function clearOpen(block: SharedArrayBuffer): void {
-  new Float64Array(block)[indexes.activeConnections] = 0;
+  const counts = new Float64Array(block);
+  counts[indexes.activeConnections] = 0;
+  counts[indexes.activeTlsConnections] = 0;
 }
 
 /** The sum over the workers' blocks. */

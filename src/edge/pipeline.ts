@@ -57,8 +57,13 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
 
   const { action } = route;
   if (action.kind === "answer") {
+    const answer = action.answer(request);
+    if (answer === undefined) {
+      listener.counts.add("redirectsTooLong", 1);
+      return request.refuse(500, "redirect-too-long");
+    }
     listener.counts.add(route.config.action.kind === "redirect" ? "redirects" : "fixedResponses", 1);
-    return request.answer(action.answer(request));
+    return request.answer(answer);
   }
 
   const { cache } = route;

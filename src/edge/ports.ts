@@ -293,6 +293,10 @@ export interface ClusterStats {
   /** Answers that the edge made itself, by reason: `connect-timeout`, `no-endpoints`, `reset` ... */
   edgeErrors: Readonly<Record<string, number>>;
   active: number;
+  /** Requests that went to any endpoint, because too few are healthy. */
+  failedOpen: number;
+  /** Of requests to functions and their answers, with their fields. */
+  functionBytes: number;
   latencyMs: { p50: number; p99: number };
   /** Of a cluster that requests are mirrored to. */
   mirror?: MirrorStats;
@@ -330,6 +334,18 @@ export interface LoadBalancerStats {
   resetsByEndpoint: number;
   resetsByEdge: number;
   connectionsUnrouted: number;
+  portsExhausted: number;
+  /** Of stream listeners with TLS; `connections`, `activeConnections` and the bytes have them as well. */
+  tlsConnections: number;
+  activeTlsConnections: number;
+  tlsBytes: number;
+  /** Requests with a field whose name has other characters than `-A-Za-z0-9`, by what became of it. */
+  invalidFieldsDropped: number;
+  invalidFieldsForwarded: number;
+  /** Requests to a cluster whose clients stick, that were given an endpoint anew. */
+  nonStickyRequests: number;
+  /** Redirects that were answered 500, because their URL is longer than it may be. */
+  redirectsTooLong: number;
   /** Requests that response caches answered, fresh and stale; those they asked about; and what then proved still right. */
   cacheHits: number;
   cacheStale: number;

@@ -51,6 +51,15 @@ async function draining(): Promise<Scene> {
 
 const logging = { accessLog: true, loadBalancerId: "lb" };
 const short = { listener: { idleTimeoutMs: 200 } };
+const twice = {
+  kind: "redirect" as const,
+  status: 302 as const,
+  protocol: "#{protocol}",
+  host: "#{host}",
+  port: "#{port}",
+  path: "/#{path}/#{path}",
+  query: "",
+};
 const throttled = async () => ({ status: 502, headers: [errorReasonHeader, "LambdaThrottling"], body: undefined });
 
 /** By what the table says of when it happens. */
@@ -82,6 +91,10 @@ const scenes: Record<string, () => Promise<Scene> | Scene> = {
   "X-Forwarded-For of more than 30 addresses": async () => ({
     endpoints: await endpoint(() => {}),
     request: get(`X-Forwarded-For: ${Array(31).fill("1.1.1.1").join(", ")}`),
+  }),
+  "a redirect to a URL of more than 8 K": () => ({
+    request: get().replace("/", `/${"x".repeat(5_000)}`),
+    listener: { routes: [{ id: "default", conditions: [], action: twice }] },
   }),
   "a rewrite whose result is no proper target": async () => ({
     endpoints: await endpoint(() => {}),

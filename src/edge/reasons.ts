@@ -24,6 +24,7 @@ export const reasonTable: readonly ReasonRow[] = [
   { status: 414, reason: "request-line-too-large", when: "a request line of more than 16 K" },
   { status: 460, reason: "client-closed", when: "a client that left before it was answered" },
   { status: 463, reason: "too-many-forwarded", when: "X-Forwarded-For of more than 30 addresses" },
+  { status: 500, reason: "redirect-too-long", when: "a redirect to a URL of more than 8 K" },
   { status: 500, reason: "transform-failed", when: "a rewrite whose result is no proper target" },
   { status: 501, reason: "transfer-encoding-not-supported", when: "a transfer coding other than chunked" },
   { status: 502, reason: "connect-refused", when: "a target that refuses the connection" },

@@ -95,9 +95,11 @@ export class RequestRecord implements Subject {
   }
 
   #count(): void {
-    const { counts } = this.listener;
+    const { counts, config } = this.listener;
     if (this.cluster !== undefined) {
       counts.forwarded();
+      if (!this.head.plainNames)
+        counts.add(config.forwarded.dropInvalidNames ? "invalidFieldsDropped" : "invalidFieldsForwarded", 1);
       if (this.cluster.config.protocol === "grpc") counts.add("grpcRequests", 1);
       if (this.address.includes(":")) counts.add("ipv6Requests", 1);
     }

@@ -56,7 +56,9 @@ export function goneReason(why: string, refused: boolean): EdgeErrorReason {
 
 const atRequests = 0;
 const atActive = 1;
-const atStatus = 2;
+const atFailedOpen = 2;
+const atFunctionBytes = 3;
+const atStatus = 4;
 const atReasons = atStatus + 4;
 const atLatency = atReasons + edgeErrorReasons.length;
 /** Ten buckets to a doubling, from a microsecond to 50 s: 7% wide. */
@@ -92,6 +94,16 @@ export class StatsWriter {
     if (status >= 200) this.#add(atStatus + Math.floor(status / 100) - 2, 1);
     const bucket = Math.floor(Math.log2(latencyMs * 1000 + 1) * bucketsPerDoubling);
     this.#add(atLatency + Math.min(latencyBuckets - 1, Math.max(0, bucket)), 1);
+  }
+
+  /** A request goes to any endpoint, because too few are healthy. */
+  failedOpen(): void {
+    this.#add(atFailedOpen, 1);
+  }
+
+  /** So much went to a function, or came from it. */
+  functionBytes(bytes: number): void {
+    this.#add(atFunctionBytes, bytes);
   }
 
   /** A request that no endpoint got. */
@@ -143,6 +155,8 @@ export function readStats(
     endpointStatus: [at(atStatus), at(atStatus + 1), at(atStatus + 2), at(atStatus + 3)],
     edgeErrors,
     active: at(atActive),
+    failedOpen: at(atFailedOpen),
+    functionBytes: at(atFunctionBytes),
     latencyMs: { p50: quantile(sums, 0.5), p99: quantile(sums, 0.99) },
   };
 }

@@ -237,7 +237,7 @@ function targetGroupOf({ route, cluster }: RequestRecord): string {
 function redirectOf(request: RequestRecord): string {
   const { route } = request;
   if (route?.config.action.kind !== "redirect" || route.action.kind !== "answer") return "";
-  return /^Location: (.*)\r$/m.exec(route.action.answer(request).lines)?.[1] ?? "";
+  return /^Location: (.*)\r$/m.exec(route.action.answer(request)?.lines ?? "")?.[1] ?? "";
 }
 
 /** Host and URL as they were rewritten. */

@@ -3,6 +3,7 @@ import { FakeClock, type Clock } from "../../base/clock.ts";
 import { atVerdict, boardMemory, healthGood, setVerdict, slotOf } from "../board.ts";
 import { Cluster, type Endpoint } from "../cluster.ts";
 import { Epoch, type CompiledListener } from "../compile.ts";
+import { Counts, countsBlock } from "../counts.ts";
 import type { ClientStream } from "../exchange.ts";
 import { emptyRequestHead, readRequest } from "../h1/request.ts";
 import { HeadScanner } from "../h1/scan.ts";
@@ -28,12 +29,13 @@ export function asked(clock: Clock, fields: readonly string[] = [], { tls = fals
   const refusal = readRequest(scanner, head);
   if (refusal !== undefined) throw new Error(refusal.reason);
   const plain = listener(80, []);
-  const parts: Pick<CompiledListener, "config" | "plane" | "epoch"> = {
+  const parts: Pick<CompiledListener, "config" | "plane" | "epoch" | "counts"> = {
     config: tls
       ? { ...plain, tls: { certificates: [], minVersion: "TLSv1.2", maxVersion: "TLSv1.3", ciphers: "" } }
       : plain,
     plane: { clock, dateText: () => "", newTraceId: () => "", log: () => {} },
     epoch: new Epoch(1, () => {}),
+    counts: new Counts(countsBlock()),
   };
   const client: Pick<ClientStream, "head" | "client"> = { head, client: { address: "192.0.2.1", port: 1 } };
   // All that a choice looks at; nothing here is ever answered.

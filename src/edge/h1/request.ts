@@ -28,6 +28,8 @@ export interface RequestHead {
   connectionOptions: readonly string[];
   /** Its class where it is not compliant. */
   verdict: Verdict | undefined;
+  /** No field has a name with other characters than `-A-Za-z0-9`. */
+  plainNames: boolean;
   /** Nothing may follow it on its connections, on either side. */
   isolated: boolean;
   /** The whole head, and where its fields lie in it; valid while the request is dispatched. */
@@ -51,6 +53,7 @@ export function emptyRequestHead(): RequestHead {
     upgrade: undefined,
     connectionOptions: none,
     verdict: undefined,
+    plainNames: true,
     isolated: false,
     text: "",
     spans: new Int32Array(0),
@@ -121,6 +124,7 @@ export function readRequest(scanner: HeadScanner, head: RequestHead): Refusal | 
   head.target = text.slice(scanner.methodEnd + 1, scanner.targetEnd);
   head.trailersWanted = false;
   head.verdict = scanner.lookalike ? verdictOf("SuspiciousHeader") : undefined;
+  head.plainNames = scanner.plainNames;
   head.isolated = false;
   const seen: Seen = {
     host: undefined,

@@ -2,7 +2,7 @@
  * The scanner of heads: a byte at a time, each byte once, in place where a head came in one read. It knows where lines,
  * names and values begin and end, and refuses every form that two implementations have been seen to read differently.
  */
-import { COLON, CR, HTAB, LF, SP, flags, isDigit, isTarget, isToken, isValue } from "./chars.ts";
+import { COLON, CR, HTAB, LF, SP, flags, isDigit, isPlainName, isTarget, isToken, isValue } from "./chars.ts";
 import { isLookalike } from "../desync/lookalike.ts";
 import type { Verdict } from "../desync/verdict.ts";
 import { field, fieldId } from "./fields.ts";
@@ -79,6 +79,8 @@ export class HeadScanner {
   refusal: Refusal | undefined;
   /** A field has a name that could be taken for one that frames. */
   lookalike = false;
+  /** No field has a name with other characters than `-A-Za-z0-9`. */
+  plainNames = true;
 
   #kind: ScanKind = "request";
   #limits: ScanLimits;
@@ -115,6 +117,7 @@ export class HeadScanner {
     this.status = 0;
     this.refusal = undefined;
     this.lookalike = false;
+    this.plainNames = true;
   }
 
   /** What it has of the head, up to the end of the last push: for who wants to read it otherwise. */
@@ -212,7 +215,13 @@ export class HeadScanner {
         case inName: {
           let at = base + pos;
           const last = base + Math.min(stop, this.#mark + limits.fieldLineBytesMax + 1);
-          while (at < last && ((flags[bytes[at] as number] as number) & isToken) !== 0) at += 1;
+          let seen = isPlainName;
+          let of = 0;
+          while (at < last && ((of = flags[bytes[at] as number] as number) & isToken) !== 0) {
+            seen &= of;
+            at += 1;
+          }
+          if (seen === 0) this.plainNames = false;
           pos = at - base;
           if (pos - this.#mark > limits.fieldLineBytesMax) return this.#tooLong();
           if (pos === stop) break;

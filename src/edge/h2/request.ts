@@ -32,6 +32,8 @@ interface Seen {
   bytes: number;
   /** A field was left out that looks like one that frames. */
   lookalike: boolean;
+  /** See {@link RequestHead.plainNames}. */
+  plainNames: boolean;
 }
 
 /** Fields that belong to an HTTP/1.1 connection; HTTP/2 has none (RFC 9113 section 8.2.2). */
@@ -44,6 +46,7 @@ export const connectionFields: ReadonlySet<string> = new Set([
 ]);
 
 export const namePattern = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const plainPattern = /^[-0-9a-z]+$/;
 /** No control character but HTAB, nothing beyond Latin-1, no white space around. */
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about
 export const valuePattern = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
@@ -71,6 +74,7 @@ export function readRequestHead(raw: readonly string[], bare: boolean, { limits,
     others: [],
     bytes: 0,
     lookalike: false,
+    plainNames: true,
   };
   const wrong = gather(raw, seen, limits) ?? judge(seen);
   if (wrong !== undefined) return refusalOf(wrong, seen, raw, bare);
@@ -102,7 +106,10 @@ function gather(raw: readonly string[], seen: Seen, limits: H1Limits): Why | und
       if (wrong !== undefined) return wrong;
       continue;
     }
-    if (!namePattern.test(name)) return malformed("bad-field-name");
+    if (!plainPattern.test(name)) {
+      if (!namePattern.test(name)) return malformed("bad-field-name");
+      seen.plainNames = false;
+    }
     if (connectionFields.has(name)) return malformed("connection-field");
     // Passed on in HTTP/1.1, the next server might frame the request by it; dropped, as over HTTP/1.1.
     if (isLookalikeName(name)) {
@@ -171,6 +178,7 @@ function write(seen: Seen): RequestHead {
   head.text = text;
   head.spans = spans;
   head.count = fields.length / 2;
+  head.plainNames = seen.plainNames;
   return head;
 }
 

@@ -93,16 +93,25 @@ export class StreamDoor {
       return;
     }
     const { counts, config } = running;
+    const secure = running.tls !== undefined;
     counts.add("connections", 1);
     counts.add("activeConnections", 1);
+    if (secure) {
+      counts.add("tlsConnections", 1);
+      counts.add("activeTlsConnections", 1);
+    }
     const flow = new Flow(socket, chosen, {
       clock: this.#clock,
       wheel: this.#wheel,
       counts,
       idleTimeoutMs: config.idleTimeoutMs,
-      ended: (over) => {
+      ended: (over, bytes) => {
         this.flows.delete(over);
         counts.add("activeConnections", -1);
+        if (secure) {
+          counts.add("activeTlsConnections", -1);
+          counts.add("tlsBytes", bytes);
+        }
         if (this.flows.size === 0) this.whenEmpty();
       },
     });

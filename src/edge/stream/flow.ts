@@ -15,8 +15,8 @@ export interface FlowDeps {
   wheel: Wheel;
   counts: Counts;
   idleTimeoutMs: number;
-  /** It is over. */
-  ended(flow: Flow): void;
+  /** It is over, and so much was passed on, both ways. */
+  ended(flow: Flow, bytes: number): void;
 }
 
 export class Flow {
@@ -104,7 +104,11 @@ export class Flow {
 
   #onError(whose: "resetsByClient" | "resetsByEndpoint", error: Error): void {
     if (this.#over) return;
-    if (!this.#stands && whose === "resetsByEndpoint") this.#failed(reasonOf(error, this.chosen.endpoint));
+    if (!this.#stands && whose === "resetsByEndpoint") {
+      this.#failed(reasonOf(error, this.chosen.endpoint));
+      // What connect(2) says when every local port towards the endpoint is taken.
+      if (errorCode(error) === "EADDRNOTAVAIL") this.#deps.counts.add("portsExhausted", 1);
+    }
     this.#deps.counts.add(whose, 1);
     this.#end(true);
   }
@@ -128,8 +132,9 @@ export class Flow {
     this.#deps.wheel.remove(this.#timer);
     // Over before either side can know that it is.
     this.chosen.cluster.stats.end();
-    this.#deps.counts.moved(this.#client.bytesRead, this.#endpoint.bytesRead);
-    this.#deps.ended(this);
+    const [received, sent] = [this.#client.bytesRead, this.#endpoint.bytesRead];
+    this.#deps.counts.moved(received, sent);
+    this.#deps.ended(this, received + sent);
     for (const socket of [this.#client, this.#endpoint]) {
       // A reset is TCP's: what is in TLS can only be closed.
       if (withReset && !(socket instanceof TLSSocket)) socket.resetAndDestroy();

@@ -69,6 +69,7 @@ describe("a TCP listener", () => {
     expect(await client.until(() => false)).toBe("a:helloa ends");
     await eventually(() => counts(edge)?.activeConnections === 0);
     expect(counts(edge)).toMatchObject({ receivedBytes: 5, sentBytes: 13, resetsByClient: 0, resetsByEndpoint: 0 });
+    expect(counts(edge)).toMatchObject({ tlsConnections: 0, activeTlsConnections: 0, tlsBytes: 0, portsExhausted: 0 });
     expect(edge.stats()[0]).toMatchObject({ requests: 1, active: 0 });
   });
 
@@ -253,6 +254,12 @@ describe("a TLS listener", () => {
     client.write("hello");
     const [bytes] = (await once(client, "data")) as [Buffer];
     expect(bytes.toString()).toBe("secure:hello");
+    expect(counts(edge)).toMatchObject({ tlsConnections: 1, activeTlsConnections: 1, connections: 1 });
+    client.destroy();
+    await eventually(() => counts(edge)?.activeTlsConnections === 0);
+    const over = counts(edge);
+    expect(over?.tlsBytes).toBe("hello".length + "secure:hello".length);
+    expect(over).toMatchObject({ activeConnections: 0, tlsConnections: 1 });
     stage.client(port).send("no TLS at all\r\n\r\n");
     await eventually(() => counts(edge)?.handshakesFailed === 1);
   });

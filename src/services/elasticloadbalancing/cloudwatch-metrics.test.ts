@@ -21,6 +21,14 @@ const loadBalancer: LoadBalancerStats = {
   resetsByEndpoint: 15,
   resetsByEdge: 16,
   connectionsUnrouted: 17,
+  portsExhausted: 18,
+  tlsConnections: 3,
+  activeTlsConnections: 2,
+  tlsBytes: 6,
+  invalidFieldsDropped: 19,
+  invalidFieldsForwarded: 20,
+  nonStickyRequests: 21,
+  redirectsTooLong: 22,
   cacheHits: 0,
   cacheStale: 0,
   cacheMisses: 0,
@@ -34,12 +42,15 @@ const group: ClusterStats = {
   endpointStatus: [1, 2, 3, 4],
   edgeErrors: { "connect-refused": 1, "connect-timeout": 2, LambdaThrottling: 3, LambdaUnhandled: 4 },
   active: 0,
+  failedOpen: 5,
+  functionBytes: 6,
   latencyMs: { p50: 250, p99: 500 },
 };
 const health = (["healthy", "healthy", "unhealthy", "draining"] as const).map((state, i) => ({
   clusterId: "arn",
   endpointId: String(i),
   state,
+  ...(i < 2 ? { anomaly: { anomalous: true, mitigated: i === 0 } } : {}),
 }));
 
 /** What each metric is of the counts above; undefined of those that are not counted. */
@@ -78,6 +89,14 @@ describe("CloudWatch metrics", () => {
     ["RequestCountPerTarget", 10 / 3],
     ["TargetConnectionErrorCount", 3],
     ["TargetResponseTime", 0.25],
+    ["DroppedInvalidHeaderRequestCount", 19],
+    ["ForwardedInvalidHeaderRequestCount", 20],
+    ["NonStickyRequestCount", 21],
+    ["HTTP_Redirect_Url_Limit_Exceeded_Count", 22],
+    ["UnhealthyRoutingRequestCount", 5],
+    ["AnomalousHostCount", 2],
+    ["MitigatedHostCount", 1],
+    ["LambdaTargetProcessedBytes", 6],
     ["LambdaInternalError", 3],
     ["LambdaUserError", 4],
     ["HealthyStateRouting", 1],
@@ -87,8 +106,15 @@ describe("CloudWatch metrics", () => {
 
   it.each([
     ["NewFlowCount", 4],
+    ["NewFlowCount_TCP", 1],
+    ["NewFlowCount_TLS", 3],
     ["ActiveFlowCount", 5],
+    ["ActiveFlowCount_TCP", 3],
+    ["ActiveFlowCount_TLS", 2],
     ["ProcessedBytes", 17],
+    ["ProcessedBytes_TCP", 11],
+    ["ProcessedBytes_TLS", 6],
+    ["PortAllocationErrorCount", 18],
     ["TCP_Client_Reset_Count", 14],
     ["TCP_Target_Reset_Count", 15],
     ["TCP_ELB_Reset_Count", 16],
@@ -96,10 +122,6 @@ describe("CloudWatch metrics", () => {
     ["HealthyHostCount", 2],
   ])("AWS/NetworkELB %s is %d", (name, value) => {
     expect(valueOf(networkMetrics, name)).toBeCloseTo(value);
-  });
-
-  it("counts no connection that fails for any reason as one without a port", () => {
-    expect(networkMetrics["PortAllocationErrorCount"]?.of).toBe("nothing");
   });
 
   it("says of each that is not counted why", () => {

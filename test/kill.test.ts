@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { clientsOf } from "./clients.ts";
-import { isAlive, startNodeProcess, type NodeProcess } from "./node-process.ts";
+import { functionsOf, startNodeProcess, type NodeProcess } from "./node-process.ts";
 import { createApp, createFront, deleteStack, failuresOf, restingStatus, uploadCode } from "./stacks.ts";
 import { freePort, startUpstream, type Upstream } from "./upstream.ts";
 
@@ -65,12 +65,13 @@ describe("kill -9", () => {
     await uploadCode(clients);
     const app = await createApp(clients);
     expect(await restingStatus(clients, app)).toBe("CREATE_COMPLETE");
-    const { pid } = JSON.parse((await ask("/map/1")).body) as { pid: number };
+    expect(await ask("/map/1")).toMatchObject({ status: 200, servedBy: "function" });
+    expect(await functionsOf(node.url)).not.toEqual([]);
     await deleteStack(clients, "map");
     await pause(killAtMs);
     await node.kill();
     // The function's process ends with the node, not with the next start.
-    await expect.poll(() => isAlive(pid), { timeout: gonePollMs }).toBe(false);
+    await expect.poll(() => functionsOf(node.url), { timeout: gonePollMs }).toEqual([]);
 
     clients = await start();
     expect(await restingStatus(clients, app)).toBe("DELETE_COMPLETE");
@@ -84,14 +85,13 @@ describe("kill -9", () => {
     await createFront(clients, listenerPort, upstream.port).then((front) => restingStatus(clients, front));
     await uploadCode(clients);
     await createApp(clients).then((app) => restingStatus(clients, app));
-    const answers = await Promise.all(Array.from({ length: 8 }, () => ask("/map/1?slow=100")));
-    const pids = answers.map(({ body }) => (JSON.parse(body) as { pid: number }).pid);
-    expect(new Set(pids).size).toBeGreaterThan(1);
+    await Promise.all(Array.from({ length: 8 }, () => ask("/map/1?slow=100")));
+    expect((await functionsOf(node.url)).length).toBeGreaterThan(1);
     const dying = Array.from({ length: 8 }, () => ask("/map/1?slow=5000").catch(() => undefined));
     await pause(100);
     await node.kill();
     await Promise.all(dying);
-    await expect.poll(() => pids.some(isAlive), { timeout: gonePollMs }).toBe(false);
+    await expect.poll(() => functionsOf(node.url), { timeout: gonePollMs }).toEqual([]);
 
     clients = await start();
     expect(await ask("/map/2")).toMatchObject({ status: 200, servedBy: "function" });

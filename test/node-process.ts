@@ -1,5 +1,6 @@
 /** A node as its own process, as `mikan up` starts it: to be killed, and started again. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const entry = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -66,6 +67,19 @@ function onReady(child: ChildProcess, ready: (url: string) => void): void {
     const match = /ready at (http:\/\/\S+)/.exec(output);
     if (match?.[1] !== undefined) ready(match[1]);
   });
+}
+
+/** Processes of functions that call the node at `url`: in a view of their own they know no process id of the machine. */
+export async function functionsOf(url: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const calls = await Promise.all(
+    pids.map(async (pid) => {
+      // One that ends meanwhile, or is somebody else's, is none.
+      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+      return environment.split("\0").includes(`AWS_ENDPOINT_URL=${url}`);
+    }),
+  );
+  return pids.filter((_, index) => calls[index]).map(Number);
 }
 
 /** Is there a process with this id? */

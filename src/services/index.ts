@@ -27,6 +27,8 @@ export const services: readonly ServiceEntry[] = [
   { name: "s3", types: "AWS::S3", load: async () => (await import("./s3/service.ts")).s3 },
   { name: "logs", types: "AWS::Logs", load: async () => (await import("./logs/service.ts")).logs },
   { name: "sqs", types: "AWS::SQS", load: async () => (await import("./sqs/service.ts")).sqs },
+  { name: "sns", types: "AWS::SNS", load: async () => (await import("./sns/service.ts")).sns },
+  { name: "events", types: "AWS::Events", load: async () => (await import("./events/service.ts")).events },
   { name: "lambda", types: "AWS::Lambda", load: async () => (await import("./lambda/service.ts")).lambda },
   {
     name: "elasticloadbalancing",

@@ -23,6 +23,7 @@ test("a table for each service", () => {
     "logs",
     "s3",
     "secretsmanager",
+    "sns",
     "sqs",
     "ssm",
     "sts",

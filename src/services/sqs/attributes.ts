@@ -1,5 +1,6 @@
 /** Attributes of queues: their defaults, and what AWS takes for each. Source: API reference, CreateQueue and SetQueueAttributes. */
 import type { PolicyDocument } from "../../kit/authorize.ts";
+import { readPolicy } from "../../kit/policy-text.ts";
 import { fault } from "./faults.ts";
 import {
   delaySecondsMax,
@@ -12,7 +13,6 @@ import {
   visibilitySecondsMax,
   waitSecondsMax,
 } from "./limits.ts";
-import { readPolicy } from "./policies.ts";
 import { readRedriveAllowPolicy, readRedrivePolicy } from "./redrive.ts";
 import type { Attributes } from "./tables.ts";
 

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Call } from "../../kit/call.ts";
+import { readPolicy } from "../../kit/policy-text.ts";
 import { asProperties, unlessAbsent, type Json, type JsonObject, type Resource } from "../../kit/resource.ts";
-import { readPolicy } from "./policies.ts";
 import type { SqsDeps } from "./deps.ts";
 import { fault } from "./faults.ts";
 import { attributeChange } from "./queue-attributes.ts";

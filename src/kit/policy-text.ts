@@ -1,5 +1,5 @@
-/** Access policies of queues: what is one, and what AddPermission makes of it. */
-import type { PolicyDocument, PolicyStatement } from "../../kit/authorize.ts";
+/** Resource policies as their owners write them. */
+import type { PolicyDocument, PolicyStatement } from "./authorize.ts";
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -14,7 +14,7 @@ function isStatement(value: unknown): value is PolicyStatement {
   return isEffect && isPrincipal && isTexts(Action) && isTexts(Resource) && isObject(Condition);
 }
 
-/** Undefined for what is no policy of a queue. */
+/** Undefined for what is no policy. A statement without `Resource` is of all that the policy is of. */
 export function readPolicy(text: string): PolicyDocument | undefined {
   let value: unknown;
   try {

@@ -51,14 +51,18 @@ describe.concurrent("says how it is used", () => {
     for (const args of [[], ["help"], ["--help"]]) {
       const { code, out } = await here(args);
       expect(code).toBe(0);
-      for (const name of ["up", "deploy", "delete", "status", "logs", "env"]) expect(out).toContain(`mikan ${name}`);
+      for (const name of ["up", "deploy", "delete", "status", "logs", "invoke", "env"])
+        expect(out).toContain(`mikan ${name}`);
     }
     expect((await here(["deploy", "--help"])).out).toMatch(/^mikan deploy TEMPLATE .*--code DIR/);
     expect((await here(["--version"])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
   const wrong: [args: string[], message: RegExp][] = [
-    [["peel"], /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, ca, env\n$/],
+    [
+      ["peel"],
+      /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, invoke, ca, env\n$/,
+    ],
     [["up", "--prot", "1"], /^mikan: Unknown option '--prot'/],
     [["up", "4566"], /^mikan: Unexpected argument '4566'/],
     [["up", "--port", "http"], /^mikan: --port must be a whole number from 0 to 65535, and is http\n$/],

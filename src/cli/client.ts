@@ -1,5 +1,8 @@
 /** The few AWS calls that the command makes, over public HTTP like any other client. */
 import { randomUUID } from "node:crypto";
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { buffer } from "node:stream/consumers";
 import { errorCode } from "../base/errors.ts";
 import { signRequest } from "../wire/sigv4-sign.ts";
 import { parseXml, type XmlElement } from "../wire/xml-read.ts";
@@ -7,14 +10,35 @@ import { UserError } from "./command.ts";
 
 export interface Client {
   readonly endpoint: string;
+  readonly region: string;
   /** An operation of a service of the query protocol; gives its result element. */
   query(service: string, apiVersion: string, action: string, parameters: Record<string, string>): Promise<XmlElement>;
   /** An operation of a service of the JSON 1.1 protocol. */
   json<T>(service: string, target: string, input: object): Promise<T>;
   /** Creates the bucket if need be, and puts an object under a key that follows its contents. False: it is there. */
   putObject(bucket: string, key: string, body: Uint8Array): Promise<boolean>;
-  /** `GET /_mikan/...` */
-  admin<T>(path: string): Promise<T>;
+  /** A request of a service with a REST API; its answer may take as long as it likes. */
+  rest(service: string, request: RestRequest): Promise<RestAnswer>;
+  /** `GET /_mikan/...`, or a change there. */
+  admin<T>(path: string, change?: AdminChange): Promise<T>;
+}
+
+export interface RestRequest {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
+}
+
+export interface RestAnswer {
+  headers: IncomingHttpHeaders;
+  /** Not read yet. */
+  body: IncomingMessage;
+}
+
+export interface AdminChange {
+  method: "POST" | "DELETE";
+  body?: object;
 }
 
 export interface ClientOptions {
@@ -89,8 +113,18 @@ export function createClient(options: ClientOptions): Client {
     }
   };
 
+  const stream = (method: string, path: string, headers: Record<string, string>, body: Uint8Array) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      const url = new URL(path, endpoint);
+      // `fetch` gives up on an answer after five minutes; a function may take fifteen.
+      const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, { method, headers }, resolve);
+      request.once("error", (cause) => reject(unreachable(endpoint, cause)));
+      request.end(body);
+    });
+
   return {
     endpoint,
+    region,
     async query(service, apiVersion, action, parameters) {
       const form = new URLSearchParams({ Action: action, Version: apiVersion, ...parameters }).toString();
       const type = { "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
@@ -124,16 +158,62 @@ export function createClient(options: ClientOptions): Client {
       return true;
     },
 
-    async admin<T>(path: string) {
+    async rest(service, { method, path, headers = {}, body = new Uint8Array(0) }) {
+      const url = new URL(path, endpoint);
+      const signed = signRequest({ method, url, headers, body, service, region, credentials, now: new Date() });
+      const response = await stream(method, path, signed, body);
+      const { statusCode = 0, headers: answered } = response;
+      if (statusCode >= 300) throw restError(statusCode, answered, await buffer(response));
+      return { headers: answered, body: response };
+    },
+
+    async admin<T>(path: string, change?: AdminChange) {
+      const { method = "GET", body } = change ?? {};
+      const headers = { [intentHeader]: "mikan", "content-type": "application/json" };
       try {
-        const response = await fetch(new URL(path, endpoint), { signal: AbortSignal.timeout(answerMsMax) });
-        if (!response.ok) throw new UserError(`${path}: ${response.status} ${await response.text()}`);
+        const response = await fetch(new URL(path, endpoint), {
+          method,
+          signal: AbortSignal.timeout(answerMsMax),
+          ...(change === undefined ? {} : { headers }),
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        if (!response.ok) throw new UserError(adminError(path, response.status, await response.text()));
         return (await response.json()) as T;
       } catch (cause) {
         throw cause instanceof UserError ? cause : unreachable(endpoint, cause);
       }
     },
   };
+}
+
+/** Header that a change under `/_mikan/` must carry (docs/guides/operate.md). */
+const intentHeader = "x-mikan-intent";
+
+/** Lambda writes `Message`, `message` or nothing. */
+function restError(status: number, headers: IncomingHttpHeaders, body: Uint8Array): ServiceError {
+  const type = headers["x-amzn-errortype"];
+  const answer = parsedObject(Buffer.from(body).toString());
+  const message = answer["message"] ?? answer["Message"];
+  return new ServiceError(
+    typeof type === "string" ? (type.split(":", 1)[0] ?? type) : String(status),
+    typeof message === "string" ? message : "",
+  );
+}
+
+function adminError(path: string, status: number, text: string): string {
+  const { message } = parsedObject(text);
+  return typeof message === "string" ? message : `${path}: ${status} ${text}`;
+}
+
+/** Empty when it is something else. */
+function parsedObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return {};
+  }
 }
 
 function s3Error({ status, body }: { status: number; body: Uint8Array }): ServiceError {
@@ -143,7 +223,8 @@ function s3Error({ status, body }: { status: number; body: Uint8Array }): Servic
 }
 
 function unreachable(endpoint: string, cause: unknown): UserError {
-  const reason = cause instanceof Error ? (errorCode(cause.cause) ?? cause.message) : String(cause);
+  const code = errorCode(cause) ?? (cause instanceof Error ? errorCode(cause.cause) : undefined);
+  const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
   return new UserError(`No Mikan answers at ${endpoint} (${reason}). Start one with: mikan up`, { cause });
 }
 

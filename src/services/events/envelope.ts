@@ -1,0 +1,41 @@
+/** Events as EventBridge hands them on. Source: EventBridge user guide, "AWS service event metadata". */
+
+export interface Envelope {
+  id: string;
+  detailType: string;
+  source: string;
+  /** Of whoever put it. */
+  account: string;
+  timeMs: number;
+  region: string;
+  resources: readonly string[];
+  /** A JSON object, as it was put: numbers keep their digits. */
+  detail: string;
+  /** Of an event that comes again out of an archive. */
+  replayName?: string;
+}
+
+/** To the second, as in every event. */
+export const timeText = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;
+
+const outsideStrings = /("(?:[^"\\]|\\.)*")|\s+/g;
+
+/** JSON without white space between its tokens. */
+export const compact = (json: string) => json.replace(outsideStrings, "$1");
+
+/** The event as JSON, in AWS's order. */
+export function eventText(envelope: Envelope): string {
+  const { id, detailType, source, account, timeMs, region, resources, detail, replayName } = envelope;
+  const head = {
+    version: "0",
+    id,
+    "detail-type": detailType,
+    source,
+    account,
+    time: timeText(timeMs),
+    region,
+    ...(replayName === undefined ? {} : { "replay-name": replayName }),
+    resources,
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"detail":${detail}}`;
+}

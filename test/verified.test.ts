@@ -22,6 +22,8 @@ import { startMikan, type Mikan } from "../src/mikan.ts";
 import { startNodeProcess } from "./node-process.ts";
 import { zipOf } from "./zip.ts";
 
+/** Functions here have their SDK from this checkout, which they see in no view of their own. */
+const isolation = "process";
 const rootKey = { accessKeyId: "AKIAROOTEXAMPLE00000", secretAccessKey: "root/secret+of=the-node" };
 const halfAnHourMs = 30 * 60_000;
 
@@ -113,7 +115,7 @@ async function whoIsTheFunction(endpoint: string, credentials: { accessKeyId: st
 describe("a node with a root key", () => {
   let mikan: Mikan;
   beforeAll(async () => {
-    mikan = await startMikan({ rootKey });
+    mikan = await startMikan({ rootKey, isolation });
   });
   afterAll(() => mikan.close(0));
 
@@ -220,14 +222,14 @@ describe("a node with a root key", () => {
     // What a function can print is not enough without its secret.
     const stolen = { accessKeyId: home.id, sessionToken: home.token, secretAccessKey: "guessed" };
     expect(await outcome(callers(mikan.url, stolen).query)).toBe("403 SignatureDoesNotMatch");
-    await using other = await startMikan({ rootKey });
+    await using other = await startMikan({ rootKey, isolation });
     expect(await outcome(callers(other.url, stolen).query)).toBe("403 InvalidClientTokenId");
   });
 });
 
 describe("an open node", () => {
   it("knows its functions by the same keys", async () => {
-    await using mikan = await startMikan();
+    await using mikan = await startMikan({ isolation });
     const home = await whoIsTheFunction(mikan.url, { accessKeyId: "111122223333", secretAccessKey: "any" });
     expect(home).toMatchObject({ Arn: "arn:aws:sts::111122223333:assumed-role/caller/home", Account: "111122223333" });
   });
@@ -248,7 +250,7 @@ describe("beyond loopback", () => {
     if (address === undefined)
       process.stderr.write("SKIPPED: a node's outside: this machine has no address but loopback\n");
     const outside = address ?? "127.0.0.1";
-    await using mikan = await startMikan({ host: "0.0.0.0", hostNames: [outside], rootKey });
+    await using mikan = await startMikan({ host: "0.0.0.0", hostNames: [outside], rootKey, isolation });
     const url = `http://${outside}:${mikan.port}`;
     expect(await outcome(callers(url).query)).toBe("200");
     expect(await outcome(callers(url, { secretAccessKey: "guessed" }).query)).toBe("403 SignatureDoesNotMatch");

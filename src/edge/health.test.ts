@@ -140,7 +140,10 @@ describe("verdicts", () => {
   it.each<[string, Partial<RoutePolicy>]>([
     ["fallback", { fallback: { clusterId: "other", onError: true, statuses: [], bodyBytesMax: 0 } }],
     ["mirror", { mirror: { clusterId: "other", percent: 1, methods: [], bodyBytesMax: 0 } }],
-    ["failover", { failover: { clusterIds: ["other"], overprovisioning: 140, panicPercent: 50 } }],
+    [
+      "failover",
+      { failover: { levels: [[{ clusterId: "other", weight: 1 }]], overprovisioning: 140, panicPercent: 50 } },
+    ],
   ])("are made of what a route uses by its %s alone", async (_, policy) => {
     const { asked, prober: probes } = prober();
     const clusters = [cluster("c", []), cluster("other", [address(80)], { health: check })];

@@ -121,5 +121,5 @@ function usedClusters({ listeners, streamListeners = [] }: EdgeConfig): Set<stri
 function clustersOf({ action, policy }: RouteConfig): string[] {
   const targets = action.kind === "forward" ? action.targets.map(({ clusterId }) => clusterId) : [];
   const others = [policy?.fallback?.clusterId, policy?.mirror?.clusterId].filter((id) => id !== undefined);
-  return [...targets, ...others, ...(policy?.failover?.clusterIds ?? [])];
+  return [...targets, ...others, ...(policy?.failover?.levels.flat() ?? []).map(({ clusterId }) => clusterId)];
 }

@@ -13,7 +13,7 @@ export interface RoutePolicy {
   rateLimits?: readonly RateLimit[];
   mirror?: MirrorPolicy;
   fallback?: FallbackPolicy;
-  /** Clusters in place of the action's, by priority: the next takes over as the one before it loses health. */
+  /** Clusters in place of the action's, by priority: the next level takes over as the one before it loses health. */
   failover?: FailoverPolicy;
   cache?: CachePolicy;
 }
@@ -75,14 +75,23 @@ export interface FallbackPolicy {
   bodyBytesMax: number;
 }
 
-/** Envoy's priority levels: a level below `100 / overprovisioning` percent of health spills over. */
+/**
+ * Envoy's priority levels: a level below `100 / overprovisioning` percent of health spills over. Within one its localities
+ * share by weight, times what is healthy of them in the same way.
+ */
 export interface FailoverPolicy {
-  /** In order of priority. */
-  clusterIds: readonly string[];
+  /** In order of priority; each has a locality at least. */
+  levels: readonly (readonly WeightedCluster[])[];
   /** Percent; Envoy's default is 140. */
   overprovisioning: number;
   /** Percent of healthy endpoints over all levels below which health is ignored; Envoy's default is 50. */
   panicPercent: number;
+}
+
+export interface WeightedCluster {
+  clusterId: string;
+  /** From 1. */
+  weight: number;
 }
 
 /** RFC 9111, as a shared cache. */

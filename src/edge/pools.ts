@@ -137,9 +137,7 @@ function wantedBy(config: EdgeConfig): Map<string, Wanted> {
     if (policy?.mirror !== undefined) wanted.set(mirrorPool(policy.mirror.clusterId), { kind: "mirror" });
     // Retries live on a share of what their cluster has under way.
     if (policy?.retry === undefined || action.kind !== "forward") continue;
-    for (const clusterId of policy.failover?.clusterIds ?? action.targets.map((target) => target.clusterId)) {
-      guarded(clusterId);
-    }
+    for (const { clusterId } of policy.failover?.levels.flat() ?? action.targets) guarded(clusterId);
   }
   return wanted;
 }

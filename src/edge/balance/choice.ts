@@ -26,7 +26,7 @@ export function compileChoice(
   const find = (id: string) => must(clusters.get(id), `cluster ${id}`);
   const turn = turnOf(route);
   const failover = route.policy?.failover;
-  if (failover !== undefined) return compileFailover(failover, failover.clusterIds.map(find), turn);
+  if (failover !== undefined) return compileFailover(failover, find, turn);
   const targets = weights.map(({ clusterId, weight }) => ({ value: find(clusterId), weight }));
   const choose = byWeight(targets, turn);
   if (stickyMs === undefined || targets.length < 2) return choose;

@@ -1,14 +1,21 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { boardMemory, healthBad, healthGood } from "../board.ts";
 import { FakeClock } from "../../base/clock.ts";
+import { must } from "../../base/errors.ts";
+import type { Cluster } from "../cluster.ts";
 import { address, all, cluster, eventually, freePort, listener, Stage } from "../edge.suite.ts";
 import { asked, clusterOf } from "./balance.suite.ts";
-import { compileFailover, levelLoads, type Level } from "./failover.ts";
+import { compileFailover, levelLoads, localityLoads, type Level } from "./failover.ts";
 
 const stage = new Stage();
 afterEach(() => stage.strike());
 
-const envoy = { clusterIds: [], overprovisioning: 140, panicPercent: 50 };
+const envoy = { levels: [], overprovisioning: 140, panicPercent: 50 };
+const alone = (clusterId: string) => ({ clusterId, weight: 1 });
+const among =
+  (...made: readonly { cluster: Cluster }[]) =>
+  (id: string) =>
+    must(made.find(({ cluster: { config } }) => config.id === id)?.cluster, id);
 const levels = (...healthy: number[]): Level[] => healthy.map((percent) => ({ healthy: percent, total: 100 }));
 const loads = (...healthy: number[]) => levelLoads(levels(...healthy), envoy).map(({ percent }) => percent);
 const panics = (...healthy: number[]) => levelLoads(levels(...healthy), envoy).map(({ panic }) => panic);
@@ -176,7 +183,11 @@ describe("failover between clusters", () => {
     const one = clusterOf(4, {}, { id: "one", board });
     const two = clusterOf(4, {}, { id: "two", board, firstSlot: 10 });
     let turns = 12_345;
-    const choose = compileFailover({ ...envoy, clusterIds: ["one", "two"] }, [one.cluster, two.cluster], () => turns++);
+    const choose = compileFailover(
+      { ...envoy, levels: [[alone("one")], [alone("two")]] },
+      among(one, two),
+      () => turns++,
+    );
     const clock = new FakeClock();
     const shares = () => {
       const counts: Record<string, number> = { one: 0, two: 0, unhealthy: 0 };
@@ -207,12 +218,88 @@ describe("failover between clusters", () => {
 
   it("leaves the cluster as it is to other routes", () => {
     const { cluster, judge } = clusterOf(4);
-    const choose = compileFailover({ ...envoy, clusterIds: ["c"] }, [cluster], () => 0);
+    const choose = compileFailover(
+      { ...envoy, levels: [[alone("c")]] },
+      () => cluster,
+      () => 0,
+    );
     for (const index of [0, 1, 2]) judge(index, healthBad);
     const clock = new FakeClock();
     const ids = (from: typeof cluster | undefined) => new Set([1, 2, 3, 4].map(() => from?.pick(asked(clock))?.id));
     expect(ids(choose()).size).toBe(4);
     expect(ids(cluster)).toEqual(new Set(["e3"]));
+  });
+});
+
+describe("localities of a level", () => {
+  // Envoy, "Locality weighted load balancing": its table of two localities, of weights 1 and 2, the second all healthy.
+  it.each([
+    [100, 33],
+    [70, 33],
+    [69, 33],
+    [50, 26],
+    [25, 15],
+    [0, 0],
+  ])("with %d%% of the first healthy give it %d%%", (healthy, percent) => {
+    const [first = 0, second = 0] = localityLoads(
+      [
+        { healthy, total: 100, weight: 1 },
+        { healthy: 100, total: 100, weight: 2 },
+      ],
+      envoy,
+      false,
+    );
+    expect(Math.round((100 * first) / (first + second))).toBe(percent);
+  });
+
+  it("share by endpoints in panic, and an empty one has nothing", () => {
+    const localities = [
+      { healthy: 0, total: 6, weight: 1 },
+      { healthy: 1, total: 2, weight: 9 },
+      { healthy: 0, total: 0, weight: 9 },
+    ];
+    expect(localityLoads(localities, envoy, true)).toEqual([6, 2, 0]);
+    expect(localityLoads(localities, envoy, false)[2]).toBe(0);
+  });
+
+  it("get what their weight and health say, within what their level gets", () => {
+    const board = new Int32Array(boardMemory(64));
+    const [near, side, far] = [
+      clusterOf(4, {}, { id: "0", board }),
+      clusterOf(4, {}, { id: "1", board, firstSlot: 10 }),
+      clusterOf(4, {}, { id: "2", board, firstSlot: 20 }),
+    ];
+    let turns = 54_321;
+    const choose = compileFailover(
+      { ...envoy, levels: [[alone("0"), { clusterId: "1", weight: 3 }], [alone("2")]] },
+      among(near, side, far),
+      () => turns++,
+    );
+    const shares = () => {
+      const counts = [0, 0, 0];
+      for (let i = 0; i < 10_000; i += 1) {
+        const id = Number(choose()?.config.id);
+        counts[id] = (counts[id] ?? 0) + 1;
+      }
+      return counts.map((count) => Math.round(count / 100));
+    };
+    expect(shares()).toEqual([25, 75, 0]);
+    // 140% of a half of the second: 3 * 0.7 against 1. Together they still have health enough for all.
+    side.judge(0, healthBad);
+    side.judge(1, healthBad);
+    expect(shares()).toEqual([32, 68, 0]);
+    for (const index of [2, 3]) side.judge(index, healthBad);
+    // 140% of a half of the level: the rest spills over.
+    expect(shares()).toEqual([70, 0, 30]);
+  });
+
+  it("are met in turn, and not one after the other", () => {
+    const board = new Int32Array(boardMemory(64));
+    const [a, b] = [clusterOf(1, {}, { id: "a", board }), clusterOf(1, {}, { id: "b", board, firstSlot: 10 })];
+    let turns = 0;
+    const choose = compileFailover({ ...envoy, levels: [[alone("a"), alone("b")]] }, among(a, b), () => turns++);
+    const ids = Array.from({ length: 200 }, () => choose()?.config.id);
+    expect(ids.join("")).not.toMatch(/aaa|bbb/);
   });
 });
 
@@ -236,7 +323,7 @@ describe("failover through an edge", () => {
       userAgent: "checker/1",
     };
     const edge = stage.edge();
-    const policy = { failover: { ...envoy, clusterIds: ["near", "far"] } };
+    const policy = { failover: { ...envoy, levels: [[alone("near")], [alone("far")]] } };
     await edge.apply({
       epoch: 1,
       listeners: [listener(front, [{ ...all("near"), policy }])],

@@ -1,7 +1,9 @@
 /**
- * Priority levels: traffic goes to the first cluster as long as enough of it is healthy, and spills over to the next in
- * proportion to what is missing. (Envoy, "Priority levels" and "Panic threshold".)
+ * Priority levels: traffic goes to the first as long as enough of it is healthy, and spills over to the next in proportion
+ * to what is missing. Within a level it goes to the localities by weight, and to those that lose health less of it.
+ * (Envoy, "Priority levels", "Panic threshold" and "Locality weighted load balancing".)
  */
+import { must } from "../../base/errors.ts";
 import type { Cluster } from "../cluster.ts";
 import type { FailoverPolicy } from "../policies.ts";
 import type { Turn } from "./turns.ts";
@@ -50,31 +52,100 @@ function lostLoads(levels: readonly Level[], panicPercent: number): LevelLoad[] 
   return levels.map((_, i) => ({ percent: i === chosen ? 100 : 0, panic: i === chosen }));
 }
 
+/** A part of a level: endpoints that are reached alike. */
+export interface Locality extends Level {
+  weight: number;
+}
+
+/** What each locality gets of its level, in proportion; in panic all endpoints get the same, whichever they are in. */
+export function localityLoads(
+  localities: readonly Locality[],
+  { overprovisioning }: Pick<FailoverPolicy, "overprovisioning">,
+  panic: boolean,
+): number[] {
+  return localities.map(({ weight, healthy, total }) => {
+    if (panic || total === 0) return total;
+    return weight * Math.min(1, (overprovisioning * healthy) / (100 * total));
+  });
+}
+
+/** A level as requests meet it. */
+interface RunningLevel {
+  localities: readonly { cluster: Cluster; weight: number }[];
+  percent: number;
+  /** Of each locality. */
+  loads: readonly number[];
+}
+
 /** Coprime to 100: a hundred turns in a row meet every percent once, and each share is spread over them. */
 const stride = 61;
+/** Multiples of it, without their whole part, are spread evenly however many there are: any shares come out, and soon. */
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
 /** Chooses between clusters by their health; nothing where {@link levelLoads} gives nobody a share. */
 export function compileFailover(
   policy: FailoverPolicy,
-  clusters: readonly Cluster[],
+  find: (clusterId: string) => Cluster,
   turn: Turn,
 ): () => Cluster | undefined {
   // Of their own: the panic of this route is no other's.
-  const levels = clusters.map((cluster) => cluster.view());
+  const levels = policy.levels.map((level) =>
+    level.map(({ clusterId, weight }) => ({ cluster: find(clusterId).view(), weight })),
+  );
+  const [first] = must(levels[0], "a level");
+  const board = must(first, "a locality").cluster;
   let seen = Number.NaN;
-  let byPercent: (Cluster | undefined)[] = [];
+  let turns: readonly (readonly [level: RunningLevel, rank: number])[] = [];
   return () => {
-    const changes = levels[0]?.changes ?? 0;
+    const { changes } = board;
     if (changes !== seen) {
       seen = changes;
-      byPercent = [];
-      for (const [i, { percent, panic }] of levelLoads(levels, policy).entries()) {
-        const level = levels[i];
-        if (level === undefined) continue;
-        level.panic = panic;
-        for (let n = 0; n < percent; n += 1) byPercent.push(level);
-      }
+      turns = orderOf(running(levels, policy));
     }
-    return byPercent[(turn() * stride) % 100];
+    const n = turn();
+    const due = turns[n % 100];
+    if (due === undefined) return undefined;
+    const [level, rank] = due;
+    return level.localities.length === 1
+      ? level.localities[0]?.cluster
+      : localityOf(level, Math.floor(n / 100) * level.percent + rank);
   };
+}
+
+function running(levels: readonly RunningLevel["localities"][], policy: FailoverPolicy): RunningLevel[] {
+  const known = levels.map((localities) =>
+    localities.map(({ cluster: { healthy, total }, weight }) => ({ healthy, total, weight })),
+  );
+  const sums = known.map((localities) => ({
+    healthy: localities.reduce((sum, { healthy }) => sum + healthy, 0),
+    total: localities.reduce((sum, { total }) => sum + total, 0),
+  }));
+  const loads = levelLoads(sums, policy);
+  return levels.map((localities, i) => {
+    const { percent, panic } = must(loads[i], "the load of a level");
+    for (const { cluster } of localities) cluster.panic = panic;
+    return { localities, percent, loads: localityLoads(known[i] ?? [], policy, panic) };
+  });
+}
+
+/** Of a hundred turns each one's level, and how many of that level's came before it. */
+function orderOf(levels: readonly RunningLevel[]): (readonly [RunningLevel, number])[] {
+  const byPercent = levels.flatMap((level) => Array.from({ length: level.percent }, () => level));
+  const before = new Map<RunningLevel, number>();
+  return byPercent.map((_, n) => {
+    const level = must(byPercent[(n * stride) % 100], "the level of a percent");
+    const rank = before.get(level) ?? 0;
+    before.set(level, rank + 1);
+    return [level, rank];
+  });
+}
+
+/** The locality of the `n`th request of a level. */
+function localityOf({ localities, loads }: RunningLevel, n: number): Cluster | undefined {
+  let left = ((n * goldenRatio) % 1) * loads.reduce((sum, load) => sum + load, 0);
+  for (const [i, load] of loads.entries()) {
+    left -= load;
+    if (left < 0) return localities[i]?.cluster;
+  }
+  return undefined;
 }

@@ -49,6 +49,8 @@ const request = (logicalId: string, properties: JsonObject, metadata: JsonObject
   tags: {},
 });
 
+const group = "arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/far/0123456789abcdef";
+
 describe("policies that do not fit are refused in words that help", () => {
   it.each<[JsonObject, string]>([
     [{ Capp: 3 }, "Mikan has no Capp; it takes Cap"],
@@ -72,6 +74,11 @@ describe("policies that do not fit are refused in words that help", () => {
     [{ Cache: { BytesMax: 2048, EntryBytesMax: 4096 } }, "has an EntryBytesMax (4096) above its BytesMax (2048)"],
     [{ Cache: { QueryParameters: "a=b" } }, "Mikan.Cache.QueryParameters[0] must be the name of a query parameter"],
     [{ Failover: { TargetGroupArns: [] } }, "must have 1 to 5 members"],
+    [{ Failover: {} }, "Mikan.Failover.TargetGroupArns is missing"],
+    [{ Failover: { Levels: [[]] } }, "Mikan.Failover.Levels[0] must have 1 to 5 members"],
+    [{ Failover: { Levels: [[{ Weight: 2 }]] } }, "Mikan.Failover.Levels[0][0].TargetGroupArn is missing"],
+    [{ Failover: { Levels: [group], TargetGroupArns: [group] } }, "Mikan.Failover has TargetGroupArns and Levels"],
+    [{ Failover: { Levels: [[{ TargetGroupArn: group, Weight: 0 }]] } }, "Weight must be a whole number from 1 to 999"],
     [{ Clients: { Burst: 1 } }, "Mikan.Clients.RequestsPerSecond is missing"],
     [{ Cap: [1] }, "Mikan.Cap must be an object with Max, Answer, RetryAfterSeconds, SharedAs, not [1]"],
   ])("%j", async (document, message) => {
@@ -103,7 +110,7 @@ describe("policies", () => {
       RateLimit: [100, { RequestsPerSecond: 0.5, By: { Header: "X-Tenant" }, Answer: "alb", SharedAs: "tenants" }],
       Mirror: { TargetGroupArn: other, Percent: 12.5 },
       Fallback: other,
-      Failover: { TargetGroupArns: [TargetGroupArn, other] },
+      Failover: { Levels: [TargetGroupArn, [{ TargetGroupArn: other, Weight: 3 }, TargetGroupArn]] },
       Clients: { Connections: 50, RequestsPerSecond: 20 },
       Cache: { QueryParameters: [], StaleIfErrorSeconds: 300 },
     });
@@ -143,7 +150,17 @@ describe("policies", () => {
       ],
       mirror: { clusterId: other, percent: 12.5, methods: ["GET", "HEAD", "OPTIONS"], bodyBytesMax: 65_536 },
       fallback: { clusterId: other, onError: true, statuses: [], bodyBytesMax: 65_536 },
-      failover: { clusterIds: [TargetGroupArn, other], overprovisioning: 140, panicPercent: 50 },
+      failover: {
+        levels: [
+          [{ clusterId: TargetGroupArn, weight: 1 }],
+          [
+            { clusterId: other, weight: 3 },
+            { clusterId: TargetGroupArn, weight: 1 },
+          ],
+        ],
+        overprovisioning: 140,
+        panicPercent: 50,
+      },
       cache: {
         bytesMax: 67_108_864,
         entryBytesMax: 1_048_576,

@@ -136,7 +136,11 @@ export function groupPolicy(document: JsonObject): GroupPolicy {
 
 /** Target groups that a rule's policies send requests to, beside those of its action. */
 export function policyGroupArns({ mirror: toMirror, fallback: toFallBack, failover: levels }: RoutePolicy): string[] {
-  const arns = [toMirror?.clusterId, toFallBack?.clusterId, ...(levels?.clusterIds ?? [])];
+  const arns = [
+    toMirror?.clusterId,
+    toFallBack?.clusterId,
+    ...(levels?.levels.flat() ?? []).map(({ clusterId }) => clusterId),
+  ];
   return arns.filter((arn) => arn !== undefined);
 }
 

@@ -41,6 +41,8 @@ const retriesMax = 10;
 const rateMax = 1_000_000;
 const limitsOfRuleMax = 5;
 const groupsMax = 5;
+/** AWS's, of a target group in an action that forwards. */
+const weightMax = 999;
 const statusesMax = 32;
 const methodsMax = 16;
 const parametersMax = 64;
@@ -208,15 +210,28 @@ export const cache: Reader<CachePolicy> = (json, path) => {
   };
 };
 
-/** Defaults: Envoy's, `overprovisioning_factor` and `healthy_panic_threshold`. */
+/** A target group of a level: its ARN, or with a weight. */
+const locality: Reader<FailoverPolicy["levels"][number][number]> = (json, path) => {
+  const { TargetGroupArn, Weight } = membersOr("TargetGroupArn", {
+    TargetGroupArn: targetGroup,
+    Weight: whole(1, weightMax),
+  })(json, path);
+  return { clusterId: needed(TargetGroupArn, `${path}.TargetGroupArn`), weight: Weight ?? 1 };
+};
+
+/** Levels of one target group each, or of several. Defaults: Envoy's, `overprovisioning_factor` and `healthy_panic_threshold`. */
 export const failover: Reader<FailoverPolicy> = (json, path) => {
   const read = members({
     TargetGroupArns: listOf(targetGroup, groupsMax),
+    Levels: listOf(listOf(locality, groupsMax), groupsMax),
     OverprovisioningPercent: whole(100, 1_000),
     PanicPercent: percent,
   })(json, path);
+  const { TargetGroupArns: groups, Levels: levels } = read;
+  if (groups !== undefined && levels !== undefined)
+    throw refused(path, "has TargetGroupArns and Levels: one of them says it");
   return {
-    clusterIds: needed(read.TargetGroupArns, `${path}.TargetGroupArns`),
+    levels: levels ?? needed(groups, `${path}.TargetGroupArns`).map((clusterId) => [{ clusterId, weight: 1 }]),
     overprovisioning: read.OverprovisioningPercent ?? 140,
     panicPercent: read.PanicPercent ?? 50,
   };

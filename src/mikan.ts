@@ -46,6 +46,11 @@ export interface MikanOptions {
    * `MIKAN_MASTER_KEY`, else a `master.key` that the node makes in its data directory. On PostgreSQL it must be given.
    */
   masterKey?: string;
+  /**
+   * `scheme://host` of the links and the certificate in messages of SNS, where clients of topics reach the node by another
+   * address: `https://events.example.com`, a load balancer before it. Default: the node's own.
+   */
+  linkUrl?: string;
   /** Executions of functions at once, of an account in a region, 100-100,000. Default 1,000, as in AWS. */
   lambdaConcurrency?: number;
   /** `"fake"`: a test moves the time, with {@link Mikan.clock}. Default: the machine's. */

@@ -48,6 +48,7 @@ export interface NodeOptions {
   rootKey?: { accessKeyId: string; secretAccessKey: string };
   masterKey?: string;
   lambdaConcurrency?: number;
+  linkUrl?: string;
   isolation?: "sandbox" | "process";
   edgeSwapDelayMs?: (worker: number) => number;
   /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
@@ -224,7 +225,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
 function rosterOver(
   engines: Engines,
   { clock, ids, log, metrics, publicUrl }: House,
-  { lambdaConcurrency }: NodeOptions,
+  { lambdaConcurrency, linkUrl }: NodeOptions,
 ): Roster {
   const { store, secrets, sessions, dispatcher, compute, edge, scheduler, delivery, cacheDir } = engines;
   return createRoster({
@@ -247,6 +248,7 @@ function rosterOver(
       cacheDir: join(cacheDir, name),
       publicUrl,
       ...(lambdaConcurrency === undefined ? {} : { lambdaConcurrency }),
+      ...(linkUrl === undefined ? {} : { linkUrl }),
       resourceType: (type) => roster.resourceType(type),
       openTypes: (types) => roster.openTypes(types),
     }),

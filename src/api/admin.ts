@@ -50,6 +50,14 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
         await deps.dispatcher.inside("acm", "ReadAuthority", {}, serviceCall(deps, "", "", principal)),
       );
     },
+    /** Emails and texts that SNS has sent to nobody. */
+    "GET /_mikan/outbox": async () => {
+      const principal = { kind: "service", service: "mikan.localhost" } as const;
+      return jsonResponse(
+        200,
+        await deps.dispatcher.inside("sns", "ReadOutbox", {}, serviceCall(deps, "", "", principal)),
+      );
+    },
     "GET /_mikan/coverage": async () => {
       const resourceTypes = await deps.resourceTypes();
       const operations = Object.fromEntries(deps.services.map((name) => [name, deps.dispatcher.operationsOf(name)]));

@@ -13,6 +13,7 @@ import { defaultAccount, defaultRegion } from "./identity.ts";
 import { createResponses, isResponse } from "./responses.ts";
 import { createLambdaDoors } from "./lambda-doors.ts";
 import { hostRefusal, isForeign } from "./safety.ts";
+import { createSnsDoors } from "./sns-doors.ts";
 
 /** Fields that a page may want to set; more are no question that a browser asks. */
 const requestedHeadersMax = 100;
@@ -105,10 +106,11 @@ export function createPages(deps: EndpointDeps): HttpHandler {
   };
 
   const lambda = createLambdaDoors(deps);
+  const sns = createSnsDoors(deps);
 
   return async (request) => {
     if (hostRefusal(request, safety) !== undefined) return endpoint(request);
-    const answered = lambda(request);
+    const answered = lambda(request) ?? sns(request);
     if (answered !== undefined) return answered;
     if (isResponse(request)) return responses(request);
     const site = websiteBucket(request.host, hosts);

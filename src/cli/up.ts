@@ -20,6 +20,12 @@ function numberOf(option: string, text: string, min: number, max: number): numbe
   return value;
 }
 
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return url.origin;
+  throw new UserError(`--link-url must be a URL of http or https, and is ${text}`);
+}
+
 function isolationOf(text: string | undefined): { isolation?: "sandbox" | "process" } {
   if (text === undefined) return {};
   if (text === "sandbox" || text === "process") return { isolation: text };
@@ -42,7 +48,7 @@ export const up: Command = {
          [--edge-spare] [--access-log DIR|-] [--isolation sandbox|process]
          [--egress PORT [--egress-policies FILE] [--egress-unverified] [--egress-link-local]
                         [--egress-allow HOST|CIDR]... [--egress-refuse HOST|CIDR]...]
-         [--lambda-concurrency N]
+         [--lambda-concurrency N] [--link-url URL]
          [--host ADDRESS] [--host-name NAME]... [--log-level debug|info|warn|error]
 
   --data         where everything is kept: a directory (default ${dataDefault}) or a PostgreSQL URL
@@ -59,6 +65,8 @@ export const up: Command = {
                  only to these hosts (also *.example.com) and blocks of addresses, --egress-refuse not to these
   --lambda-concurrency
                  executions of functions at once, of an account in a region (default 1000)
+  --link-url     where links and the certificate in messages of topics lead (SNS), if not to the node itself:
+                 https://events.example.com, a load balancer before it
   --host         address to listen on (default 127.0.0.1); any other needs MIKAN_ROOT_ACCESS_KEY_ID
                  and MIKAN_ROOT_SECRET_ACCESS_KEY in the environment, which switch signature verification on
   --host-name    a further name by which clients address the node`,
@@ -82,6 +90,7 @@ export const up: Command = {
         "egress-allow": { type: "string", multiple: true, default: [] },
         "egress-refuse": { type: "string", multiple: true, default: [] },
         "lambda-concurrency": { type: "string" },
+        "link-url": { type: "string" },
         "log-level": { type: "string", default: "warn" },
       },
     });
@@ -120,6 +129,7 @@ export const up: Command = {
       ...(values["lambda-concurrency"] === undefined
         ? {}
         : { lambdaConcurrency: numberOf("lambda-concurrency", values["lambda-concurrency"], 100, 100_000) }),
+      ...(values["link-url"] === undefined ? {} : { linkUrl: originOf(values["link-url"]) }),
       ...(values["access-log"] === undefined ? {} : { accessLog: values["access-log"] }),
       ...rootKeyOf(process.env),
     });

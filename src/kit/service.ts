@@ -37,6 +37,8 @@ export interface Deps {
   cacheDir: string;
   /** Where clients reach the APIs. */
   publicUrl: () => string;
+  /** `scheme://host` of links and certificates in messages of SNS, where it is not {@link publicUrl}. */
+  linkUrl?: string;
   /** Executions of functions at once, of an account in a region. Default: AWS's 1,000. */
   lambdaConcurrency?: number;
   /** A resource type of any service that is open, for CloudFormation. */

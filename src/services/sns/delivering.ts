@@ -15,9 +15,6 @@ import { protocolOf } from "./protocols.ts";
 import { deadLetterArn } from "./subscription-attributes.ts";
 import { isSubscription, subscriptions as table, type SubscriptionRow } from "./tables.ts";
 
-/** Where the URLs in a message lead. */
-export type BaseUrl = () => string;
-
 async function rowOf({ store }: SnsDeps, parcel: Parcel): Promise<SubscriptionRow | undefined> {
   const { account, region, topicUid: topic_uid, subscription: id } = parcel;
   return store.read((tx) =>
@@ -34,7 +31,7 @@ async function shipmentOf(deps: SnsDeps, parcel: Parcel): Promise<(Shipment & { 
   const isOpen = parcel.type === "Notification" ? row.confirmed : !row.confirmed && row.token === parcel.token;
   if (!isOpen) return undefined;
   const isRaw = row.attributes["RawMessageDelivery"] === "true" && parcel.type === "Notification";
-  const facts = await factsOf({ signing: deps.signing, baseUrl: deps.publicUrl() }, parcel, topic);
+  const facts = await factsOf({ signing: deps.signing, baseUrl: deps.linkUrl ?? deps.publicUrl() }, parcel, topic);
   return { row, topic, parcel, facts, isRaw, protocol: protocolOf(row) };
 }
 

@@ -7,9 +7,12 @@ import { fanoutJob } from "./fanout.ts";
 import { createTopics } from "./lookup.ts";
 import { outboxOperations } from "./outbox.ts";
 import { permissionOperations } from "./permissions.ts";
+import { inlinePolicyResource, topicPolicyResource } from "./policy-resources.ts";
 import { publishingOperations } from "./publishing.ts";
+import { topicResource } from "./resources.ts";
 import { createSigning } from "./signing.ts";
 import { subscribingOperations } from "./subscribing.ts";
+import { subscriptionResource } from "./subscription-resource.ts";
 import { subscriptionOperations } from "./subscriptions.ts";
 import { sweepJob } from "./sweep.ts";
 import { migrations } from "./tables.ts";
@@ -35,6 +38,12 @@ export const sns = defineService({
         ...textOperations(deps),
       },
       internal: { ...deliveringOperations(deps), ...visitOperations(deps), ...outboxOperations(deps) },
+      resources: [
+        topicResource(deps),
+        subscriptionResource(deps),
+        topicPolicyResource(deps),
+        inlinePolicyResource(deps),
+      ],
       workers: [fanoutJob(deps), sweepJob(deps)],
     };
   },

@@ -430,10 +430,10 @@ describe("S3", () => {
 });
 
 test("a service that has no table answers 501 with its name, in the shape of the request", async () => {
-  const query = await refused(form("sns", "Action=Publish"));
+  const query = await refused(form("rds", "Action=DescribeDBInstances"));
   expect(query).toMatchObject({
     status: 501,
-    body: expect.stringContaining("<Code>NotImplemented</Code><Message>Mikan does not implement the service sns."),
+    body: expect.stringContaining("<Code>NotImplemented</Code><Message>Mikan does not implement the service rds."),
   });
   const target = ["X-Amz-Target", "DynamoDB_20120810.ListTables", "Content-Type", "application/x-amz-json-1.0"];
   const dynamodb = await refused(rawRequest({ headers: [...authorizationFor("dynamodb"), ...target] }));

@@ -64,12 +64,9 @@ export function brokenProtocol(requestId: string, reason: string): ErrorAnswer {
   return { errorType: "Runtime.InvalidResponse", errorMessage: `RequestId: ${requestId} Error: ${reason}` };
 }
 
-/** Not an answer of AWS: a runtime that exists there and not here. */
-export function unavailable(runtime: string, hint: string): ErrorAnswer {
-  return {
-    errorType: "Runtime.NotSupported",
-    errorMessage: `The runtime ${runtime} is not available on this node. ${hint}`,
-  };
+/** Not an answer of AWS: `what` runs there and not here. */
+export function unavailable(what: string, hint: string): ErrorAnswer {
+  return { errorType: "Runtime.NotSupported", errorMessage: `${what} is not available on this node. ${hint}` };
 }
 
 export function payloadOf(answer: ErrorAnswer): Uint8Array {

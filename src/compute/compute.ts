@@ -1,11 +1,13 @@
-/** Compute with its process driver: what the composition root opens. */
+/** Compute with its drivers, of processes and of containers: what the composition root opens. */
 import { mkdir } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
 import { type Ids, randomIds } from "../base/ids.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Bounds, Engine } from "./engine.ts";
-import type { Compute, FunctionLogLine } from "./ports.ts";
+import { createContainers } from "./container/containers.ts";
+import { createContainerDriver } from "./container/container-vessel.ts";
+import type { Compute, FunctionLogLine, FunctionSpec } from "./ports.ts";
 import { clientVariable, createJavas } from "./process/java.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
 import { createOptMount } from "./process/opt-mount.ts";
@@ -25,6 +27,7 @@ export interface ComputeOptions extends Bounds {
    * it is a process of the node's user. Default: `sandbox`.
    */
   isolation?: "sandbox" | "process";
+  containers?: ContainerSettings;
   /** Use control groups where the node may make them. Default: true. */
   controlGroups?: boolean;
   clock: Clock;
@@ -35,6 +38,18 @@ export interface ComputeOptions extends Bounds {
   onLogLine(line: FunctionLogLine): void;
   /** Serves the Runtime API; without it only functions in Node.js and Python run. */
   serveHttp?: ServeHttp;
+}
+
+/** Functions whose package is an image run in containers always; these say what else does, and how. */
+export interface ContainerSettings {
+  /** Functions of zip files, too. Default: false, those alone whose runtime `images` names. */
+  everything?: boolean;
+  /** Image of a runtime: `{ "ruby3.4": "local/ruby:3.4" }`. Default for `everything`: AWS's own, of the runtime's name. */
+  images?: Readonly<Record<string, string>>;
+  /** Fetch images that are not on this machine. Default: true. */
+  pull?: boolean;
+  /** Path of the engine's socket. Default: what `DOCKER_HOST` names, or the first of Docker's and Podman's that is there. */
+  socket?: string;
 }
 
 /**
@@ -70,10 +85,21 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     onLogLine,
     ...(serveHttp === undefined ? {} : { serveHttp }),
   };
+  const containers = await createContainers({ ...options, ...options.containers });
+  const { everything = false, images = {} } = options.containers ?? {};
+  const inContainer = ({ image, runtime }: FunctionSpec) =>
+    image !== undefined || everything || images[runtime] !== undefined;
+  const containerDeps = { ...deps, engine: containers.open, images };
   return new Engine({
     ...options,
-    driverOf: (spec) => createProcessDriver(deps, spec),
+    driverOf: (spec) =>
+      inContainer(spec) ? createContainerDriver(containerDeps, spec) : createProcessDriver(deps, spec),
+    async findImage(reference) {
+      const { id, digest } = await (await containers.open()).image(reference);
+      return { id, digest };
+    },
     async onClosed() {
+      await containers.close();
       warden.close();
       // What a function started in a session of its own knows of no end but this one.
       await endSurvivors(directory, clock);

@@ -7,7 +7,7 @@ import type { Driver, Environment } from "./environment.ts";
 import { ClosedError, FullError } from "./errors.ts";
 import * as limits from "./limits.ts";
 import { Pool, type PoolDeps } from "./pool.ts";
-import type { Compute, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
+import type { Compute, ResolvedImage, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
 
 /** The bounds that an operator may set. */
 export interface Bounds {
@@ -29,6 +29,8 @@ export interface EngineOptions extends Bounds {
   metrics: Metrics;
   /** How the environments of a function are made. */
   driverOf(spec: FunctionSpec): Driver;
+  /** See {@link Compute.findImage}. */
+  findImage(reference: string): Promise<ResolvedImage>;
   /** The last environment is gone. */
   onClosed(): void | Promise<void>;
 }
@@ -89,6 +91,10 @@ export class Engine implements Compute {
   provision(spec: FunctionSpec, count: number): void {
     if (this.#closed || (count === 0 && !this.#pools.has(spec.id))) return;
     this.#pool(spec).provision(count);
+  }
+
+  findImage(reference: string): Promise<ResolvedImage> {
+    return this.#options.findImage(reference);
   }
 
   provisioned(specId: string): ProvisionedStatus {

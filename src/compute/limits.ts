@@ -79,5 +79,5 @@ export const engineMsMax = 30_000;
 export const engineAnswerBytesMax = 4 * 1024 * 1024;
 /** Time to fetch an image. */
 export const pullMsMax = 15 * 60_000;
-/** How often a container's memory is asked for while it is busy. The kernel holds the limit; this is for the report. */
-export const containerSampleMs = 1_000;
+/** Attempts at ending a container, with ever longer waits between them. */
+export const engineRemovalsMax = 5;

@@ -12,8 +12,10 @@ export interface FunctionSpec {
   runtime: string;
   /** `index.handler`. */
   handler: string;
-  /** Directory with the unpacked code; compute never writes to it. */
+  /** Directory with the unpacked code; compute never writes to it. Empty for an image. */
   codeDir: string;
+  /** The container image that is run in the place of code, runtime and handler. */
+  image?: ImageSpec;
   /** Directory with what is in its layers, merged: its `/opt`. Absent without layers; compute never writes to it. */
   optDir?: string;
   /** The function's own variables; compute adds those that the runtime defines. */
@@ -34,6 +36,23 @@ export interface FunctionSpec {
   applicationLogLevel?: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
   /** What the platform writes below it is dropped. Only with JSON; default there: `INFO`. */
   systemLogLevel?: SystemLogLevel;
+}
+
+/** An image, and what of it the function changes. Source: Lambda API, ImageConfig. */
+export interface ImageSpec {
+  /** What the engine knows it by: its id, or a name with tag or digest. */
+  reference: string;
+  entryPoint?: readonly string[];
+  command?: readonly string[];
+  workingDirectory?: string;
+}
+
+/** An image as the engine has it. */
+export interface ResolvedImage {
+  /** `sha256:...`: names these bytes on this machine. */
+  id: string;
+  /** `sha256:...`, of its manifest; the id for an image that was in no registry. */
+  digest: string;
 }
 
 export type SystemLogLevel = "DEBUG" | "INFO" | "WARN";
@@ -136,6 +155,11 @@ export interface Compute {
    * The code must stay where it is until the function is retired. After a restart of the node it must be called again.
    */
   provision(spec: FunctionSpec, count: number): void;
+  /**
+   * What `reference` names on this machine; fetched from its registry where it is not there, and that is allowed, which
+   * may take minutes. Rejects with {@link ImageUnavailable}.
+   */
+  findImage(reference: string): Promise<ResolvedImage>;
   /** All zero for a function that has none. */
   provisioned(specId: string): ProvisionedStatus;
   /**
@@ -156,6 +180,13 @@ export interface ComputeClosed extends Error {
 /** Too many invocations wait already, or this one waited too long for an environment. */
 export interface ComputeFull extends Error {
   name: "ComputeFull";
+}
+
+/** There is no container engine, or no such image; the message says what to do. */
+export interface ImageUnavailable extends Error {
+  name: "EngineError";
+  /** The engine's word for why, as an HTTP status; 0 where it did not answer. */
+  status: number;
 }
 
 /** Runtimes that this node can run: the interpreter was found; or why not. */

@@ -82,6 +82,7 @@ export function openPuppets(bounds: Bounds = {}) {
         return puppet;
       },
     }),
+    findImage: () => Promise.reject(new Error("puppets have no images")),
     onClosed: () => {
       closed = true;
     },

@@ -86,7 +86,10 @@ export function verdictOf(ending: Ending, spec: FunctionSpec, requestId: string,
     case "not-started":
       return of(notStarted(requestId, ending.reason), "init");
     case "unavailable":
-      return of(unavailable(spec.runtime, ending.hint), "init");
+      return of(
+        unavailable(spec.image === undefined ? `The runtime ${spec.runtime}` : "The image", ending.hint),
+        "init",
+      );
     case "asked":
     case "fatal":
       break;

@@ -50,7 +50,7 @@ async function refusalOf(path: string): Promise<string | undefined> {
 }
 
 /** The first bootstrap there is. Source: Lambda guide, "Building a custom runtime". */
-async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
+export async function bootstrapOf(spec: FunctionSpec): Promise<Launch> {
   const places = [join(spec.codeDir, "bootstrap"), join(spec.optDir ?? "/opt", "bootstrap")];
   for (const command of places) {
     try {

@@ -56,6 +56,12 @@ const probeMsMax = 5_000;
 const fatalSignals = ["SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGSEGV", "SIGTERM"] as const;
 const signalOfStatus = new Map(fatalSignals.map((signal) => [128 + constants.signals[signal], signal]));
 
+/** How a program ended whose parent gives a status for a signal. */
+export function exitOfStatus(exit: Exit): Exit {
+  const signal = exit.status === null ? undefined : signalOfStatus.get(exit.status);
+  return signal === undefined ? exit : { status: null, signal };
+}
+
 const isWithin = (path: string, root: string) => path === root || path.startsWith(root + sep);
 
 /** Top-level directories of programs and libraries; on most systems some are links into `/usr`. */
@@ -149,10 +155,7 @@ export async function openSandbox({ directory, log }: SandboxDeps): Promise<Sand
       );
       return { wrapper: [bwrap, ...viewArgs(place, shown)], program: [inside(command), ...mapped] };
     },
-    exitOf(exit) {
-      const signal = exit.status === null ? undefined : signalOfStatus.get(exit.status);
-      return signal === undefined ? exit : { status: null, signal };
-    },
+    exitOf: exitOfStatus,
   };
 
   const empty = join(directory, "empty");

@@ -40,6 +40,11 @@ export function execWrapper({ environment, runtime }: FunctionSpec): string | un
   return wrapper === "" || runtime.startsWith("provided") ? undefined : wrapper;
 }
 
+/** The start of a command line that starts the programs in `directory` beside the rest of it. */
+export function extensionStarter(directory: string): string[] {
+  return ["/bin/sh", "-c", extensionsScript, "mikan", directory];
+}
+
 /** The start of the command line; `inside` where the program sees `/opt` and `/var/task` under these names. */
 export function startersOf(spec: FunctionSpec, launch: Launch, external: readonly string[], inside: boolean): string[] {
   if (!("command" in launch)) return [];
@@ -48,7 +53,7 @@ export function startersOf(spec: FunctionSpec, launch: Launch, external: readonl
     inside ? path : path.replace(/^\/var\/task(?=\/)/, codeDir).replace(/^\/opt(?=\/)/, optDir);
   const wrapper = execWrapper(spec);
   return [
-    ...(external.length === 0 ? [] : ["/bin/sh", "-c", extensionsScript, "mikan", place("/opt/extensions")]),
+    ...(external.length === 0 ? [] : extensionStarter(place("/opt/extensions"))),
     ...(wrapper === undefined ? [] : [place(wrapper)]),
   ];
 }

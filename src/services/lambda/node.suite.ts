@@ -6,7 +6,14 @@ import { FakeClock } from "../../base/clock.ts";
 import { must } from "../../base/errors.ts";
 import { countingIds, type Ids } from "../../base/ids.ts";
 import { createScheduler } from "../../base/scheduler.ts";
-import type { Compute, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "../../compute/ports.ts";
+import type {
+  Compute,
+  FunctionSpec,
+  Invocation,
+  InvocationResult,
+  ProvisionedStatus,
+  ResolvedImage,
+} from "../../compute/ports.ts";
 import type { Edge } from "../../edge/ports.ts";
 import type { Call, Principal } from "../../kit/call.ts";
 import { createDelivery } from "../../kit/delivery.ts";
@@ -72,6 +79,8 @@ export class FakeCompute implements Compute {
     return { ...result, initialization: "on-demand", ...answer };
   }
 
+  /** By reference. */
+  readonly images = new Map<string, ResolvedImage>();
   /** What was asked for is there at once. */
   readonly provisionedCounts = new Map<string, number>();
 
@@ -82,6 +91,15 @@ export class FakeCompute implements Compute {
   provisioned(specId: string): ProvisionedStatus {
     const count = this.provisionedCounts.get(specId) ?? 0;
     return { requested: count, allocated: count, available: count };
+  }
+
+  async findImage(reference: string): Promise<ResolvedImage> {
+    const image = this.images.get(reference);
+    if (image !== undefined) return image;
+    throw Object.assign(new Error(`The image ${reference} is not on this machine.`), {
+      name: "EngineError",
+      status: 404,
+    });
   }
 
   async retire(specId: string): Promise<void> {

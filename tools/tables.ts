@@ -32,7 +32,9 @@ const sources: readonly (SdkSource & { model: string; modelVersion: string })[] 
   { service: "kms", client: "client-kms", model: "kms", modelVersion: "2014-11-01" },
   { service: "lambda", client: "client-lambda", model: "lambda", modelVersion: "2015-03-31" },
   { service: "logs", client: "client-cloudwatch-logs", model: "logs", modelVersion: "2014-03-28" },
+  { service: "pipes", client: "client-pipes", model: "pipes", modelVersion: "2015-10-07" },
   { service: "s3", client: "client-s3", model: "s3", modelVersion: "2006-03-01" },
+  { service: "scheduler", client: "client-scheduler", model: "scheduler", modelVersion: "2021-06-30" },
   {
     service: "secretsmanager",
     client: "client-secrets-manager",

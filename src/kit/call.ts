@@ -25,6 +25,8 @@ export interface Call {
   deadline: Instant;
   /** Set on deliveries: a second call with the same key is the same call. */
   idempotencyKey?: string;
+  /** Set on deliveries: which attempt this is, from 1; what the target had no room for counts too. */
+  attempt?: number;
   /** `scheme://host` that the client used; URLs in answers are built from it. */
   publicUrl: string;
   /**
@@ -53,7 +55,7 @@ export function serviceCall(
   account: string,
   region: string,
   principal: Extract<Principal, { kind: "service" }>,
-  rest: Partial<Pick<Call, "trace" | "signal" | "deadline" | "idempotencyKey" | "asOf">> = {},
+  rest: Partial<Pick<Call, "trace" | "signal" | "deadline" | "idempotencyKey" | "attempt" | "asOf">> = {},
 ): Call {
   const deadline = rest.deadline ?? clock.now() + backgroundMsMax;
   return {
@@ -66,6 +68,7 @@ export function serviceCall(
     deadline,
     publicUrl: publicUrl(),
     ...(rest.idempotencyKey === undefined ? {} : { idempotencyKey: rest.idempotencyKey }),
+    ...(rest.attempt === undefined ? {} : { attempt: rest.attempt }),
     ...(rest.asOf === undefined ? {} : { asOf: rest.asOf }),
   };
 }

@@ -225,9 +225,10 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
 
   const deliver = async (row: IntentRow) => {
     const { service, operation, account, region, principal, trace, dedupe_key: idempotencyKey } = row;
+    const attempt = row.attempts + row.throttled + 1;
     const lease = renewing(row);
     try {
-      const call = serviceCall(deps, account, region, principal, { trace, idempotencyKey });
+      const call = serviceCall(deps, account, region, principal, { trace, idempotencyKey, attempt });
       await deps.invoke(service, operation, unpackInput(row.input), call);
       lease.stop();
       await store.tx((tx) => forget(tx, row, clock.now()));

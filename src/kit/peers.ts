@@ -13,6 +13,7 @@ export interface Peers {
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;
   logs: PeerOf<typeof import("@aws-sdk/client-cloudwatch-logs")>;
   s3: PeerOf<typeof import("@aws-sdk/client-s3")>;
+  scheduler: PeerOf<typeof import("@aws-sdk/client-scheduler")>;
   secretsmanager: PeerOf<typeof import("@aws-sdk/client-secrets-manager")>;
   sns: PeerOf<typeof import("@aws-sdk/client-sns")>;
   sqs: PeerOf<typeof import("@aws-sdk/client-sqs")>;

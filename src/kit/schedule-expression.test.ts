@@ -2,7 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { timeZone } from "../base/time-zone.ts";
 import { must } from "../base/errors.ts";
-import { occurrenceAfter, parseScheduleExpression, type ScheduleGrammar } from "./schedule-expression.ts";
+import {
+  latestOccurrence,
+  occurrenceAfter,
+  parseScheduleExpression,
+  type ScheduleGrammar,
+} from "./schedule-expression.ts";
 
 const instant = (text: string) => Date.parse(text);
 const shown = (ms: number | undefined) =>
@@ -163,4 +168,15 @@ describe("what is no expression", () => {
   it.each(["+02:00", "Mars/Phobos", "", "UTC+2"])("no zone is called %s", (name) => {
     expect(timeZone(name)).toBeUndefined();
   });
+});
+
+it.each([
+  ["rate(5 minutes)", "2026-01-01T00:00:00Z", "2026-01-03T10:07:00Z", "2026-01-03T10:05Z"],
+  ["cron(* * * * ? *)", "2025-01-01T00:00:00Z", "2026-01-03T10:07:30Z", "2026-01-03T10:07Z"],
+  ["cron(0 0 1 1 ? *)", "2020-01-01T00:00:00Z", "2026-05-03T00:00:00Z", "2026-01-01T00:00Z"],
+  ["at(2026-01-01T00:00:00)", "2026-01-01T00:00:00Z", "2026-05-03T00:00:00Z", "2026-01-01T00:00Z"],
+  ["cron(0 0 1 1 ? *)", "2026-01-02T00:00:00Z", "2026-05-03T00:00:00Z", undefined],
+])("%s from %s: the last up to %s is %s", (text, from, until, latest) => {
+  const expression = must(parseScheduleExpression(text, "scheduler"), text);
+  expect(shown(latestOccurrence(expression, instant(from), instant(until), { anchor: instant(from) }))).toBe(latest);
 });

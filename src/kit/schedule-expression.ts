@@ -86,3 +86,28 @@ function cronInstantAfter(cron: Cron, after: Instant, zone: TimeZone): Instant |
   }
   return undefined;
 }
+
+/** How far {@link latestOccurrence} looks back at first. */
+const lookBackMsMin = 2 * 60_000;
+
+/**
+ * The last occurrence from `from` up to `until`, both included; undefined when there is none. Looks back from the end, so
+ * that what was missed for long costs little.
+ */
+export function latestOccurrence(
+  expression: ScheduleExpression,
+  from: Instant,
+  until: Instant,
+  occurrences: Occurrences,
+): Instant | undefined {
+  for (let backMs = lookBackMsMin; ; backMs *= 2) {
+    const after = Math.max(from - 1, until - backMs);
+    let latest: Instant | undefined;
+    let next = occurrenceAfter(expression, after, occurrences);
+    while (next !== undefined && next <= until) {
+      latest = next;
+      next = occurrenceAfter(expression, next, occurrences);
+    }
+    if (latest !== undefined || after < from) return latest;
+  }
+}

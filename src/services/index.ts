@@ -31,6 +31,11 @@ export const services: readonly ServiceEntry[] = [
   { name: "events", types: "AWS::Events", load: async () => (await import("./events/service.ts")).events },
   { name: "lambda", types: "AWS::Lambda", load: async () => (await import("./lambda/service.ts")).lambda },
   {
+    name: "scheduler",
+    types: "AWS::Scheduler",
+    load: async () => (await import("./scheduler/service.ts")).scheduler,
+  },
+  {
     name: "elasticloadbalancing",
     types: "AWS::ElasticLoadBalancingV2",
     load: async () => (await import("./elasticloadbalancing/service.ts")).elasticloadbalancing,

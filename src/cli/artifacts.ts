@@ -58,7 +58,7 @@ const templateBytesMax = 51_200;
 /** Stacks within stacks whose templates are local. */
 const nestingMax = 10;
 
-const isLocal = (path: string) => !/^(s3|https?):\/\//.test(path);
+export const isLocal = (path: string) => !/^(s3|https?):\/\//.test(path);
 
 interface Packaging {
   client: Client;

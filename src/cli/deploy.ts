@@ -33,6 +33,34 @@ async function reviewed(client: Client, deployment: Deployment): Promise<Submitt
   return proposed;
 }
 
+export interface DeployOptions extends Omit<Deployment, "template"> {
+  /** The template's file. */
+  template: string;
+  diff: boolean;
+}
+
+/** Deploys a template, and shows its events until the stack rests. False: it did not get there. */
+export async function deployTemplate(client: Client, { diff, ...options }: DeployOptions): Promise<boolean> {
+  const { stack } = options;
+  const deployment = { ...options, template: await templateOf(client, options.template) };
+  const { id, operation, seen } = await (diff ? reviewed : submit)(client, deployment);
+  if (id === undefined) {
+    say(nothingToChange(stack));
+    return true;
+  }
+  const end = await watchStack(client, id, seen);
+  if (end.status !== `${operation}_COMPLETE`) {
+    say(`Stack ${stack} is ${end.status}${end.reason === "" ? "" : `: ${end.reason}`}`);
+    return false;
+  }
+  say(`Stack ${stack} is ready.`);
+  for (const { key, value } of end.outputs) say(`  ${key} = ${value}`);
+  return true;
+}
+
+/** A stack is named after its template unless somebody names it. */
+export const stackNameOf = (template: string) => basename(template).replace(/\..*$/, "");
+
 function nothingToChange(stack: string): string {
   return `Stack ${stack} is as the template says; there is nothing to change.`;
 }
@@ -68,7 +96,7 @@ export const deploy: Command = {
     const [template, ...more] = positionals;
     if (template === undefined || more.length > 0)
       throw new UserError("deploy takes one template: mikan deploy TEMPLATE");
-    const stack = values.stack ?? basename(template).replace(/\..*$/, "");
+    const stack = values.stack ?? stackNameOf(template);
     const client = createClient({
       endpoint: values.endpoint,
       ...(values.region === undefined ? {} : { region: values.region }),
@@ -82,28 +110,11 @@ export const deploy: Command = {
       const { bucket, key } = await upload(client, resolve(values.code), say);
       Object.assign(parameters, { CodeBucket: bucket, CodeKey: key });
     }
-    const deployment = {
-      stack,
-      template: await templateOf(client, template),
-      parameters,
-      onFailure: values["on-failure"],
-    };
+    const deployment = { stack, template, parameters, onFailure: values["on-failure"] };
     if (values["dry-run"]) {
-      await dryRun(client, deployment);
+      await dryRun(client, { ...deployment, template: await templateOf(client, template) });
       return 0;
     }
-    const { id, operation, seen } = await (values.diff ? reviewed : submit)(client, deployment);
-    if (id === undefined) {
-      say(nothingToChange(stack));
-      return 0;
-    }
-    const end = await watchStack(client, id, seen);
-    if (end.status !== `${operation}_COMPLETE`) {
-      say(`Stack ${stack} is ${end.status}${end.reason === "" ? "" : `: ${end.reason}`}`);
-      return 1;
-    }
-    say(`Stack ${stack} is ready.`);
-    for (const { key, value } of end.outputs) say(`  ${key} = ${value}`);
-    return 0;
+    return (await deployTemplate(client, { ...deployment, diff: values.diff })) ? 0 : 1;
   },
 };

@@ -1,7 +1,7 @@
 /** `mikan logs`: what a function wrote. */
 import { parseArgs } from "node:util";
 import { systemClock } from "../base/clock.ts";
-import { createClient } from "./client.ts";
+import { createClient, type Client } from "./client.ts";
 import { say, UserError, type Command } from "./command.ts";
 
 interface FilteredEvents {
@@ -21,6 +21,32 @@ function durationMs(text: string): number {
     throw new UserError(`--since is written 30s, 10m, 2h or 1d, and is ${text}`);
   return Number(match[1]) * unit;
 }
+
+/** Reads what a log group has that was not read before, oldest first. `sinceMs` is an instant. */
+export function createLogReader(client: Client, logGroupName: string, sinceMs: number): () => Promise<string[]> {
+  let startTime = sinceMs;
+  const shown = new Set<string>();
+  return async () => {
+    const lines: string[] = [];
+    let nextToken: string | undefined;
+    do {
+      const input: object = { logGroupName, startTime, ...(nextToken === undefined ? {} : { nextToken }) };
+      const page: FilteredEvents = await client.json("logs", "Logs_20140328.FilterLogEvents", input);
+      for (const { eventId, timestamp, message } of page.events ?? []) {
+        if (shown.has(eventId)) continue;
+        if (shown.size >= shownMax) shown.clear();
+        shown.add(eventId);
+        startTime = Math.max(startTime, timestamp);
+        lines.push(message.replace(/\n$/, ""));
+      }
+      nextToken = page.nextToken;
+    } while (nextToken !== undefined);
+    return lines;
+  };
+}
+
+/** The group of a function, or a group's own name. */
+export const logGroupOf = (name: string) => (name.startsWith("/") ? name : `/aws/lambda/${name}`);
 
 export const logs: Command = {
   summary: "print what a function wrote",
@@ -42,24 +68,11 @@ export const logs: Command = {
       endpoint: values.endpoint,
       ...(values.region === undefined ? {} : { region: values.region }),
     });
-    const logGroupName = name.startsWith("/") ? name : `/aws/lambda/${name}`;
-    let startTime = systemClock.now() - durationMs(values.since);
-    const shown = new Set<string>();
+    const read = createLogReader(client, logGroupOf(name), systemClock.now() - durationMs(values.since));
     for (;;) {
-      let nextToken: string | undefined;
-      do {
-        const input: object = { logGroupName, startTime, ...(nextToken === undefined ? {} : { nextToken }) };
-        const page: FilteredEvents = await client.json("logs", "Logs_20140328.FilterLogEvents", input);
-        for (const { eventId, timestamp, message } of page.events ?? []) {
-          if (shown.has(eventId)) continue;
-          if (shown.size >= shownMax) shown.clear();
-          shown.add(eventId);
-          startTime = Math.max(startTime, timestamp);
-          say(message.replace(/\n$/, ""));
-        }
-        nextToken = page.nextToken;
-      } while (nextToken !== undefined);
+      for (const line of await read()) say(line);
       if (!values.follow) return 0;
+      // The command's clock does not keep a process alive.
       await new Promise((resolve) => {
         setTimeout(resolve, pollMs);
       });

@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<Command>> = {
   delete: async () => (await import("./delete.ts")).remove,
   status: async () => (await import("./status.ts")).status,
   logs: async () => (await import("./logs.ts")).logs,
+  watch: async () => (await import("./watch.ts")).watch,
   invoke: async () => (await import("./invoke.ts")).invoke,
   ca: async () => (await import("./ca.ts")).ca,
   env: async () => (await import("./env.ts")).env,

@@ -3,8 +3,9 @@ import type { FunctionLogLine } from "../../compute/ports.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
-import type { Tx } from "../../store/store.ts";
+import type { ReadTx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
+import { chunksOf, type EventIds, type NewEvent } from "./chunks.ts";
 import { invalid, noGroup, noStream } from "./faults.ts";
 import {
   batchBytesMax,
@@ -15,37 +16,23 @@ import {
   eventOverheadBytes,
 } from "./limits.ts";
 import { newStream } from "./streams.ts";
-import {
-  events,
-  findGroup,
-  findStream,
-  groups,
-  isIn,
-  streams,
-  type EventRow,
-  type GroupRow,
-  type StreamRow,
-} from "./tables.ts";
+import { chunks, findGroup, findStream, groups, isIn, streams, type GroupRow, type StreamRow } from "./tables.ts";
 
-export interface NewEvent {
-  timeMs: number;
-  message: string;
-}
-
-/** Rows of one append; the store takes no more. */
-const appendRowsMax = 500;
+/** Streams written in one transaction: more would hold the event loop for longer than 10 ms. */
+const streamsAtOnceMax = 64;
 const dayMs = 24 * 3600_000;
 
 /** Ids that grow on this node, and differ from those of every other. 32 digits; clients see them with zeros up to AWS's 56. */
-export function createEventIds({ ids, clock }: Pick<Deps, "ids" | "clock">): () => string {
+export function createEventIds({ ids, clock }: Pick<Deps, "ids" | "clock">): EventIds {
   const node = (Number.parseInt(ids.hex(4), 16) % 100_000_000).toString().padStart(8, "0");
   let lastMs = 0;
-  let count = 0;
-  return () => {
+  let next = 0;
+  return (count) => {
     const now = Math.max(lastMs, clock.now());
-    count = now === lastMs ? count + 1 : 0;
+    const first = now === lastMs ? next : 0;
+    next = first + count;
     lastMs = now;
-    return `${String(now).padStart(14, "0")}${String(count).padStart(10, "0")}${node}`;
+    return `${String(now).padStart(14, "0")}${String(first).padStart(10, "0")}${node}`;
   };
 }
 
@@ -90,35 +77,38 @@ export function sortOut(batch: readonly NewEvent[], now: number, retentionDays: 
 /** 0 stands for none. */
 const earliest = (a: number, b: number) => (a === 0 ? b : Math.min(a, b));
 
-export function eventWriter({ store, clock }: Deps, nextId: () => string) {
-  /** Writes events of one stream. They are on disk before the stream's times say so. */
-  return async (stream: StreamRow, batch: readonly NewEvent[]): Promise<void> => {
-    if (batch.length === 0) return;
-    const { account, region, uid, group_uid, name } = stream;
+/** Events of one stream, in order of time. */
+interface StreamBatch {
+  stream: StreamRow;
+  batch: readonly NewEvent[];
+}
+
+export function eventWriter({ store, clock }: Deps, ids: EventIds) {
+  const rowsOf = ({ stream, batch }: StreamBatch, now: number) => {
+    const times = { firstMs: batch[0]?.timeMs ?? 0, lastMs: batch.at(-1)?.timeMs ?? 0 };
+    return { stream, rows: chunksOf(stream, batch, now, ids), ...times };
+  };
+
+  /** Writes events of some streams, and when they last had some. */
+  return async (batches: readonly StreamBatch[]): Promise<void> => {
     const now = clock.now();
-    const rows = batch.map(({ timeMs, message }): EventRow => {
-      const bytes = Buffer.from(message);
-      const of = { account, region, stream_uid: uid, group_uid };
-      const size = bytes.byteLength + eventOverheadBytes;
-      return { ...of, time_ms: timeMs, id: nextId(), ingested_ms: now, size_bytes: size, message: bytes };
-    });
-    for (let at = 0; at < rows.length; at += appendRowsMax) {
-      await store.append(events, rows.slice(at, at + appendRowsMax));
-    }
-    const times = batch.map(({ timeMs }) => timeMs);
-    const first = times.reduce((a, b) => Math.min(a, b));
-    const last = times.reduce((a, b) => Math.max(a, b));
-    const isStream = sql`${isIn(stream)} and group_uid = ${group_uid} and name = ${name} and uid = ${uid}`;
+    const written = batches.filter(({ batch }) => batch.length > 0).map((one) => rowsOf(one, now));
+    if (written.length === 0) return;
     await store.tx(async (tx) => {
-      const row = await tx.one<StreamRow>(sql`select ${streams.columns} from ${streams.name} where ${isStream}`);
-      // Deleted meanwhile: the purge takes the events.
-      if (row === undefined) return;
-      const changes = {
-        first_event_ms: earliest(row.first_event_ms, first),
-        last_event_ms: Math.max(row.last_event_ms, last),
-        last_ingested_ms: now,
-      };
-      await tx.run(sql`update ${streams.name} set ${assign(streams, changes)} where ${isStream}`);
+      for (const { stream, rows, firstMs, lastMs } of written) {
+        for (const row of rows) await tx.run(insert(chunks, row));
+        const isStream = sql`${isIn(stream)} and group_uid = ${stream.group_uid} and name = ${stream.name}
+          and uid = ${stream.uid}`;
+        const present = await tx.one<StreamRow>(sql`select ${streams.columns} from ${streams.name} where ${isStream}`);
+        // Deleted meanwhile: the purge takes the events.
+        if (present === undefined) continue;
+        const changes = {
+          first_event_ms: earliest(present.first_event_ms, firstMs),
+          last_event_ms: Math.max(present.last_event_ms, lastMs),
+          last_ingested_ms: now,
+        };
+        await tx.run(sql`update ${streams.name} set ${assign(streams, changes)} where ${isStream}`);
+      }
     });
   };
 }
@@ -135,39 +125,49 @@ const lineBytesMax = eventBytesMax - eventOverheadBytes - 8;
 
 /** Lambda's events end with the line's end. */
 function messageOf(text: string): string {
-  const cut = Buffer.byteLength(text) > lineBytesMax ? Buffer.from(text).subarray(0, lineBytesMax).toString() : text;
+  // No character takes more than three bytes per UTF-16 unit: most lines need no counting.
+  const isLong = text.length * 3 > lineBytesMax && Buffer.byteLength(text) > lineBytesMax;
+  const cut = isLong ? Buffer.from(text).subarray(0, lineBytesMax).toString() : text;
   return cut.endsWith("\n") ? cut : `${cut}\n`;
 }
 
-function bySource(lines: readonly FunctionLogLine[]): Map<string, { source: Source; batch: NewEvent[] }> {
-  const sources = new Map<string, { source: Source; batch: NewEvent[] }>();
+interface SourceBatch {
+  source: Source;
+  batch: NewEvent[];
+}
+
+/** Lines by where they come from, each in order of time: a clock may have been set back. */
+function bySource(lines: readonly FunctionLogLine[]): SourceBatch[] {
+  const sources = new Map<string, SourceBatch>();
   for (const { account, region, logGroup: group, logStream: stream, timeMs, text } of lines) {
-    const source = { account, region, group, stream };
-    const key = JSON.stringify(Object.values(source));
-    const known = sources.get(key) ?? { source, batch: [] };
-    sources.set(key, known);
+    // Neither an account nor a region has a slash.
+    const key = `${account}/${region}/${group.length}/${group}/${stream}`;
+    let known = sources.get(key);
+    if (known === undefined) sources.set(key, (known = { source: { account, region, group, stream }, batch: [] }));
     known.batch.push({ timeMs, message: messageOf(text) });
   }
-  return sources;
+  return Array.from(sources.values(), ({ source, batch }) => ({
+    source,
+    batch: batch.toSorted((a, b) => a.timeMs - b.timeMs),
+  }));
 }
 
 export function ingestionOperations(deps: Deps) {
   const { store, ids, clock } = deps;
   const write = eventWriter(deps, createEventIds(deps));
 
-  /** The stream of a source; it and its group are made on first use. */
-  const ensure = async ({ account, region, group: groupName, stream: name }: Source): Promise<StreamRow> => {
-    const place = { account, region };
-    const read = async (tx: Pick<Tx, "one" | "all">) => {
-      const group = await findGroup(tx, place, groupName);
-      return { group, stream: group === undefined ? undefined : await findStream(tx, group, name) };
-    };
-    const found = await store.read(read);
-    if (found.stream !== undefined) return found.stream;
+  const find = async (tx: ReadTx, { group: name, stream, ...place }: Source) => {
+    const group = await findGroup(tx, place, name);
+    return { group, stream: group === undefined ? undefined : await findStream(tx, group, stream) };
+  };
+
+  /** Makes the stream of a source, and its group, unless somebody just did. */
+  const make = (source: Source): Promise<StreamRow> => {
+    const { group: groupName, stream: name, ...place } = source;
     const now = clock.now();
     const [groupUid, streamUid] = [ids.hex(8), ids.hex(8)];
     return store.tx(async (tx) => {
-      const { group: present, stream } = await read(tx);
+      const { group: present, stream } = await find(tx, source);
       if (stream !== undefined) return stream;
       const group: GroupRow = present ?? {
         ...place,
@@ -187,6 +187,20 @@ export function ingestionOperations(deps: Deps) {
     });
   };
 
+  /** The streams of sources; made on first use. */
+  const ensure = async (of: readonly SourceBatch[]): Promise<StreamBatch[]> => {
+    const found = await store.read(async (tx) => {
+      const known: (StreamRow | undefined)[] = [];
+      for (const { source } of of) known.push((await find(tx, source)).stream);
+      return known;
+    });
+    const ensured: StreamBatch[] = [];
+    for (const [i, { source, batch }] of of.entries()) {
+      ensured.push({ stream: found[i] ?? (await make(source)), batch });
+    }
+    return ensured;
+  };
+
   const operations = {
     async PutLogEvents(input, call) {
       const batch = input.logEvents.map(({ timestamp, message }) => ({ timeMs: timestamp, message }));
@@ -198,7 +212,7 @@ export function ingestionOperations(deps: Deps) {
       });
       if (stream === undefined) throw noStream();
       const { accepted, rejected } = sortOut(batch, clock.now(), group.retention_days);
-      await write(stream, accepted);
+      await write([{ stream, batch: accepted }]);
       return {
         // Always valid, and ignored when it comes back (API reference, PutLogEvents).
         nextSequenceToken: ids.hex(14),
@@ -210,7 +224,10 @@ export function ingestionOperations(deps: Deps) {
   const internal = {
     /** What functions wrote, of any account and region; in order for each stream. */
     async Ingest({ lines }: { lines: readonly FunctionLogLine[] }): Promise<object> {
-      for (const { source, batch } of bySource(lines).values()) await write(await ensure(source), batch);
+      const sources = bySource(lines);
+      for (let at = 0; at < sources.length; at += streamsAtOnceMax) {
+        await write(await ensure(sources.slice(at, at + streamsAtOnceMax)));
+      }
       return {};
     },
   };

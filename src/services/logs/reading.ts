@@ -3,71 +3,15 @@ import type { Call } from "../../kit/call.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import { pageKey, pageToken, type Listing } from "../../kit/tokens.ts";
-import { beginsWith, join, raw, sql, type Sql } from "../../store/sql.ts";
+import { beginsWith, join, sql } from "../../store/sql.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { badToken, invalid, noGroup, noStream, notYet } from "./faults.ts";
+import type { StoredEvent } from "./chunks.ts";
 import { pageBytesMax, pageEventsMax } from "./limits.ts";
 import { groupName } from "./names.ts";
+import { after, before, readPage, start, type Boundary } from "./pages.ts";
 import { patternOf } from "./pattern.ts";
-import {
-  events,
-  findGroup,
-  findStream,
-  isIn,
-  streams,
-  type EventRow,
-  type GroupRow,
-  type StreamRow,
-} from "./tables.ts";
-
-/** A place between two events, or before the first. */
-interface Boundary {
-  timeMs: number;
-  id: string;
-  side: "before" | "after";
-}
-
-const start: Boundary = { timeMs: 0, id: "", side: "before" };
-type Position = Pick<EventRow, "time_ms" | "id" | "size_bytes">;
-
-const before = ({ time_ms, id }: Position): Boundary => ({ timeMs: time_ms, id, side: "before" });
-const after = ({ time_ms, id }: Position): Boundary => ({ timeMs: time_ms, id, side: "after" });
-
-function beyond({ timeMs, id, side }: Boundary, forward: boolean): Sql {
-  const operator = forward ? (side === "after" ? ">" : ">=") : side === "after" ? "<=" : "<";
-  return sql`(time_ms, id) ${raw(operator)} (${timeMs}, ${id})`;
-}
-
-interface Reading {
-  where: Sql;
-  from: Boundary | undefined;
-  forward: boolean;
-  limit: number;
-}
-
-/** Events in order of time, cut at `limit` and at a page's bytes: sizes are looked at before messages are read. */
-async function readPage(tx: ReadTx, { where, from, forward, limit }: Reading): Promise<EventRow[]> {
-  const direction = raw(forward ? "asc" : "desc");
-  const range = from === undefined ? where : sql`${where} and ${beyond(from, forward)}`;
-  const positions = await tx.all<Position>(sql`select time_ms, id, size_bytes from ${events.name}
-    where ${range} order by time_ms ${direction}, id ${direction} limit ${limit}`);
-  let bytes = 0;
-  const cut = positions.findIndex(({ size_bytes }, i) => (bytes += size_bytes) > pageBytesMax && i > 0);
-  const page = cut < 0 ? positions : positions.slice(0, cut);
-  const last = page.at(-1);
-  if (last === undefined) return [];
-  const until = beyond(forward ? after(last) : before(last), !forward);
-  const rows = await tx.all<EventRow>(sql`select ${events.columns} from ${events.name}
-    where ${range} and ${until} order by time_ms ${direction}, id ${direction}`);
-  return forward ? rows : rows.toReversed();
-}
-
-function timeRange({ startTime, endTime }: { startTime?: number | undefined; endTime?: number | undefined }): Sql[] {
-  return [
-    ...(startTime === undefined ? [] : [sql`time_ms >= ${startTime}`]),
-    ...(endTime === undefined ? [] : [sql`time_ms < ${endTime}`]),
-  ];
-}
+import { findGroup, findStream, isIn, streams, type GroupRow, type StreamRow } from "./tables.ts";
 
 const boundaryKey = ({ timeMs, id, side }: Boundary) => [timeMs, id, side];
 
@@ -136,8 +80,9 @@ export function readingOperations({ store }: Deps) {
         const group = await groupOf(tx, call, name);
         const stream = await findStream(tx, group, logStreamName);
         if (stream === undefined) throw noStream();
-        const where = join([sql`${isIn(stream)} and stream_uid = ${stream.uid}`, ...timeRange(input)], " and ");
-        return readPage(tx, { where, from: asked?.boundary, forward, limit: input.limit ?? pageEventsMax });
+        const where = sql`${isIn(stream)} and stream_uid = ${stream.uid}`;
+        const range = { startTime: input.startTime, endTime: input.endTime, from: asked?.boundary };
+        return readPage(tx, { where, ...range, forward, limit: input.limit ?? pageEventsMax });
       });
       const [first, last] = [page[0], page.at(-1)];
       // Where nothing came, both tokens stay where they are: the same token again means the end.
@@ -173,7 +118,7 @@ export function readingOperations({ store }: Deps) {
       const limit = input.limit ?? pageEventsMax;
       let from: Boundary | undefined =
         key === undefined ? undefined : { timeMs: Number(key[0]), id: String(key[1]), side: "after" };
-      const found: { row: EventRow; stream: string }[] = [];
+      const found: { row: StoredEvent; stream: string }[] = [];
       let bytes = 0;
       let more = true;
       for (let scanned = 0; more && scanned < scannedMax && found.length < limit && bytes < pageBytesMax;) {
@@ -207,8 +152,9 @@ export function readingOperations({ store }: Deps) {
         const wanted = await wantedStreams(tx, group, input);
         if (wanted?.length === 0) return { page: [], names: new Map<string, string>() };
         const only = wanted === undefined ? [] : [sql`stream_uid in (${join(wanted.map(({ uid }) => uid))})`];
-        const where = join([sql`${isIn(group)} and group_uid = ${group.uid}`, ...only, ...timeRange(input)], " and ");
-        const page = await readPage(tx, { where, from: boundary, forward: true, limit: scanPageMax });
+        const where = join([sql`${isIn(group)} and group_uid = ${group.uid}`, ...only], " and ");
+        const range = { startTime: input.startTime, endTime: input.endTime, from: boundary };
+        const page = await readPage(tx, { where, ...range, forward: true, limit: scanPageMax });
         const uids = [...new Set(page.map(({ stream_uid }) => stream_uid))];
         const rows = wanted ?? (await streamsOf(tx, group, uids));
         return { page, names: new Map(rows.map((row) => [row.uid, row.name])) };

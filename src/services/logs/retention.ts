@@ -4,19 +4,19 @@ import type { Deps } from "../../kit/service.ts";
 import { sql, type Sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import {
-  events,
+  chunks,
   groups,
   isIn,
   purges,
   streams,
-  type EventRow,
+  type ChunkRow,
   type GroupRow,
   type PurgeRow,
   type StreamRow,
 } from "./tables.ts";
 
 /** Rows that one transaction deletes: a long delete would hold every writer up. */
-const chunkRows = 500;
+const lotRows = 500;
 const everyMs = 60_000;
 /** Groups and purges looked at in one round. */
 const roundMax = 100;
@@ -24,23 +24,23 @@ const dayMs = 24 * 3600_000;
 /** A batch that was being written when its group was deleted is on disk by then. */
 const purgeKeptMs = 3600_000;
 
-/** Deletes up to a chunk of events; gives their number. */
+/** Deletes up to a lot of rows of events; gives their number. */
 async function deleteEvents(tx: Tx, where: Sql): Promise<number> {
-  const rows = await tx.all<Pick<EventRow, "account" | "region" | "stream_uid" | "time_ms" | "id">>(
-    sql`select account, region, stream_uid, time_ms, id from ${events.name} where ${where} limit ${chunkRows}`,
+  const rows = await tx.all<Pick<ChunkRow, "account" | "region" | "stream_uid" | "time_ms" | "id">>(
+    sql`select account, region, stream_uid, time_ms, id from ${chunks.name} where ${where} limit ${lotRows}`,
   );
   for (const row of rows) {
-    await tx.run(sql`delete from ${events.name} where ${isIn(row)}
+    await tx.run(sql`delete from ${chunks.name} where ${isIn(row)}
       and stream_uid = ${row.stream_uid} and time_ms = ${row.time_ms} and id = ${row.id}`);
   }
   return rows.length;
 }
 
-/** Deletes up to a chunk of the streams of a deleted group. */
+/** Deletes up to a lot of the streams of a deleted group. */
 async function deleteStreams(tx: Tx, { uid, ...place }: PurgeRow): Promise<number> {
   const inGroup = sql`${isIn(place)} and group_uid = ${uid}`;
   const rows = await tx.all<Pick<StreamRow, "name">>(
-    sql`select name from ${streams.name} where ${inGroup} limit ${chunkRows}`,
+    sql`select name from ${streams.name} where ${inGroup} limit ${lotRows}`,
   );
   for (const { name } of rows) await tx.run(sql`delete from ${streams.name} where ${inGroup} and name = ${name}`);
   return rows.length;
@@ -63,8 +63,8 @@ export function retentionJob({ store, clock }: Deps): Job {
         for (const row of rows) {
           const beforeMs = clock.now() - (row.retention_days ?? 0) * dayMs;
           const inGroup = sql`${isIn(row)} and group_uid = ${row.uid}`;
-          const expired = sql`${inGroup} and time_ms < ${beforeMs}`;
-          while (!signal.aborted && (await store.tx((tx) => deleteEvents(tx, expired))) === chunkRows);
+          const expired = sql`${inGroup} and time_ms < ${beforeMs} and last_ms < ${beforeMs}`;
+          while (!signal.aborted && (await store.tx((tx) => deleteEvents(tx, expired))) === lotRows);
           await store.tx((tx) =>
             tx.run(sql`delete from ${streams.name} where ${inGroup}
               and last_event_ms < ${beforeMs} and last_ingested_ms < ${beforeMs} and created_ms < ${beforeMs}`),
@@ -79,8 +79,8 @@ export function retentionJob({ store, clock }: Deps): Job {
 
 /** Takes away the events of deleted groups and streams, and the streams of deleted groups. */
 export function purgeJob({ store, clock }: Deps): Job {
-  const all = async (signal: AbortSignal, chunk: (tx: Tx) => Promise<number>) => {
-    while (!signal.aborted && (await store.tx(chunk)) === chunkRows);
+  const all = async (signal: AbortSignal, lot: (tx: Tx) => Promise<number>) => {
+    while (!signal.aborted && (await store.tx(lot)) === lotRows);
   };
   return {
     name: "logs:purge",

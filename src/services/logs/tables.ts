@@ -44,7 +44,8 @@ export const streams = table(
 );
 export type StreamRow = Row<typeof streams>;
 
-export const events = table(
+/** A row for each event, as version 1 had it; {@link chunks} took its place. */
+const events = table(
   "logs_events",
   {
     account: c.id,
@@ -64,7 +65,36 @@ export const events = table(
     indexes: [{ columns: ["account", "region", "group_uid", "time_ms", "id"] }],
   },
 );
-export type EventRow = Row<typeof events>;
+
+/** Events of one stream and one moment, in order of time: see `chunks.ts`. */
+export const chunks = table(
+  "logs_chunks",
+  {
+    account: c.id,
+    region: c.id,
+    stream_uid: c.id,
+    /** Of the first event, as `id`. */
+    time_ms: c.time,
+    /** Grows with ingestion: events of one time keep their order. */
+    id: c.id,
+    group_uid: c.id,
+    /** Of the last event. */
+    last_ms: c.time,
+    ingested_ms: c.time,
+    event_count: c.int,
+    /** Of all events, each with its overhead. */
+    size_bytes: c.int,
+    /** For each event its time after the first one's in milliseconds, and its bytes; null where there is but one. */
+    layout: c.nullable(c.json<number[]>()),
+    /** UTF-8, one after the other; as bytes, since text columns hold no U+0000. */
+    messages: c.bytes,
+  },
+  {
+    key: ["account", "region", "stream_uid", "time_ms", "id"],
+    indexes: [{ columns: ["account", "region", "group_uid", "time_ms", "id"] }],
+  },
+);
+export type ChunkRow = Row<typeof chunks>;
 
 /** Groups and streams that are deleted, and whose events go in the background. */
 export const purges = table(
@@ -74,7 +104,20 @@ export const purges = table(
 );
 export type PurgeRow = Row<typeof purges>;
 
-export const migrations: readonly Migration[] = [{ version: 1, create: [groups, streams, events, purges] }];
+export const migrations: readonly Migration[] = [
+  { version: 1, create: [groups, streams, events, purges] },
+  {
+    version: 2,
+    create: [chunks],
+    run: [
+      sql`insert into ${chunks.name} (account, region, stream_uid, time_ms, id, group_uid, last_ms, ingested_ms,
+          event_count, size_bytes, layout, messages)
+        select account, region, stream_uid, time_ms, id, group_uid, time_ms, ingested_ms, 1, size_bytes, null, message
+        from ${events.name}`,
+      sql`drop table ${events.name}`,
+    ],
+  },
+];
 
 export interface Place {
   account: string;

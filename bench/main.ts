@@ -29,12 +29,14 @@ const packages: Readonly<Record<string, string>> = {
   nginx: "nginx-light",
   haproxy: "haproxy",
   caddy: "caddy",
+  go: "golang-go",
 };
 
 const benches: readonly Bench[] = [
   { name: "edge", needs: ["nginx", "haproxy", "caddy", "wrk"], run: edge },
   { name: "egress", needs: [], run: egress },
   { name: "invocations", needs: ["wrk"], run: invocations },
+  { name: "lambda", needs: ["wrk", "go"], run: lambda },
   { name: "start", needs: [], run: start },
   { name: "embedded", needs: [], run: embedded },
   { name: "stacks", needs: [], run: stacks },
@@ -67,6 +69,13 @@ async function invocations(): Promise<Outcome> {
   const figures = await bench.run();
   const skipped = (await bench.isPeerInstalled()) ? [] : [bench.peerSkipped];
   return { ...unpromised(figures), promises: bench.promises(figures), skipped };
+}
+
+async function lambda(): Promise<Outcome> {
+  const bench = await import("./lambda.ts");
+  const report = await bench.run();
+  const promised = bench.promises(report);
+  return { ...unpromised(report.warm), promises: promised, skipped: await bench.skippedPeers() };
 }
 
 async function embedded(): Promise<Outcome> {

@@ -83,11 +83,23 @@ export interface Load {
 
 const unitMs: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 };
 
+export interface WrkOptions {
+  connections?: number;
+  seconds?: number;
+  /** A file of Lua that says what is sent. */
+  script?: string;
+}
+
 /** Runs `wrk` with one thread. An answer that is none of 2xx or 3xx, or a broken connection, is an error. */
-export async function wrk(url: string, { connections = 16, seconds = 2 } = {}): Promise<Load> {
-  const child = spawn("wrk", ["-t1", `-c${connections}`, `-d${seconds}`, "--latency", url], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+export async function wrk(url: string, { connections = 16, seconds = 2, script }: WrkOptions = {}): Promise<Load> {
+  const args = [
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}`,
+    "--latency",
+    ...(script === undefined ? [] : ["-s", script]),
+  ];
+  const child = spawn("wrk", [...args, url], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output += text;

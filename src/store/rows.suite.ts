@@ -223,6 +223,15 @@ export function rowSuite(bench: Bench): void {
       expect(rows).toHaveLength(3);
     });
 
+    it("sees rows as soon as their append says so", async () => {
+      const { store } = bench;
+      let claimed: Promise<{ name: string }[]> | undefined;
+      await store.append(jobs, [job("a", 900)], () => {
+        claimed = store.claim(claim);
+      });
+      expect((await claimed)?.map(({ name }) => name)).toEqual(["a"]);
+    });
+
     it("notes when a row was first claimed", async () => {
       const { store } = bench;
       await store.append(jobs, [job("a", 900)]);

@@ -33,8 +33,13 @@ export interface Store {
   tx<T>(body: (tx: Tx) => Promise<T>, options?: TxOptions): Promise<T>;
   /** Reads one consistent view of what is committed, never a batch in progress. */
   read<T>(body: (tx: ReadTx) => Promise<T>): Promise<T>;
-  /** Inserts rows, coalesced with those of other callers; resolves when they are on disk. */
-  append<C extends Columns>(into: Table<C>, rows: readonly RowOf<C>[]): Promise<void>;
+  /**
+   * Inserts rows, coalesced with those of other callers; resolves when they are on disk. `seen` runs as soon as what this
+   * node begins from then on sees them, which may be before: such work shares their commit, and is answered after it or
+   * fails with it. So whoever waits for rows can take them without a commit of its own. It must not throw, and may run
+   * for rows that are lost after all.
+   */
+  append<C extends Columns>(into: Table<C>, rows: readonly RowOf<C>[], seen?: () => void): Promise<void>;
   /**
    * Takes up to `claim.limit` due rows for `leaseMs`, each by exactly one caller at a time: rows of `from` whose
    * `due` column is at or before `now`, in its order; their `due` becomes `now + leaseMs` and `count` grows by one.

@@ -160,7 +160,7 @@ export function receivingOperations(deps: SqsDeps) {
       // The node ends in the middle of a look: one who waits is told that there is nothing.
       if (!waits.isClosed || !(error instanceof StoreClosed)) throw error;
     } finally {
-      waiter.leave(taken.length > 0);
+      waiter.leave();
     }
     return { queue, taken };
   };

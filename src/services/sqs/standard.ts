@@ -94,17 +94,18 @@ export function standardKind({ store, waits, queues }: KindDeps): Kind {
     async send(queue, sent) {
       const rows = sent.map((message) => rowOf(queue, message));
       const long = sent.filter(({ body }) => isLong(body));
-      if (long.length === 0) await store.append(messages, rows);
+      const wake = () => waits.wake(queue.place.uid, rows.length);
+      if (long.length === 0) await store.append(messages, rows, wake);
       else {
         await store.tx(
           async (tx) => {
             for (const { id, body } of long) await putBody(tx, queue.place, id, body);
             for (const row of rows) await tx.run(insert(messages, row));
+            tx.afterCommit(wake);
           },
           { isolation: "claim" },
         );
       }
-      waits.wake(queue.place.uid, rows.length);
       return sent.map(({ id }) => ({ id }));
     },
 

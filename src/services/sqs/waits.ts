@@ -8,8 +8,8 @@ import { waitersMax } from "./limits.ts";
 export interface Waiter {
   /** Resolves when it is this one's turn to look, after `ms` at the latest; at once if its turn came before. */
   turn(ms: number, signal: AbortSignal): Promise<void>;
-  /** Leaves the line. A turn that was not used goes to the next. */
-  leave(used: boolean): void;
+  /** Leaves the line. A turn that came since the last look goes to the next. */
+  leave(): void;
 }
 
 export interface Waits {
@@ -76,11 +76,12 @@ export function createWaits(clock: Clock, metrics: Metrics): Waits {
             if (entry.isCalled || isClosed || signal.aborted) end();
           });
         },
-        leave(used) {
+        leave() {
           line.delete(entry);
           if (line.size === 0) lines.delete(queueUid);
           gauge.set((count -= 1));
-          if (entry.isCalled && !used) wake(queueUid, 1);
+          // Whatever it leaves with was there before that turn: the message that the turn was for may still be.
+          if (entry.isCalled) wake(queueUid, 1);
         },
       };
     },

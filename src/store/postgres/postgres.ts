@@ -102,10 +102,12 @@ function storeOver(url: string, serial: Sessions, light: Sessions, deps: BodyDep
     tx: (body, { isolation }: TxOptions = {}) =>
       enter("tx", () => runBody(deps, isolation === "claim" ? light : serial, "begin", body)),
     read: (body) => enter("read", () => runBody(deps, light, "begin isolation level repeatable read read only", body)),
-    append: (into, rows) =>
+    append: (into, rows, seen) =>
       enter("append", async () => {
         checkAppend(rows);
         await appends.append(into, rows);
+        // Other connections see them once they are committed.
+        seen?.();
       }),
     claim: (claim) =>
       enter("claim", async () => {

@@ -177,10 +177,13 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
       refuseNesting("read");
       return reads.body(body);
     },
-    async append(into, rows) {
+    async append(into, rows, seen) {
       refuseNesting("append");
       checkAppend(rows);
-      await writes.work((connection) => appendRows(connection, into, rows));
+      const appended = writes.work((connection) => appendRows(connection, into, rows));
+      // What comes after it in line sees them, in the same batch or a later one.
+      seen?.();
+      await appended;
     },
     async claim(claim) {
       refuseNesting("claim");

@@ -48,6 +48,8 @@ interface Meters {
 interface Entry {
   service: Service;
   admission: Admission;
+  /** Of the operations that are apart, with bounds of the same size. */
+  apart: Admission;
   meters: Map<string, Meters>;
 }
 
@@ -118,13 +120,15 @@ export function createDispatcher({ clock, log, metrics, spans, open }: DispatchD
   return {
     add(name, service) {
       const throttled = () => new Fault("ThrottlingException", "Rate exceeded");
-      const counts = {
-        refused: metrics.counter("api_refused", { service: name }),
-        running: metrics.gauge("api_running", { service: name }),
-      };
+      const admissionOf = (labels: Record<string, string>) =>
+        createAdmission({ runningMax, waitingMax }, throttled, {
+          refused: metrics.counter("api_refused", labels),
+          running: metrics.gauge("api_running", labels),
+        });
       entries.set(name, {
         service,
-        admission: createAdmission({ runningMax, waitingMax }, throttled, counts),
+        admission: admissionOf({ service: name }),
+        apart: admissionOf({ service: name, calls: "apart" }),
         meters: new Map(),
       });
     },
@@ -134,7 +138,9 @@ export function createDispatcher({ clock, log, metrics, spans, open }: DispatchD
       const entry = entryOf(name);
       const handler = ownOf(entry.service.operations, operation);
       if (handler === undefined) throw notImplemented(name, operation);
-      return entry.admission.run(() => run(name, entry, operation, handler, input, call));
+      const isApart = entry.service.apart?.includes(operation) === true;
+      const admission = isApart ? entry.apart : entry.admission;
+      return admission.run(() => run(name, entry, operation, handler, input, call));
     },
     inside,
     operationsOf: (name) => Object.keys(entryOf(name).service.operations).toSorted(),

@@ -54,6 +54,8 @@ export interface Service {
   operations: Readonly<Record<string, Operation>>;
   /** Operations that only the house may call, by peers or delivery: no client can name them. */
   internal?: Readonly<Record<string, Operation>>;
+  /** Operations that may wait long for something to come: they have places of their own, and no other call waits behind them. */
+  apart?: readonly string[];
   resources?: readonly Resource[];
   workers?: readonly Job[];
   /** ARNs that an operation touches; the dispatcher asks `authorize` about them first. */

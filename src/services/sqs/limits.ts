@@ -50,7 +50,7 @@ export const permissionActionsMax = 7;
 export const policyStatementsMax = 20;
 export const policyPrincipalsMax = 50;
 
-/** Receives of this node that wait for a message, below the calls that run at once: others must always have a place. */
+/** Receives of this node that wait for a message, below those that run at once: one that finds some must always have a place. */
 export const waitersMax = 1_536;
 /** How long what is known of a queue may be behind a change that another node has made. AWS: up to 60 s. */
 export const queueCacheMs = secondMs;

@@ -38,6 +38,7 @@ export const sqs = defineService({
         ...receivingOperations(deps),
         ...receiptOperations(deps),
       },
+      apart: ["ReceiveMessage"],
       resources: [queueResource(deps), queuePolicyResource(deps), inlinePolicyResource(deps)],
       stop: async () => deps.waits.close(),
       workers: [sweepJob(deps), moveJob(deps)],

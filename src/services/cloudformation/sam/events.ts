@@ -4,6 +4,7 @@ import { badEvent, badResource } from "./errors.ts";
 import type { SamContext, SamResource } from "./expansion.ts";
 import { pullEvents } from "./pull-event.ts";
 import { s3Event } from "./s3-event.ts";
+import { snsEvent } from "./sns-event.ts";
 
 /** The function or its alias, as an event source sees it. */
 export interface EventTarget {
@@ -27,7 +28,7 @@ export interface SamEvent {
 /** What an event source makes, and the resources that it changes. */
 export type EventSource = (event: SamEvent, context: SamContext) => Readonly<Record<string, JsonObject>>;
 
-const sources: Readonly<Record<string, EventSource>> = { S3: s3Event, ...pullEvents };
+const sources: Readonly<Record<string, EventSource>> = { S3: s3Event, SNS: snsEvent, ...pullEvents };
 
 /** AWS's other kinds, and the service that each waits for. Source: SAM guide, "EventSource". */
 const awaited: Readonly<Record<string, string>> = {
@@ -45,7 +46,6 @@ const awaited: Readonly<Record<string, string>> = {
   Schedule: "EventBridge",
   ScheduleV2: "EventBridge Scheduler",
   SelfManagedKafka: "event source mappings of Lambda",
-  SNS: "SNS",
 };
 
 /** What the events of a function make. Each sees what those before it have changed; `own` is what the function has made. */

@@ -186,6 +186,38 @@ const fromStream = (Stream: string, more: Record<string, Json> = {}): Record<str
 });
 const givenUp = (Type: string, Destination: Json): Json => ({ OnFailure: { Type, Destination } });
 
+const published = (Properties: Record<string, Json>): Json => ({ Type: "SNS", Properties });
+
+const topics: readonly Sample[] = [
+  resources("messages of a topic", {
+    News: { Type: "AWS::SNS::Topic" },
+    Steps: { Type: "AWS::SNS::Topic", Properties: { FifoTopic: true } },
+    Tiles: lambda({
+      Events: {
+        Told: published({
+          Topic: { Ref: "News" },
+          FilterPolicy: { kind: ["new"] },
+          FilterPolicyScope: "MessageBody",
+          RedrivePolicy: { deadLetterTargetArn: queue },
+        }),
+        Elsewhere: published({ Topic: "arn:aws:sns:eu-west-1:0:t", Region: "eu-west-1", SqsSubscription: false }),
+        Queued: published({ Topic: { Ref: "News" }, SqsSubscription: true }),
+        Ordered: published({ Topic: { Ref: "Steps" }, SqsSubscription: true }),
+        Owned: published({
+          Topic: { Ref: "News" },
+          SqsSubscription: {
+            QueueArn: queue,
+            QueueUrl: { Ref: "Orders" },
+            QueuePolicyLogicalId: "OrdersPolicy",
+            BatchSize: 3,
+          },
+        }),
+      },
+    }),
+    Orders: { Type: "AWS::SQS::Queue" },
+  }),
+];
+
 const pulls: readonly Sample[] = [
   resources("messages of a queue", {
     Orders: { Type: "AWS::SQS::Queue" },
@@ -338,6 +370,7 @@ export const goodFeatures: readonly Sample[] = [
   ...functions,
   ...events,
   ...pulls,
+  ...topics,
   ...layers,
   ...applications,
   ...connectors,
@@ -396,6 +429,17 @@ export const refusedFeatures: readonly Sample[] = [
     Events: {
       A: pulled("DynamoDB", { Stream: "s", StartingPosition: "LATEST", DestinationConfig: { OnFailure: "b" } }),
     },
+  }),
+  one("a topic's event without its topic", { ...runs, ...code, Events: { A: published({ Region: "r" }) } }),
+  one("a topic's event with an unknown property", {
+    ...runs,
+    ...code,
+    Events: { A: published({ Topic: "t", Size: 1 }) },
+  }),
+  one("a topic's event with a queue without its URL", {
+    ...runs,
+    ...code,
+    Events: { A: published({ Topic: "t", SqsSubscription: { QueueArn: "q" } }) },
   }),
   one("an event of a kind that nobody has", { ...runs, ...code, Events: { A: { Type: "S4" } } }),
   resources("a layer without contents", { Fonts: { Type: "AWS::Serverless::LayerVersion", Properties: {} } }),

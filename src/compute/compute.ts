@@ -10,6 +10,7 @@ import { createContainerDriver } from "./container/container-vessel.ts";
 import type { Compute, FunctionLogLine, FunctionSpec } from "./ports.ts";
 import { clientVariable, createJavas } from "./process/java.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
+import { createDebuggers } from "./process/debuggers.ts";
 import { createOptMount } from "./process/opt-mount.ts";
 import { type ProcessDeps, createProcessDriver } from "./process/process-vessel.ts";
 import { createPythons } from "./process/python.ts";
@@ -85,6 +86,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     onLogLine,
     ...(serveHttp === undefined ? {} : { serveHttp }),
   };
+  const debuggers = createDebuggers(deps.interpreters);
   const containers = await createContainers({ ...options, ...options.containers });
   const { everything = false, images = {} } = options.containers ?? {};
   const inContainer = ({ image, runtime }: FunctionSpec) =>
@@ -97,6 +99,10 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     async findImage(reference) {
       const { id, digest } = await (await containers.open()).image(reference);
       return { id, digest };
+    },
+    async debugHindrance(spec) {
+      if (inContainer(spec)) return "Functions in containers have no debugger here yet: run it as a process.";
+      return debuggers.hindranceOf(spec);
     },
     async onClosed() {
       await containers.close();

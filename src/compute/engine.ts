@@ -7,7 +7,16 @@ import type { Driver, Environment } from "./environment.ts";
 import { ClosedError, FullError } from "./errors.ts";
 import * as limits from "./limits.ts";
 import { Pool, type PoolDeps } from "./pool.ts";
-import type { Compute, ResolvedImage, FunctionSpec, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
+import { createStartLedger, functionKey } from "./starts.ts";
+import type {
+  Compute,
+  FunctionReport,
+  ResolvedImage,
+  FunctionSpec,
+  Invocation,
+  InvocationResult,
+  ProvisionedStatus,
+} from "./ports.ts";
 
 /** The bounds that an operator may set. */
 export interface Bounds {
@@ -31,6 +40,8 @@ export interface EngineOptions extends Bounds {
   driverOf(spec: FunctionSpec): Driver;
   /** See {@link Compute.findImage}. */
   findImage(reference: string): Promise<ResolvedImage>;
+  /** See {@link Compute.debugHindrance}. */
+  debugHindrance(spec: FunctionSpec): Promise<string | undefined>;
   /** The last environment is gone. */
   onClosed(): void | Promise<void>;
 }
@@ -54,6 +65,7 @@ export class Engine implements Compute {
   readonly #idleMs: number;
   readonly #freezeMs: number;
   readonly #meters: Meters;
+  readonly #starts = createStartLedger();
   #environments = 0;
   #provisioned = 0;
   #starting = 0;
@@ -101,12 +113,34 @@ export class Engine implements Compute {
     return this.#pools.get(specId)?.provisioned ?? { requested: 0, allocated: 0, available: 0 };
   }
 
-  async retire(specId: string): Promise<void> {
-    await this.#pools.get(specId)?.retire();
+  async retire(specId: string, graceMs?: number): Promise<void> {
+    const pool = this.#pools.get(specId);
+    const retired = pool?.retire();
+    const grace = graceMs === undefined ? undefined : this.#options.clock.after(graceMs, () => pool?.kill());
+    await retired;
+    grace?.cancel();
+  }
+
+  debugHindrance(spec: FunctionSpec): Promise<string | undefined> {
+    return this.#options.debugHindrance(spec);
   }
 
   stats() {
     return Array.from(this.#pools.values(), (pool) => pool.stats);
+  }
+
+  functions(): FunctionReport[] {
+    const none = { starting: 0, idle: 0, frozen: 0, busy: 0, provisioned: 0 };
+    const now = new Map<string, typeof none>();
+    for (const { spec, report } of this.#pools.values()) {
+      const sum = now.get(functionKey(spec)) ?? { ...none };
+      for (const name of ["starting", "idle", "frozen", "busy", "provisioned"] as const) sum[name] += report[name];
+      now.set(functionKey(spec), sum);
+    }
+    return this.#starts.all().map(({ spec, starts }) => {
+      const { account, region, functionName, version } = spec;
+      return { account, region, functionName, version, ...(now.get(functionKey(spec)) ?? none), ...starts };
+    });
   }
 
   async close(graceMs: number = limits.closeGraceMs): Promise<void> {
@@ -158,6 +192,7 @@ export class Engine implements Compute {
       clock,
       driver: driverOf(spec),
       initMsMax,
+      history: this.#starts.of(spec),
       onWanted: () => {
         this.#hungry.add(self());
         this.#feed();

@@ -30,6 +30,8 @@ export const idleMs = 300_000;
 export const pendingMax = 10_000;
 /** An invocation that got no environment for this long is answered {@link ComputeFull}. */
 export const pendingMsMax = 60_000;
+/** The same behind an invocation that is held in a debugger: Lambda's longest. */
+export const debugPendingMsMax = 900_000;
 /**
  * While environments of a function live, a new one is started only for an invocation that has waited this long: a warm
  * one is free again within a fraction of it when the function is quick, and a start costs ten times as much.

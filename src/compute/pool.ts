@@ -4,9 +4,18 @@ import { must } from "../base/errors.ts";
 import type { Driver, Environment, StartFailure, StartOptions } from "./environment.ts";
 import { FullError } from "./errors.ts";
 import { Fifo } from "./fifo.ts";
-import { pendingMsMax, provisionedInitMsMin, startPatienceMs } from "./limits.ts";
-import type { FunctionSpec, FunctionStats, Invocation, InvocationResult, ProvisionedStatus } from "./ports.ts";
+import { debugPendingMsMax, pendingMsMax, provisionedInitMsMin, startPatienceMs } from "./limits.ts";
+import type {
+  EnvironmentStart,
+  FunctionReport,
+  FunctionSpec,
+  FunctionStats,
+  Invocation,
+  InvocationResult,
+  ProvisionedStatus,
+} from "./ports.ts";
 import { Provision } from "./provision.ts";
+import { type StartHistory, endReasonOf } from "./starts.ts";
 
 /** An invocation on its way. */
 export interface Waiting {
@@ -26,6 +35,7 @@ interface Member {
   sinceMs: number;
   waiting: Waiting | undefined;
   purpose: Purpose;
+  start: EnvironmentStart;
   /** It has answered an invocation. */
   proved: boolean;
   frozen: boolean;
@@ -36,6 +46,7 @@ export interface PoolDeps {
   clock: Clock;
   driver: Driver;
   initMsMax: number;
+  history: StartHistory;
   /** {@link Pool.startsWanted} is above 0. */
   onWanted(): void;
   /** {@link Pool.provisionWanted} is true. */
@@ -70,8 +81,8 @@ function freezeIn(free: readonly Member[], freeBefore: Instant): number {
 }
 
 export class Pool {
+  readonly spec: FunctionSpec;
   readonly #deps: PoolDeps;
-  readonly #spec: FunctionSpec;
   readonly #members = new Set<Member>();
   /** Least recently used first. */
   readonly #free: Member[] = [];
@@ -88,7 +99,7 @@ export class Pool {
 
   constructor(deps: PoolDeps, spec: FunctionSpec) {
     this.#deps = deps;
-    this.#spec = spec;
+    this.spec = spec;
     this.#provision = new Provision({ clock: deps.clock, onDue: () => this.#reconsiderProvision() });
   }
 
@@ -96,7 +107,13 @@ export class Pool {
     const { size } = this.#members;
     const starting = this.#startingCount;
     const idle = this.#free.length + this.#freeProvisioned.length;
-    return { specId: this.#spec.id, starting, idle, busy: size - starting - idle - this.#ending };
+    return { specId: this.spec.id, starting, idle, busy: size - starting - idle - this.#ending };
+  }
+
+  get report(): Pick<FunctionReport, "starting" | "idle" | "frozen" | "busy" | "provisioned"> {
+    const { starting, idle, busy } = this.stats;
+    const frozen = [...this.#free, ...this.#freeProvisioned].filter((member) => member.frozen).length;
+    return { starting, idle, frozen, busy, provisioned: this.#allocated };
   }
 
   get provisioned(): ProvisionedStatus {
@@ -131,6 +148,8 @@ export class Pool {
    * some live, only for those that lost patience.
    */
   startsWanted(nowMs: number, countMax: number): number {
+    // The one that a debugger has is all there is.
+    if (this.spec.debug !== undefined) return 0;
     let wanted = 0;
     for (; wanted < countMax; wanted += 1) {
       const waiting = this.#pending.at(this.#starting.pending + wanted);
@@ -163,8 +182,9 @@ export class Pool {
   }
 
   startProvisioned(): void {
-    const initMsMax = Math.max(provisionedInitMsMin, this.#spec.timeoutMs);
-    this.#start("provisioned", { initMsMax, initialization: "provisioned-concurrency" });
+    const initMsMax = Math.max(provisionedInitMsMin, this.spec.timeoutMs);
+    const initialization = this.spec.debug === undefined ? "provisioned-concurrency" : "on-demand";
+    this.#start("provisioned", { initMsMax, initialization });
   }
 
   /** {@link provisionWanted} cannot be met, as there is no room. */
@@ -173,23 +193,34 @@ export class Pool {
   }
 
   /** Ends the environment that was free longest. */
-  evict(): void {
+  evict(reason: "evicted" | "idle" = "evicted"): void {
     const member = this.#free.shift();
-    if (member !== undefined) this.#end(member);
+    if (member === undefined) return;
+    this.#deps.history.ended(reason);
+    this.#end(member);
   }
 
   /** Ends what nobody used since `freeBefore`, and gives up on invocations that waited too long with no start under way. */
   tidy(nowMs: number, freeBefore: Instant): void {
-    while ((this.freeSinceMs ?? Infinity) <= freeBefore) this.evict();
+    while ((this.freeSinceMs ?? Infinity) <= freeBefore) this.evict("idle");
     if (this.#starting.pending > 0) return;
+    const waitMsMax = this.#pendingMsMax;
     for (let head = this.#pending.at(0); head !== undefined; head = this.#pending.at(0)) {
-      if (nowMs - head.sinceMs < pendingMsMax) return;
-      this.#dequeue()?.reject(new FullError(`no environment was free for ${pendingMsMax} ms`));
+      if (nowMs - head.sinceMs < waitMsMax) return;
+      this.#dequeue()?.reject(new FullError(`no environment was free for ${waitMsMax} ms`));
     }
+  }
+
+  /** Behind somebody who debugs there is more patience; and none when that is over, as nothing starts any more. */
+  get #pendingMsMax(): number {
+    if (this.spec.debug === undefined) return pendingMsMax;
+    return this.#retired ? 0 : debugPendingMsMax;
   }
 
   /** Freezes what nobody used since `freeBefore`. Returns how many are free and not yet frozen. */
   freeze(freeBefore: Instant): number {
+    // A debugger speaks with it while nothing runs.
+    if (this.spec.debug !== undefined) return 0;
     return freezeIn(this.#free, freeBefore) + freezeIn(this.#freeProvisioned, freeBefore);
   }
 
@@ -233,18 +264,24 @@ export class Pool {
   #retire(): void {
     this.#retired = true;
     this.#provision.set(0);
-    while (this.#free.length > 0) this.evict();
+    for (const member of this.#free.splice(0)) this.#end(member);
     for (const member of this.#freeProvisioned.splice(0)) this.#end(member);
   }
 
   #start(purpose: Purpose, options: StartOptions, waiting?: Waiting): void {
-    const { clock, driver } = this.#deps;
+    const { clock, driver, history } = this.#deps;
     const events = {
       ready: () => this.#onReady(member),
       startFailed: (failure: StartFailure) => this.#onStartFailed(member, failure),
       answered: (result: InvocationResult, reusable: boolean) => this.#onAnswered(member, result, reusable),
       ended: () => this.#onEnded(member),
     };
+    const situation = {
+      purpose,
+      others: this.#members.size > this.#ending,
+      provisioned: this.#provision.count > 0,
+    };
+    const start = history.began(this.spec, situation, clock.now());
     const environment = driver.start(events, options);
     const member: Member = {
       environment,
@@ -252,6 +289,7 @@ export class Pool {
       sinceMs: clock.monotonicMs(),
       waiting,
       purpose,
+      start,
       proved: false,
       frozen: false,
     };
@@ -266,7 +304,7 @@ export class Pool {
     const waiting = this.#takePending();
     if (waiting === undefined) return;
     const options = {
-      initMsMax: this.#spec.timeoutMs,
+      initMsMax: this.spec.timeoutMs,
       initialization: "on-demand",
       within: waiting.invocation,
     } as const;
@@ -305,7 +343,7 @@ export class Pool {
   /** Asks for a start when one is due, or comes back when the first invocation without one loses patience. */
   #reconsider(): void {
     const next = this.#pending.at(this.#starting.pending);
-    if (next === undefined) return;
+    if (next === undefined || this.spec.debug !== undefined) return;
     const nowMs = this.#deps.clock.monotonicMs();
     if (this.startsWanted(nowMs, 1) > 0) {
       this.#deps.onWanted();
@@ -328,7 +366,8 @@ export class Pool {
   #onReady(member: Member): void {
     this.#starting[member.purpose] -= 1;
     if (member.purpose === "provisioned") this.#provision.started(this.#allocated - this.#starting.provisioned);
-    this.#deps.onStarted(this.#deps.clock.monotonicMs() - member.sinceMs);
+    member.start.initMs = this.#deps.clock.monotonicMs() - member.sinceMs;
+    this.#deps.onStarted(member.start.initMs);
     if (member.waiting === undefined) this.#onFree(member);
     else member.state = "busy";
     this.#reconsider();
@@ -365,12 +404,17 @@ export class Pool {
     }
     // The next one is on its way before this one's caller runs.
     if (reusable) this.#onFree(member);
-    else this.#markEnding(member);
+    else {
+      this.#deps.history.ended(endReasonOf(result));
+      this.#markEnding(member);
+    }
     waiting.resolve(result);
   }
 
   #onStartFailed(member: Member, failure: StartFailure): void {
     this.#starting[member.purpose] -= 1;
+    member.start.failed = true;
+    this.#deps.history.ended("start-failed");
     this.#markEnding(member);
     const { waiting } = member;
     member.waiting = undefined;
@@ -401,6 +445,7 @@ export class Pool {
     // An end without its answer would leave the caller waiting for ever.
     waiting?.reject(new Error("the environment ended without an answer"));
     if (member.state === "free") {
+      this.#deps.history.ended("crash");
       const free = this.#freeOf(member);
       free.splice(free.indexOf(member), 1);
     }

@@ -36,12 +36,26 @@ export interface FunctionSpec {
   applicationLogLevel?: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
   /** What the platform writes below it is dropped. Only with JSON; default there: `INFO`. */
   systemLogLevel?: SystemLogLevel;
+  /**
+   * Start its environments with a debugger: one at a time, by {@link Compute.provision} alone, never frozen. Whoever asks
+   * for it gives a timeout that leaves time to look around.
+   */
+  debug?: DebugSpec;
+}
+
+export interface DebugSpec {
+  /** Of 127.0.0.1, where the debugger listens. */
+  port: number;
+  /** The function's code is loaded when somebody has attached. */
+  wait: boolean;
 }
 
 /** An image, and what of it the function changes. Source: Lambda API, ImageConfig. */
 export interface ImageSpec {
   /** What the engine knows it by: its id, or a name with tag or digest. */
   reference: string;
+  /** What another machine's engine knows it by, or fetches it by. */
+  elsewhere?: string;
   entryPoint?: readonly string[];
   command?: readonly string[];
   workingDirectory?: string;
@@ -123,6 +137,68 @@ export interface FunctionStats {
   busy: number;
 }
 
+/** Why an environment was started. */
+export type StartReason =
+  /** The function was not used before, since the node's start. */
+  | "first"
+  /** Its code or its settings are others than those of the environments before. */
+  | "changed"
+  /** All others were busy. */
+  | "scale-out"
+  /** All that are kept ready were busy. */
+  | "spillover"
+  /** The one before had ended: nobody used it, */
+  | "idle"
+  /** another function needed its place, */
+  | "evicted"
+  /** its invocation took too long, */
+  | "timeout"
+  /** it died, */
+  | "crash"
+  /** it needed more memory than it may have, */
+  | "memory"
+  /** or it never became ready. */
+  | "start-failed"
+  /** The second try within the invocation whose first one failed. */
+  | "retry"
+  /** Kept ready, before anybody asked. */
+  | "provisioned"
+  /** For a debugger. */
+  | "debug";
+
+export interface EnvironmentStart {
+  /** Milliseconds since the Unix epoch. */
+  at: number;
+  reason: StartReason;
+  /** From its start until it was ready; absent until then. */
+  initMs?: number;
+  failed?: true;
+}
+
+/** Since the node's start. */
+export interface FunctionStarts {
+  /** Those that an invocation waited for. */
+  coldStarts: number;
+  counts: Partial<Record<StartReason, number>>;
+  /** The last 20, oldest first. */
+  recent: readonly EnvironmentStart[];
+}
+
+/** A version of a function, and its environments now. */
+export interface FunctionReport extends FunctionStarts {
+  account: string;
+  region: string;
+  functionName: string;
+  version: string;
+  starting: number;
+  /** Frozen ones too. */
+  idle: number;
+  frozen: number;
+  busy: number;
+  /** Of all these, those that are kept ready. */
+  provisioned: number;
+}
+
 /** How far {@link Compute.provision} has come. Free and busy environments count alike. */
 export interface ProvisionedStatus {
   requested: number;
@@ -164,10 +240,14 @@ export interface Compute {
   provisioned(specId: string): ProvisionedStatus;
   /**
    * No new invocation will come: ends idle environments, provisioned ones too, now, and busy ones when they are free.
-   * Resolves when all have ended, and nothing reads the code any more.
+   * Resolves when all have ended, and nothing reads the code any more. With `graceMs` busy ones have that long at most.
    */
-  retire(specId: string): Promise<void>;
+  retire(specId: string, graceMs?: number): Promise<void>;
+  /** Why `spec` cannot be debugged on this node, and what would help; undefined when it can. */
+  debugHindrance(spec: FunctionSpec): Promise<string | undefined>;
   stats(): readonly FunctionStats[];
+  /** Versions of functions that ran since the node's start: their environments, and why each was started. */
+  functions(): readonly FunctionReport[];
   /** Ends every environment, waiting at most `graceMs` for busy ones. */
   close(graceMs?: number): Promise<void>;
 }

@@ -83,6 +83,7 @@ export function openPuppets(bounds: Bounds = {}) {
       },
     }),
     findImage: () => Promise.reject(new Error("puppets have no images")),
+    debugHindrance: () => Promise.resolve(undefined),
     onClosed: () => {
       closed = true;
     },

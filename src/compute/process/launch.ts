@@ -1,12 +1,13 @@
 /** What is started for a runtime: the command, and whether it is spoken to in frames or over the Runtime API. */
 import { existsSync } from "node:fs";
-import { access, constants, open } from "node:fs/promises";
+import { access, constants, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../../base/errors.ts";
 import { responseHost } from "../../base/response-host.ts";
 import type { FunctionSpec } from "../ports.ts";
 import { runtimeKind } from "../runtimes.ts";
 import type { Hindrance } from "../vessel.ts";
+import { nodeDebugFlags, pythonDebugFlags } from "./debuggers.ts";
 import { type Java, javaArguments } from "./java.ts";
 import type { OptMount } from "./opt-mount.ts";
 import { type Python, pythonProgram } from "./python.ts";
@@ -25,6 +26,27 @@ function heapFlags({ memoryMiB, environment }: FunctionSpec): string[] {
   const youngMiB = Math.max(1, Math.floor(memoryMiB / 20));
   const oldMiB = memoryMiB - Math.floor(memoryMiB / 10);
   return [`--max-semi-space-size=${youngMiB}`, `--max-old-space-size=${oldMiB}`];
+}
+
+/** A map is read with its module, and takes a few times its size of the function's memory. */
+const sourceMapBytesMax = 4 * 1024 * 1024;
+
+/** A map beside the handler's module is there to be used: stack traces name the sources. NODE_OPTIONS that speak of maps win. */
+async function sourceMapFlags({ codeDir, handler, environment }: FunctionSpec): Promise<string[]> {
+  if (/--(no-)?enable-source-maps/.test(environment["NODE_OPTIONS"] ?? "")) return [];
+  const module = join(codeDir, handler.replace(/\.[^./]*$/, ""));
+  const sizes = await Promise.all([".js", ".mjs", ".cjs"].map((extension) => sizeOf(`${module}${extension}.map`)));
+  return sizes.some((bytes) => bytes > 0 && bytes <= sourceMapBytesMax) ? ["--enable-source-maps"] : [];
+}
+
+/** 0 for what is not there. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return 0;
+    throw error;
+  }
 }
 
 /** ELF's numbers of the machines that Node runs on; another machine's program is the usual mistake of a build. */
@@ -94,7 +116,11 @@ export interface Interpreters {
 async function pythonLaunch(spec: FunctionSpec, pythonOf: Interpreters["pythonOf"]): Promise<Launch> {
   const python = await pythonOf(spec.runtime);
   if ("hint" in python) return { kind: "unavailable", hint: python.hint };
-  return { kind: "framed", command: python.command, args: [...pythonFlags, pythonProgram, ...routeOf(spec)] };
+  return {
+    kind: "framed",
+    command: python.command,
+    args: [...pythonFlags, ...pythonDebugFlags(spec), pythonProgram, ...routeOf(spec)],
+  };
 }
 
 async function javaLaunch(spec: FunctionSpec, { javaOf, javaClientDir }: Interpreters): Promise<Launch> {
@@ -125,6 +151,7 @@ export async function launchOf(spec: FunctionSpec, interpreters: Interpreters): 
   if (runtime.kind === "python") return pythonLaunch(spec, interpreters.pythonOf);
   if (runtime.kind === "java") return javaLaunch(spec, interpreters);
   const generation = runtime.callbacks ? "callbacks" : "modern";
-  const args = [...heapFlags(spec), await interpreters.nodeRuntime(), generation, ...routeOf(spec)];
+  const flags = [...heapFlags(spec), ...(await sourceMapFlags(spec)), ...nodeDebugFlags(spec)];
+  const args = [...flags, await interpreters.nodeRuntime(), generation, ...routeOf(spec)];
   return { kind: "framed", command: process.execPath, args };
 }

@@ -118,4 +118,16 @@ describe("NODE_OPTIONS", () => {
     const { trace } = answerOf<{ trace: string[] }>(await harness.invoke(spec));
     expect(trace.join("\n")).toMatch(/tiles\.ts:11:/);
   });
+
+  it.each([
+    [{}, /tiles\.ts:11:/],
+    [{ NODE_OPTIONS: "--no-enable-source-maps" }, /app\.js:1:/],
+  ])("%j: a map beside the handler's module is used unless they say otherwise", async (environment, expected) => {
+    const map = { version: 3, sources: ["tiles.ts"], names: [], mappings: "AAUA", file: "app.js" };
+    const source = `exports.handler = async () => { throw new Error("mapped"); };\n//# sourceMappingURL=app.js.map\n`;
+    const files = { "src/app.js": source, "src/app.js.map": JSON.stringify(map) };
+    const spec = await harness.functionOf(files, { handler: "src/app.handler", environment });
+    const { trace } = answerOf<{ trace: string[] }>(await harness.invoke(spec));
+    expect(trace.join("\n")).toMatch(expected);
+  });
 });

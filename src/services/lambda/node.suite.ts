@@ -106,7 +106,9 @@ export class FakeCompute implements Compute {
     this.retired.push(specId);
   }
 
+  debugHindrance = async (): Promise<string | undefined> => undefined;
   stats = () => [];
+  functions = () => [];
   close = async () => {};
 }
 

@@ -136,6 +136,10 @@ export class CallExchange implements Exchange {
       return;
     }
     const { listener, head } = this.#request;
+    if (this.#client.connectionBytes > listener.limits.connectionBytesMax) {
+      this.#fail("connection-full", 503);
+      return;
+    }
     let reply: Reply;
     try {
       reply = this.#reply(outcome, head);

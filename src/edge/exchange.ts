@@ -37,6 +37,8 @@ export interface ClientStream {
   readonly requestDone: boolean;
   /** The next step is the client's: its request is not complete, and nobody holds it back. */
   readonly waitsForRequest: boolean;
+  /** Bytes that lie on its connection, of all requests there: what its client has not taken yet, at the most. */
+  readonly connectionBytes: number;
   /** Told once the request is over and its answer handed to the socket, or cut off. Set when the request begins. */
   report?: RequestReport | undefined;
   /** Stops and restarts the reading of the request body. */

@@ -43,6 +43,10 @@ export abstract class Interposed implements ClientStream {
     return this.real.waitsForRequest;
   }
 
+  get connectionBytes(): number {
+    return this.real.connectionBytes;
+  }
+
   holdRequest(hold: boolean): void {
     if (this.live) this.real.holdRequest(hold);
   }

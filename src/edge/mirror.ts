@@ -158,6 +158,7 @@ class Shadow implements ClientStream {
   readonly tls: ClientStream["tls"];
   readonly requestDone = true;
   readonly waitsForRequest = false;
+  readonly connectionBytes = 0;
   readonly exchange: Exchange;
   readonly #record: RequestRecord;
   readonly #parts: MirroredParts;

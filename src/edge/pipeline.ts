@@ -3,7 +3,7 @@
  * force (`compile.ts`); what is left is read here in the order in which it happens:
  *
  * 1. The head was scanned and understood strictly (`h1/`), or the connection has ended with a refusal.
- * 2. Refused at once where the worker already holds all that it may for slow clients.
+ * 2. Refused at once where the worker already holds all that it may for slow clients, or for this one's connection.
  * 3. The route: the first whose conditions all hold; and its gates, in order: each may refuse.
  * 4. A redirect or a fixed response is answered at once.
  * 5. On a route with a response cache, what is kept and fresh answers (`cache/cache.ts`); what is not goes on.
@@ -43,6 +43,10 @@ export function handle(deps: PipelineDeps, listener: CompiledListener, client: C
   if (deps.pressure.high) {
     deps.shed("memory");
     return request.refuse(503, "overloaded");
+  }
+  if (client.connectionBytes > listener.limits.connectionBytesMax) {
+    deps.shed("connection-memory");
+    return request.refuse(503, "connection-full");
   }
   const index = listener.match(request);
   const route = listener.routes[index];

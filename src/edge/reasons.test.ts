@@ -122,6 +122,7 @@ const scenes: Record<string, () => Promise<Scene> | Scene> = {
 /** Rows that take more than a scene: where they are tested. */
 const elsewhere: Record<string, string> = {
   "no connection within 10 seconds": "proxy.test.ts, with an endpoint whose queue is full",
+  "an HTTP/2 connection whose client leaves 16 MB of answers lying": "clients/floods.test.ts",
   "more calls of functions than the edge holds": "ten thousand calls at once: `call.ts` asks `CallLink.full`",
 };
 

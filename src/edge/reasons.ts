@@ -34,6 +34,7 @@ export const reasonTable: readonly ReasonRow[] = [
   { status: 502, reason: "drained", when: "a deregistration delay that ends before the answer" },
   { status: 502, reason: "LambdaThrottling", when: "a function that is throttled" },
   { status: 503, reason: "no-endpoints", when: "a target group without targets" },
+  { status: 503, reason: "connection-full", when: "an HTTP/2 connection whose client leaves 16 MB of answers lying" },
   { status: 503, reason: "function-busy", when: "more calls of functions than the edge holds" },
   { status: 504, reason: "idle-timeout", when: "no answer within the idle timeout" },
   { status: 504, reason: "connect-timeout", when: "no connection within 10 seconds" },

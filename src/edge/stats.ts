@@ -37,6 +37,8 @@ export const edgeErrorReasons = [
   "refused-stream",
   /** A client that took its answer too slowly, or not at all. */
   "client-stalled",
+  /** A function's answer, where too much waits for the client on its connection. */
+  "connection-full",
 ] as const;
 
 export type EdgeErrorReason = (typeof edgeErrorReasons)[number];

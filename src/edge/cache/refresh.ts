@@ -25,6 +25,7 @@ export class Refresh implements ClientStream {
   readonly tls: ClientStream["tls"];
   readonly requestDone = true;
   readonly waitsForRequest = false;
+  readonly connectionBytes = 0;
   readonly #keeper: Keeper;
   readonly #deps: RefreshDeps;
   readonly #timer: WheelEntry;

@@ -12,6 +12,7 @@ import { ScannerPool } from "../h1/scan.ts";
 import { streamsMax } from "../h2/limits.ts";
 import { ask, get } from "../h2/session.suite.ts";
 import type { Edge, ListenerConfig } from "../ports.ts";
+import { createMetrics } from "../../telemetry/metrics.ts";
 import { testAuthority, tlsOf } from "../tls/authority.suite.ts";
 import { Wheel } from "../wheel.ts";
 
@@ -142,6 +143,79 @@ describe("a flood of connections that say nothing", () => {
     await eventually(() => refused.closed);
     await eventually(() => idle.every((socket) => socket.closed));
     expect(await isServed(port)).toBe(200);
+  });
+});
+
+describe("what waits on one connection", () => {
+  const mib = 2 ** 20;
+
+  it("over HTTP/1.1 is the answers of few requests: the next are read when those were taken", async () => {
+    const port = await freePort();
+    const edge = stage.edge();
+    let calls = 0;
+    edge.register("f", async () => {
+      calls += 1;
+      return { status: 200, headers: [], body: Buffer.alloc(mib) };
+    });
+    await edge.apply({
+      epoch: 1,
+      listeners: [listener(port, [all("f")])],
+      clusters: [cluster("f", [{ kind: "function", id: "f", requestBytesMax: 0 }])],
+    });
+    const requests = 40;
+    const greedy = (await open(port)).pause();
+    greedy.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(requests));
+    // Whoever asks after it is served after what it asked for has come to rest.
+    for (let round = 0; round < 20; round += 1) expect(await isServed(port)).toBe(200);
+    expect(calls - 20).toBeLessThan(requests / 2);
+    let bytes = 0;
+    greedy.on("data", (piece: Buffer) => {
+      bytes += piece.length;
+    });
+    greedy.resume();
+    await eventually(() => bytes >= requests * mib);
+    expect(calls).toBe(requests + 20);
+  });
+
+  it("over HTTP/2 is bounded: past it requests and answers of functions are 503, and counted", async () => {
+    const { ca, issue } = testAuthority();
+    const port = await freePort();
+    const metrics = createMetrics();
+    const edge = stage.edge({ metrics });
+    edge.register("f", async () => ({ status: 200, headers: [], body: Buffer.alloc(mib) }));
+    await edge.apply({
+      epoch: 1,
+      listeners: [listener(port, [all("f")], { tls: tlsOf([issue(["example.com"])]), http2: true })],
+      clusters: [cluster("f", [{ kind: "function", id: "f", requestBytesMax: 0 }])],
+    });
+    const session = connectH2(`https://127.0.0.1:${port}`, { ca, servername: "example.com" });
+    session.on("error", () => session.destroy());
+    stage.later(() => session.destroy());
+    const most = limitsOf("public").connectionBytesMax / mib;
+    const statuses: (number | undefined)[] = [];
+    const asks = (count: number) => {
+      for (let i = 0; i < count; i += 1) {
+        const stream = session.request(get());
+        stream.on("error", () => {});
+        stream.on("response", (headers) => statuses.push(headers[":status"])).pause();
+      }
+    };
+    asks(2 * most);
+    await eventually(() => statuses.length === 2 * most);
+    const served = statuses.filter((status) => status === 200).length;
+    expect(served).toBeGreaterThanOrEqual(most);
+    // One answer that still fits, and what the client's own windows have taken.
+    expect(served).toBeLessThanOrEqual(most + 4);
+    expect(edge.stats()[0]?.edgeErrors).toMatchObject({ "connection-full": 2 * most - served });
+    statuses.length = 0;
+    asks(3);
+    await eventually(() => statuses.length === 3);
+    expect(statuses).toEqual([503, 503, 503]);
+    await eventually(() => metrics.counter("edge_shed", { reason: "connection-memory" }).value === 3); // Others have nothing to do with it.
+    const other = connectH2(`https://127.0.0.1:${port}`, { ca, servername: "example.com" });
+    other.on("error", () => other.destroy());
+    stage.later(() => other.destroy());
+    expect(await ask(other, get())).toMatchObject({ status: 200 });
   });
 });
 

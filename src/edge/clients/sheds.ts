@@ -1,8 +1,11 @@
 /** What a worker turned away to keep what it has, counted here and told to main in batches: a flood is no flood of messages. */
 import type { Clock } from "../../base/clock.ts";
 
-/** `connections`: the listener has too many; `client-connections`: the client has; `memory`: too many bytes are held. */
-export type ShedReason = "connections" | "client-connections" | "memory";
+/**
+ * `connections`: the listener has too many; `client-connections`: the client has; `memory`: too many bytes are held;
+ * `connection-memory`: too many for one connection.
+ */
+export type ShedReason = "connections" | "client-connections" | "memory" | "connection-memory";
 
 export type ShedCounts = Partial<Record<ShedReason, number>>;
 

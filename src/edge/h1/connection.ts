@@ -87,7 +87,7 @@ export class ClientConnection implements BodySink, ClientStream {
     const onBodyDue = () => this.#onBodyDue();
     this.#progress = new Progress(socket, owner, () => this.#onDue(), onBodyDue);
     socket.setNoDelay(true);
-    socket.on("drain", () => this.#exchange?.clientDrained());
+    socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#onEnd());
     socket.on("error", () => this.#onGone("client-reset"));
     socket.on("close", () => this.#onClose());
@@ -119,6 +119,15 @@ export class ClientConnection implements BodySink, ClientStream {
   /** Bytes that lie here: of a head that is not complete, of the next request, and what the client has not taken yet. */
   get heldBytes(): number {
     return this.socket.writableLength + (this.#held?.length ?? 0) + this.#heads.heldBytes;
+  }
+
+  get connectionBytes(): number {
+    return this.heldBytes;
+  }
+
+  /** Answers wait for the client to take them: no further request is read, or they would be without bound. */
+  get #clogged(): boolean {
+    return this.socket.writableNeedDrain && !this.#heads.begun;
   }
 
   /** No request is under way, and none has begun to come. */
@@ -227,8 +236,8 @@ export class ClientConnection implements BodySink, ClientStream {
         this.#exchange.requestFlush();
       }
       this.#advanceIfDone();
-    } while (pos < end && this.#mode === "resting");
-    if (pos < end && this.#mode === "active") this.#hold(chunk.subarray(pos, end));
+    } while (pos < end && this.#mode === "resting" && !this.#clogged);
+    if (pos < end && (this.#mode === "active" || this.#mode === "resting")) this.#hold(chunk.subarray(pos, end));
     this.#consuming = false;
     if (!this.#requestDone && this.#mode === "active") this.#watchBody();
   }
@@ -250,7 +259,7 @@ export class ClientConnection implements BodySink, ClientStream {
     let pos = start;
     while (pos < end && this.#mode !== "closed" && this.#mode !== "lingering") {
       if (!this.#requestDone) pos = this.#readBody(chunk, pos, end);
-      else if (!this.#responseDone) break;
+      else if (!this.#responseDone || this.#clogged) break;
       else pos = this.#readHead(chunk, pos, end);
       this.#advanceIfDone();
     }
@@ -388,11 +397,20 @@ export class ClientConnection implements BodySink, ClientStream {
     this.#mode = "resting";
     this.#progress.arm(this.#owner.limits.keepAliveTimeoutMs);
     this.#backpressed = false;
-    if (this.#consuming) return;
+    if (!this.#consuming && !this.#clogged) this.#goOn();
+  }
+
+  /** Reads what came meanwhile, and on. */
+  #goOn(): void {
     const held = this.#held;
     this.#held = undefined;
     if (held !== undefined) this.#consume(held, held.length);
     if (this.#held === undefined && !this.#backpressed && this.socket.isPaused()) this.socket.resume();
+  }
+
+  #onDrain(): void {
+    this.#exchange?.clientDrained();
+    if (this.#mode === "resting") this.#goOn();
   }
 
   /** Sends the end, and lets the client read its answer before the socket goes: unread bytes would turn into a reset. */

@@ -37,6 +37,13 @@ export interface H1Limits {
   lingerMs: number;
   /** Bytes of a request body held for a handler that has not asked for them yet. */
   bodyQueueBytesMax: number;
+  /**
+   * Bytes that may wait on one connection, of all its requests: answers that its client does not take, and what came of
+   * its requests. HTTP/1.1 reads no request before the answers to those before it were taken; a request of an HTTP/2
+   * session, or the answer of a function on it, is refused with 503. Streams of 128 requests, each held back by its
+   * receiver, come to 10 MB.
+   */
+  connectionBytesMax: number;
   /** Connections of one listener in one thread; one more is closed at once. */
   connectionsMax: number;
 }
@@ -62,6 +69,7 @@ const common: H1Limits = {
   drainBytesMax: 256 * 1024,
   lingerMs: 2_000,
   bodyQueueBytesMax: 256 * 1024,
+  connectionBytesMax: 16 * 1024 * 1024,
   connectionsMax: 20_000,
 };
 

@@ -10,6 +10,11 @@ export const headerListBytesMax = 64 * 1024;
 export const headerPairsMax = 512;
 /** What a sender may have under way on one stream: as much as is held in memory for a receiver that is slow. */
 export const streamWindowBytes = 64 * 1024;
+/**
+ * Memory of a client's session in MB, as `node:http2` counts it: past that it resets new streams. Twice what
+ * `connectionBytesMax` says, so that requests get an answer first.
+ */
+export const sessionMbMax = 32;
 /** Frames that break a rule which ends a stream and not the connection; one more ends the connection. */
 export const invalidFramesMax = 100;
 /** Streams that were refused because too many were open; one more ends the connection. */

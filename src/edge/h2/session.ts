@@ -22,6 +22,7 @@ import {
   invalidFramesMax,
   rejectedStreamsMax,
   requestsMax,
+  sessionMbMax,
   streamsMax,
   streamWindowBytes,
 } from "./limits.ts";
@@ -60,6 +61,8 @@ export class ClientSession {
   readonly #session: ServerHttp2Session;
   readonly #timer: WheelEntry;
   readonly #streams = new Set<RequestStream>();
+  /** See {@link connectionBytes}. */
+  #heldAtMost = 0;
   #requests = 0;
   #greeted = false;
   #leaving = false;
@@ -84,6 +87,7 @@ export class ClientSession {
         initialWindowSize: streamWindowBytes,
       },
       maxHeaderListPairs: headerPairsMax,
+      maxSessionMemory: sessionMbMax,
       maxSessionInvalidFrames: invalidFramesMax,
       maxSessionRejectedStreams: rejectedStreamsMax,
       // An endpoint that repeats a field says what it says.
@@ -110,6 +114,16 @@ export class ClientSession {
     let bytes = this.#socket.writableLength;
     for (const { heldBytes } of this.#streams) bytes += heldBytes;
     return bytes;
+  }
+
+  /** As {@link heldBytes}, or more: bytes are only looked for again when those written since may be too many. */
+  get connectionBytes(): number {
+    if (this.#heldAtMost > this.owner.limits.connectionBytesMax) this.#heldAtMost = this.heldBytes;
+    return this.#heldAtMost;
+  }
+
+  wrote(bytes: number): void {
+    this.#heldAtMost += bytes;
   }
 
   /** The listener ends: what has begun goes on, and the client is told to begin nothing more. */

@@ -64,6 +64,10 @@ export class RequestStream implements ClientStream {
     return this.#stream.writableLength + this.#stream.readableLength;
   }
 
+  get connectionBytes(): number {
+    return this.#session.connectionBytes;
+  }
+
   get requestDone(): boolean {
     return this.#requestDone;
   }
@@ -115,6 +119,7 @@ export class RequestStream implements ClientStream {
     addLines(fields, lines);
     this.#respond(fields, body.length === 0);
     this.#sentBytes += body.length;
+    this.#session.wrote(body.length);
     if (body.length > 0) this.#stream.end(typeof body === "string" ? Buffer.from(body, "latin1") : body);
     this.#finish();
   }
@@ -139,6 +144,7 @@ export class RequestStream implements ClientStream {
 
   responseData(bytes: Buffer, start: number, end: number): void {
     this.#sentBytes += end - start;
+    this.#session.wrote(end - start);
     if (end > start) this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
   }
 
@@ -217,6 +223,7 @@ export class RequestStream implements ClientStream {
     if (exchange === undefined) return;
     this.touch();
     this.#receivedBytes += bytes.length;
+    this.#session.wrote(bytes.length);
     exchange.requestData(bytes, 0, bytes.length);
     exchange.requestFlush();
   }

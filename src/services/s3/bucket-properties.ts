@@ -161,21 +161,34 @@ function noncurrentTransition(item: Reader) {
   return read;
 }
 
-function lambdaConfiguration(configuration: Reader, number: number) {
+/** What the configurations of functions, queues and topics have in common. */
+function notification(configuration: Reader, Id: string) {
   const key = configuration.inner("Filter")?.inner("S3Key");
   const FilterRules = (key?.readers("Rules") ?? []).map((rule) => ({
     Name: (rule.text("Name") ?? "").toLowerCase() as "prefix",
     Value: rule.text("Value") ?? "",
   }));
-  const read = {
-    Id: `lambda-${number}`,
-    LambdaFunctionArn: configuration.text("Function") ?? "",
-    Events: [(configuration.text("Event") ?? "") as "s3:ObjectCreated:*"],
-    Filter: { Key: { FilterRules } },
-  };
+  const Events = [(configuration.text("Event") ?? "") as "s3:ObjectCreated:*"];
   key?.end();
-  configuration.end();
-  return read;
+  return { Id, Events, Filter: { Key: { FilterRules } } };
+}
+
+function notificationsOf(all: Reader | undefined) {
+  const read = <T>(list: string, Id: string, target: (configuration: Reader) => T) =>
+    (all?.readers(list) ?? []).map((configuration, number) => {
+      const one = { ...notification(configuration, `${Id}-${number}`), ...target(configuration) };
+      configuration.end();
+      return one;
+    });
+  const asked = {
+    LambdaFunctionConfigurations: read("LambdaConfigurations", "lambda", (one) => ({
+      LambdaFunctionArn: one.text("Function") ?? "",
+    })),
+    QueueConfigurations: read("QueueConfigurations", "queue", (one) => ({ QueueArn: one.text("Queue") ?? "" })),
+    TopicConfigurations: read("TopicConfigurations", "topic", (one) => ({ TopicArn: one.text("Topic") ?? "" })),
+  };
+  all?.end();
+  return asked;
 }
 
 function websiteOf(website: Reader) {
@@ -303,11 +316,9 @@ export function bucketConfigurator(deps: Deps) {
     const WebsiteConfiguration = website && websiteOf(website);
     await or("website", WebsiteConfiguration && PutBucketWebsite({ Bucket, WebsiteConfiguration }, call));
 
-    const notification = all.inner("NotificationConfiguration");
-    const LambdaFunctionConfigurations = (notification?.readers("LambdaConfigurations") ?? []).map(lambdaConfiguration);
-    notification?.end();
-    const asked = { Bucket, NotificationConfiguration: { LambdaFunctionConfigurations } };
-    await or("notification", notification && PutBucketNotificationConfiguration(asked, call));
+    const notifications = all.inner("NotificationConfiguration");
+    const asked = { Bucket, NotificationConfiguration: notificationsOf(notifications) };
+    await or("notification", notifications && PutBucketNotificationConfiguration(asked, call));
 
     const own = all.readers("Tags").map((tag) => [tag.text("Key") ?? "", tag.text("Value") ?? ""]);
     const allTags = { ...tags, ...(Object.fromEntries(own) as Record<string, string>) };

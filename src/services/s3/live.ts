@@ -42,9 +42,7 @@ export function bucketReader({ peers: { s3 } }: ReadDeps) {
       BucketEncryption: encryption && encryptionOf(encryption),
       CorsConfiguration: cors && { CorsRules: (cors.CORSRules ?? []).map(corsRule) },
       LifecycleConfiguration: lifecycle && { Rules: (lifecycle.Rules ?? []).map(lifecycleRule) },
-      NotificationConfiguration: {
-        LambdaConfigurations: (notification.LambdaFunctionConfigurations ?? []).flatMap(lambdaConfigurations),
-      },
+      NotificationConfiguration: notificationsOf(notification),
       OwnershipControls: ownership?.OwnershipControls,
       PublicAccessBlockConfiguration: block?.PublicAccessBlockConfiguration,
       Tags: tagging?.TagSet ?? [],
@@ -87,17 +85,30 @@ function lifecycleRule(rule: Item<Answer<"GetBucketLifecycleConfiguration">["Rul
   };
 }
 
+type Notifications = Answer<"GetBucketNotificationConfiguration">;
+type Notification = Omit<Item<Notifications["LambdaFunctionConfigurations"]>, "LambdaFunctionArn">;
+
 /** A template has one of them for each event. */
-function lambdaConfigurations(
-  configuration: Item<Answer<"GetBucketNotificationConfiguration">["LambdaFunctionConfigurations"]>,
-) {
+function notificationsFor(configuration: Notification, target: JsonObject) {
   const Rules = (configuration.Filter?.Key?.FilterRules ?? []).map(({ Name, Value }) => ({
     Name: Name?.toLowerCase(),
     Value,
   }));
   const Filter = Rules.length === 0 ? undefined : { S3Key: { Rules } };
-  return (configuration.Events ?? []).map((Event) => ({ Event, Filter, Function: configuration.LambdaFunctionArn }));
+  return (configuration.Events ?? []).map((Event) => ({ Event, Filter, ...target }));
 }
+
+const notificationsOf = (all: Notifications) => ({
+  LambdaConfigurations: (all.LambdaFunctionConfigurations ?? []).flatMap((one) =>
+    notificationsFor(one, { Function: one.LambdaFunctionArn ?? "" }),
+  ),
+  QueueConfigurations: (all.QueueConfigurations ?? []).flatMap((one) =>
+    notificationsFor(one, { Queue: one.QueueArn ?? "" }),
+  ),
+  TopicConfigurations: (all.TopicConfigurations ?? []).flatMap((one) =>
+    notificationsFor(one, { Topic: one.TopicArn ?? "" }),
+  ),
+});
 
 function websiteOf(website: Answer<"GetBucketWebsite">) {
   return {

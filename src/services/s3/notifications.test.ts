@@ -7,6 +7,8 @@ import {
   PutObjectCommand,
   type NotificationConfiguration,
 } from "@aws-sdk/client-s3";
+import { CreateTopicCommand, SNSClient, SubscribeCommand } from "@aws-sdk/client-sns";
+import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
@@ -113,9 +115,54 @@ describe("notifications", () => {
     expect(second?.Records).toMatchObject([{ eventName: "ObjectRemoved:Delete", s3: { configurationId: "gone" } }]);
   });
 
+  it("reach queues and topics that let the bucket in, which are sent a test first", async () => {
+    const { s3 } = clients;
+    const [sqs, sns] = [new SQSClient(mikan.clientConfig()), new SNSClient(mikan.clientConfig())];
+    const Events = ["s3:ObjectCreated:*" as const];
+    const inFolder = (Value: string) => ({ Key: { FilterRules: [{ Name: "prefix" as const, Value }] } });
+    const QueueArn = "arn:aws:sqs:us-east-1:000000000000:files";
+    const QueueConfigurations = [{ Id: "q", QueueArn, Events, Filter: inFolder("queue/") }];
+    await s3.send(new CreateBucketCommand({ Bucket: "tells" }));
+    const put = (NotificationConfiguration: NotificationConfiguration) =>
+      s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: "tells", NotificationConfiguration }));
+    await expect(put({ QueueConfigurations })).rejects.toThrow(named("InvalidArgument"));
+    const allow = (Service: string, Action: string) =>
+      JSON.stringify({ Statement: { Effect: "Allow", Principal: { Service }, Action, Resource: "*" } });
+    const create = (QueueName: string, service: string) =>
+      sqs.send(new CreateQueueCommand({ QueueName, Attributes: { Policy: allow(service, "sqs:SendMessage") } }));
+    const { QueueUrl: files } = await create("files", "s3.amazonaws.com");
+    const { QueueUrl: news } = await create("news", "sns.amazonaws.com");
+    const Policy = allow("s3.amazonaws.com", "SNS:Publish");
+    const { TopicArn = "" } = await sns.send(new CreateTopicCommand({ Name: "files", Attributes: { Policy } }));
+    const Endpoint = "arn:aws:sqs:us-east-1:000000000000:news";
+    const Attributes = { RawMessageDelivery: "true" };
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: "sqs", Endpoint, Attributes }));
+    const TopicConfigurations = [{ Id: "t", TopicArn, Events, Filter: inFolder("topic/") }];
+    await put({ QueueConfigurations, TopicConfigurations });
+    const stored = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: "tells" }));
+    expect(stored).toMatchObject({ QueueConfigurations, TopicConfigurations });
+
+    await s3.send(new PutObjectCommand({ Bucket: "tells", Key: "queue/a", Body: "x" }));
+    await s3.send(new PutObjectCommand({ Bucket: "tells", Key: "topic/b", Body: "x" }));
+    const two = async (QueueUrl: string | undefined) => {
+      const bodies: { Event?: string; Records?: Told["Records"] }[] = [];
+      while (bodies.length < 2) {
+        const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 10 }));
+        bodies.push(...Messages.map(({ Body = "" }) => JSON.parse(Body) as Told));
+      }
+      return bodies;
+    };
+    const told = (key: string, configurationId: string) => [
+      { Service: "Amazon S3", Event: "s3:TestEvent", Bucket: "tells" },
+      { Records: [{ eventName: "ObjectCreated:Put", s3: { configurationId, object: { key } } }] },
+    ];
+    expect(await two(files)).toMatchObject(told("queue/a", "q"));
+    expect(await two(news)).toMatchObject(told("topic/b", "t"));
+    sqs.destroy();
+    sns.destroy();
+  });
+
   it("refuse by name what is not told yet", async () => {
-    const QueueConfigurations = [{ QueueArn: "arn:aws:sqs:us-east-1:1:q", Events: ["s3:ObjectCreated:*" as const] }];
-    await expect(configure({ QueueConfigurations })).rejects.toThrow(named("NotImplemented"));
     await expect(configure({ EventBridgeConfiguration: {} })).rejects.toThrow(named("NotImplemented"));
   });
 

@@ -1,4 +1,4 @@
-/** What happens in a bucket, told to the functions that asked for it. Source: S3 user guide, "Event notification types" and "message structure". */
+/** What happens in a bucket, told to the functions, queues and topics that asked for it. Source: S3 user guide, "Event notification types" and "message structure". */
 import { createHash } from "node:crypto";
 import { formatArn, parseArn } from "../../base/arn.ts";
 import { isFault } from "../../base/errors.ts";
@@ -8,6 +8,7 @@ import type { Handlers, InputOf, Received } from "../../kit/handlers.ts";
 import type { Deps } from "../../kit/service.ts";
 import type { Tx } from "../../store/store.ts";
 import { fault } from "./faults.ts";
+import { kindOf, type TargetKind } from "./notification-targets.ts";
 import { putSetting, readSetting } from "./settings.ts";
 import type { NotificationTarget } from "./settings-of.ts";
 import { settingOf, type Bucket, type Version } from "./tables.ts";
@@ -34,7 +35,7 @@ export interface Events {
   happened(tx: Tx, bucket: Bucket, name: EventName, version: Version, cause: Cause): Promise<void>;
 }
 
-/** A function is only asked to take the event; a day is time enough to bring it back. */
+/** A target is only asked to take the event; a day is time enough to bring it back. */
 const policy: DeliveryPolicy = {
   retryDelaysMs: Array.from({ length: 12 }, (_, attempt) => Math.min(3600_000, 1_000 * 4 ** attempt)),
   maxAgeMs: 24 * 3600_000,
@@ -56,17 +57,16 @@ export function createEvents({ clock, delivery }: Pick<Deps, "clock" | "delivery
     async happened(tx, bucket, name, version, cause) {
       const targets = await settingOf(tx, bucket, "notification");
       for (const target of targets ?? []) {
-        if (!wants(target, name, version.key)) continue;
+        const kind = kindOf(target.arn);
+        if (kind === undefined || !wants(target, name, version.key)) continue;
         const record = recordOf(bucket, name, version, { cause, target, atMs: clock.now() });
         const keyHash = createHash("sha256").update(version.key).digest("base64url");
         const { account, region } = parseArn(target.arn) ?? bucket;
         await delivery.enqueue(tx, {
-          target: { service: "lambda", operation: "Invoke" },
-          input: {
-            FunctionName: target.arn,
-            InvocationType: "Event",
-            Payload: Buffer.from(JSON.stringify({ Records: [record] })),
-          },
+          target: kind.target,
+          // A target that does not take them holds up no other.
+          lane: { name: `s3:${target.arn}` },
+          input: kind.inputOf(target.arn, JSON.stringify({ Records: [record] })),
           policy,
           key: `${cause.requestId}:${target.id}:${keyHash}:${version.rank}:${name}`,
           call: { account, region, trace: cause.trace },
@@ -140,41 +140,48 @@ export function checkOverlaps(targets: readonly NotificationTarget[]): void {
   }
 }
 
+/** What the configurations of functions, queues and topics have in common. */
+interface Asked {
+  Id?: string | undefined;
+  Events: string[];
+  Filter?: NonNullable<Configuration["LambdaFunctionConfigurations"]>[number]["Filter"];
+}
+
+/** The rule of one configuration. Throws S3's fault for what is none. */
+function targetOf({ Id, Events, Filter }: Asked, arn: string, kind: TargetKind, newId: () => string) {
+  const rules = Filter?.Key?.FilterRules ?? [];
+  const valueOf = (wanted: string) =>
+    rules.filter(({ Name }) => String(Name).toLowerCase() === wanted).map(({ Value }) => Value ?? "");
+  const [prefixes, suffixes] = [valueOf("prefix"), valueOf("suffix")];
+  if (prefixes.length > 1 || suffixes.length > 1 || prefixes.length + suffixes.length < rules.length) {
+    throw fault("InvalidArgument", "filter rule name must be either prefix or suffix, each at most once");
+  }
+  const unknown = Events.find((event) => !/^s3:[A-Za-z]+:(\*|[A-Za-z]+)$|^s3:[A-Za-z]+$/.test(event));
+  if (unknown !== undefined) throw fault("InvalidArgument", "The event is not supported for notifications");
+  if (kindOf(arn)?.name !== kind) throw fault("InvalidArgument", "The ARN could not be parsed");
+  return { id: Id ?? newId(), arn, events: Events, prefix: prefixes[0] ?? "", suffix: suffixes[0] ?? "" };
+}
+
 export function notificationOperations(deps: Deps) {
-  const { ids, peers } = deps;
+  const { ids, peers, clock } = deps;
 
   const targetsOf = (configuration: Configuration): NotificationTarget[] => {
-    for (const name of ["QueueConfigurations", "TopicConfigurations"] as const) {
-      if ((configuration[name]?.length ?? 0) > 0) throw notYet(name);
-    }
     if (configuration.EventBridgeConfiguration !== undefined) throw notYet("EventBridgeConfiguration");
-    const targets = (configuration.LambdaFunctionConfigurations ?? []).map((asked): NotificationTarget => {
-      const rules = asked.Filter?.Key?.FilterRules ?? [];
-      const valueOf = (wanted: string) =>
-        rules.filter(({ Name }) => String(Name).toLowerCase() === wanted).map(({ Value }) => Value ?? "");
-      const [prefixes, suffixes] = [valueOf("prefix"), valueOf("suffix")];
-      if (prefixes.length > 1 || suffixes.length > 1 || prefixes.length + suffixes.length < rules.length) {
-        throw fault("InvalidArgument", "filter rule name must be either prefix or suffix, each at most once");
-      }
-      const unknown = asked.Events.find((event) => !/^s3:[A-Za-z]+:(\*|[A-Za-z]+)$|^s3:[A-Za-z]+$/.test(event));
-      if (unknown !== undefined) throw fault("InvalidArgument", "The event is not supported for notifications");
-      return {
-        id: asked.Id ?? ids.uuid(),
-        arn: asked.LambdaFunctionArn,
-        events: asked.Events,
-        prefix: prefixes[0] ?? "",
-        suffix: suffixes[0] ?? "",
-      };
-    });
+    const { LambdaFunctionConfigurations = [], QueueConfigurations = [], TopicConfigurations = [] } = configuration;
+    const targets: NotificationTarget[] = [
+      ...LambdaFunctionConfigurations.map((one) => targetOf(one, one.LambdaFunctionArn, "lambda", ids.uuid)),
+      ...QueueConfigurations.map((one) => targetOf(one, one.QueueArn, "sqs", ids.uuid)),
+      ...TopicConfigurations.map((one) => targetOf(one, one.TopicArn, "sns", ids.uuid)),
+    ];
     if (targets.length > targetsMax) throw fault("InvalidArgument", `At most ${targetsMax} notifications are allowed.`);
     checkOverlaps(targets);
     return targets;
   };
 
-  /** As AWS does: the function is there, and lets S3 in for this bucket. Asked of Lambda itself, by a dry run. */
+  /** As AWS does: the target is there, and lets S3 in for this bucket. Asked of its service itself. */
   const validate = async ({ arn }: NotificationTarget, bucketName: string, call: Call) => {
-    const where = parseArn(arn);
-    if (where?.service !== "lambda") throw fault("InvalidArgument", "The ARN could not be parsed");
+    const [where, kind] = [parseArn(arn), kindOf(arn)];
+    if (where === undefined || kind === undefined) throw fault("InvalidArgument", "The ARN could not be parsed");
     const asS3 = serviceCall(
       deps,
       where.account,
@@ -187,7 +194,7 @@ export function notificationOperations(deps: Deps) {
       },
     );
     try {
-      await peers.lambda.Invoke({ FunctionName: arn, InvocationType: "DryRun" }, asS3);
+      await kind.probe(peers, arn, testMessage(bucketName, clock.now(), call), asS3);
     } catch (cause) {
       if (!isFault(cause)) throw cause;
       throw fault(
@@ -212,19 +219,41 @@ export function notificationOperations(deps: Deps) {
 
     async GetBucketNotificationConfiguration(input, call) {
       const targets = (await readSetting(deps, input.Bucket, "notification", call)) ?? [];
-      if (targets.length === 0) return {};
+      const of = (kind: TargetKind) => targets.filter(({ arn }) => kindOf(arn)?.name === kind);
+      const [functions, queues, topics] = [of("lambda"), of("sqs"), of("sns")];
       return {
-        LambdaFunctionConfigurations: targets.map(({ id, arn, events, prefix, suffix }) => {
-          const FilterRules = [
-            ...(prefix === "" ? [] : [{ Name: "prefix" as const, Value: prefix }]),
-            ...(suffix === "" ? [] : [{ Name: "suffix" as const, Value: suffix }]),
-          ];
-          const Filter = FilterRules.length === 0 ? {} : { Filter: { Key: { FilterRules } } };
-          return { Id: id, LambdaFunctionArn: arn, Events: events as "s3:ObjectCreated:*"[], ...Filter };
-        }),
+        ...(functions.length === 0
+          ? {}
+          : { LambdaFunctionConfigurations: functions.map((one) => ({ ...shown(one), LambdaFunctionArn: one.arn })) }),
+        ...(queues.length === 0
+          ? {}
+          : { QueueConfigurations: queues.map((one) => ({ ...shown(one), QueueArn: one.arn })) }),
+        ...(topics.length === 0
+          ? {}
+          : { TopicConfigurations: topics.map((one) => ({ ...shown(one), TopicArn: one.arn })) }),
       };
     },
   } satisfies Handlers<typeof import("@aws-sdk/client-s3")>;
 }
+
+function shown({ id, events, prefix, suffix }: NotificationTarget) {
+  const FilterRules = [
+    ...(prefix === "" ? [] : [{ Name: "prefix" as const, Value: prefix }]),
+    ...(suffix === "" ? [] : [{ Name: "suffix" as const, Value: suffix }]),
+  ];
+  const Filter = FilterRules.length === 0 ? {} : { Filter: { Key: { FilterRules } } };
+  return { Id: id, Events: events as "s3:ObjectCreated:*"[], ...Filter };
+}
+
+/** What AWS sends a queue or a topic when it is configured. Source: S3 user guide, "Event message structure". */
+const testMessage = (Bucket: string, atMs: number, { requestId }: Call) =>
+  JSON.stringify({
+    Service: "Amazon S3",
+    Event: "s3:TestEvent",
+    Time: new Date(atMs).toISOString(),
+    Bucket,
+    RequestId: requestId,
+    HostId: requestId,
+  });
 
 const notYet = (name: string) => fault("NotImplemented", `Mikan does not implement ${name} of notifications yet.`);

@@ -4,7 +4,7 @@ import type { Received } from "../../kit/handlers.ts";
 import type { Grant } from "./grants.ts";
 import type { LockMode } from "./locks.ts";
 
-/** A function that is told of events. */
+/** A function, a queue or a topic that is told of events. */
 export interface NotificationTarget {
   id: string;
   arn: string;

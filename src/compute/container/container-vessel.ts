@@ -93,8 +93,8 @@ class ContainerVessel implements Vessel {
   async #programOf(engine: ContainerEngine, external: readonly string[]): Promise<ContainerProgram | Hindrance> {
     const { image, runtime, handler } = this.#spec;
     if (image !== undefined) {
-      const { reference, ...own } = image;
-      return { image: (await engine.image(reference)).id, ...own };
+      const { reference, elsewhere, ...own } = image;
+      return { image: (await engine.image(reference, elsewhere)).id, ...own };
     }
     const reference = this.#deps.images[runtime] ?? imageOfRuntime(runtime);
     if (reference === undefined) {

@@ -106,6 +106,7 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
 class SocketApi implements EngineApi {
   readonly #socketPath: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: engineConnectionsMax });
+  readonly #closed = new AbortController();
   #version: Promise<string> | undefined;
 
   constructor(socketPath: string) {
@@ -118,11 +119,11 @@ class SocketApi implements EngineApi {
 
   async wait(request: EngineRequest, signal: AbortSignal): Promise<unknown> {
     // A connection of its own: it is held for the life of a container.
-    return this.#json(request, { agent: false, signal });
+    return this.#json(request, { agent: false, signal: this.#until(signal) });
   }
 
   async lines(request: EngineRequest, signal: AbortSignal, onLine: (line: unknown) => void): Promise<void> {
-    const response = await this.#answer(request, { agent: false, signal });
+    const response = await this.#answer(request, { agent: false, signal: this.#until(signal) });
     for await (const line of linesOf(response)) onLine(JSON.parse(line));
   }
 
@@ -147,7 +148,12 @@ class SocketApi implements EngineApi {
   }
 
   close(): void {
+    this.#closed.abort();
     this.#agent.destroy();
+  }
+
+  #until(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closed.signal]);
   }
 
   async #json(request: EngineRequest, options: RequestOptions): Promise<unknown> {

@@ -23,8 +23,8 @@ export interface ContainerExit {
 }
 
 export interface ContainerEngine {
-  /** The image on this machine, fetched if need be. Throws an {@link EngineError} that says what to do. */
-  image(reference: string): Promise<FoundImage>;
+  /** The image on this machine, fetched if need be, by its other name if it has one. Throws an {@link EngineError} that says what to do. */
+  image(reference: string, elsewhere?: string): Promise<FoundImage>;
   /** Makes a container of the node's own. Returns its id. */
   create(name: string, body: object): Promise<string>;
   /** What it writes, from its start on; ends with it. */
@@ -101,7 +101,10 @@ export function openEngine(options: EngineOptions): ContainerEngine {
   };
 
   return {
-    image: (reference) => imageIn(api, options, reference),
+    async image(reference, elsewhere = reference) {
+      const found = elsewhere === reference ? undefined : await findImage(api, reference);
+      return found ?? imageIn(api, options, elsewhere);
+    },
     async create(name, body) {
       note();
       const labelled = { ...body, Labels: { [nodeLabel]: family } };

@@ -205,7 +205,12 @@ describe("the official client", () => {
     ["a bad zip", { Code: { ZipFile: Buffer.from("x") } }, "InvalidParameterValueException", 400],
     ["a retired runtime", { Runtime: "nodejs14.x" }, "InvalidParameterValueException", 400],
     ["a bad role", { Role: "r1" }, "ValidationException", 400],
-    ["an image", { PackageType: "Image", Code: { ImageUri: "i" } }, "NotImplemented", 501],
+    [
+      "an image that has a handler",
+      { PackageType: "Image", Code: { ImageUri: "i" } },
+      "InvalidParameterValueException",
+      400,
+    ],
   ])("is refused %s", async (_what, changes, name, httpStatusCode) => {
     await expect(create("refused", changes)).rejects.toMatchObject({ name, $metadata: { httpStatusCode } });
   });

@@ -9,6 +9,7 @@ import { fault, invalid, notYet } from "./faults.ts";
 import { unzippedBytesMax, zipBytesMax } from "./limits.ts";
 import { layers } from "./layer-tables.ts";
 import { versions } from "./tables.ts";
+import { imageCode, type FoundImage, type Images } from "./images.ts";
 import type { StoredCode, Unpacked, UnpackedCode } from "./unpacked.ts";
 import { BadZip, EmptyZip, ZipTooLarge } from "./zip.ts";
 
@@ -58,7 +59,6 @@ async function* streamOf(body: Exclude<Body, Uint8Array | undefined>): AsyncGene
 
 /** The bytes to store, and how many there may be. */
 async function bodyOf({ peers }: Pick<CodeDeps, "peers">, input: CodeInput, call: Call) {
-  if (input.ImageUri !== undefined) throw notYet("Code.ImageUri");
   if (input.SourceKMSKeyArn) throw notYet("Code.SourceKMSKeyArn");
   if (input.S3ObjectStorageMode !== undefined) throw notYet("Code.S3ObjectStorageMode");
   const { ZipFile, S3Bucket, S3Key } = input;
@@ -91,6 +91,37 @@ async function takeCode({ store, ...deps }: CodeDeps, input: CodeInput, call: Ca
   }
 }
 
+/** What a package is once it was taken in. */
+export interface Taken {
+  code: StoredCode;
+  unzippedBytes: number;
+  /** Of an image; whether it is there yet, says itself. */
+  image?: FoundImage["image"];
+}
+
+/**
+ * Takes code or an image in for `body`, as `withCode` does. `patient`: an image is waited for. Throws AWS's fault for
+ * what is of the other type.
+ */
+export async function withPackage<T>(
+  deps: CodeDeps & { images: Images },
+  packaged: { isImage: boolean; patient: boolean; code: CodeInput },
+  call: Call,
+  body: (taken: Taken) => Promise<T>,
+): Promise<T> {
+  const { isImage, patient, code: input } = packaged;
+  const { ImageUri: uri } = input;
+  if (!isImage) {
+    if (uri !== undefined) throw invalid("Please don't provide ImageUri when the function's PackageType is Zip.");
+    return withCode(deps, input, call, (code, { unzippedBytes }) => body({ code, unzippedBytes }));
+  }
+  if (uri === undefined || input.ZipFile !== undefined || input.S3Bucket !== undefined || input.S3Key !== undefined) {
+    throw invalid("Please provide ImageUri, and nothing else, when the function's PackageType is Image.");
+  }
+  const { image, sha256 } = await deps.images.find(uri, patient);
+  return body({ code: imageCode(sha256), unzippedBytes: 0, image });
+}
+
 /**
  * Takes code in for `body`, whose transaction names it; what no row names afterwards is removed again. Throws AWS's
  * fault for what is no package, and then `body` has not run.
@@ -119,6 +150,8 @@ export const blobName = (tx: ReadTx, blob: string) => nameOf(tx, raw("code_blob"
 
 /** Removes code that no version and no layer names any more. Several may share a blob, and several blobs a content. */
 export async function releaseCode({ store, unpacked }: Pick<CodeDeps, "store" | "unpacked">, code: StoredCode) {
+  // An image is the engine's to keep.
+  if (code.blob === "") return;
   const { blobNamed, contentNamed } = await store.read(async (tx) => {
     const blobNamed = await blobName(tx, code.blob);
     return { blobNamed, contentNamed: blobNamed ?? (await nameOf(tx, raw("code_sha256"), code.sha256Base64)) };

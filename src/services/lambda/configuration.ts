@@ -23,9 +23,8 @@ export function listed(row: VersionRow, functionArn: string) {
   return {
     FunctionName: row.name,
     FunctionArn: functionArn,
-    Runtime: settings.runtime as "nodejs24.x",
+    ...(settings.image === undefined ? { Runtime: settings.runtime as "nodejs24.x", Handler: settings.handler } : {}),
     Role: settings.role,
-    Handler: settings.handler,
     CodeSize: row.code_bytes,
     Description: settings.description,
     Timeout: settings.timeoutSeconds,
@@ -35,7 +34,8 @@ export function listed(row: VersionRow, functionArn: string) {
     Version: row.version,
     TracingConfig: { Mode: recorded.tracing },
     RevisionId: row.revision_id,
-    PackageType: "Zip" as const,
+    PackageType: settings.image === undefined ? ("Zip" as const) : ("Image" as const),
+    ...(settings.imageConfig === undefined ? {} : { ImageConfigResponse: { ImageConfig: settings.imageConfig } }),
     Architectures: recorded.architectures,
     EphemeralStorage: { Size: recorded.ephemeralMiB },
     SnapStart: { ApplyOn: recorded.snapStart, OptimizationStatus: "Off" as const },
@@ -50,9 +50,19 @@ export function listed(row: VersionRow, functionArn: string) {
   };
 }
 
-/** A version with its states: code and settings are in force once they are stored, so these never differ. */
+function stateOf({ settings: { image } }: VersionRow) {
+  if (image === undefined || image.id !== undefined) return { State: "Active" as const };
+  if (image.failure !== undefined) {
+    const { code: StateReasonCode, reason: StateReason } = image.failure;
+    return { State: "Failed" as const, StateReason, StateReasonCode };
+  }
+  const StateReason = "The function is being created.";
+  return { State: "Pending" as const, StateReason, StateReasonCode: "Creating" as const };
+}
+
+/** A version with its states: code and settings are in force once they are stored, but for an image that is fetched. */
 export function configured(row: VersionRow, functionArn: string) {
-  return { ...listed(row, functionArn), State: "Active" as const, LastUpdateStatus: "Successful" as const };
+  return { ...listed(row, functionArn), ...stateOf(row), LastUpdateStatus: "Successful" as const };
 }
 
 /** The ARN that answers show for a version: a published one always has its number. */

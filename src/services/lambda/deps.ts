@@ -2,6 +2,7 @@
 import type { Deps } from "../../kit/service.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Executions } from "./executions.ts";
+import type { Images } from "./images.ts";
 import type { LayerRoots } from "./layer-roots.ts";
 import type { Provisioner } from "./provisioner.ts";
 import type { Retired } from "./retired.ts";
@@ -14,6 +15,7 @@ export interface LambdaDeps extends Deps {
   slots: Slots;
   retired: Retired;
   layerRoots: LayerRoots;
+  images: Images;
   downloads: Downloads;
   provisioner: Provisioner;
   /** Executions at once of an account in a region. */

@@ -1,10 +1,11 @@
 /** From a version to a running environment: the code unpacked and pinned, the spec made, and environments ended when it is gone. */
 import type { Clock } from "../../base/clock.ts";
 import { asError } from "../../base/errors.ts";
-import type { Compute, FunctionSpec, Invocation, InvocationResult } from "../../compute/ports.ts";
+import type { Compute, FunctionSpec, ImageSpec, Invocation, InvocationResult } from "../../compute/ports.ts";
 import type { Sessions } from "../../kit/sessions.ts";
 import type { Log } from "../../telemetry/log.ts";
 import { logGroupOf } from "./configuration.ts";
+import { createDebugging, type Debugging } from "./debugging.ts";
 import { arnOf } from "./names.ts";
 import { retiredMsMax } from "./retired.ts";
 import type { Logging } from "./settings.ts";
@@ -34,6 +35,7 @@ export interface Executions {
    * comes late, because the edge took it before, is still run.
    */
   retire(row: VersionRow, graceMs: number): void;
+  debugging: Debugging;
 }
 
 export interface ExecutionDeps {
@@ -67,6 +69,22 @@ const loggingOf = (logging: Logging | undefined) =>
         systemLogLevel: logging.systemLevel,
       };
 
+/** An image by the id that it had when it was looked up, whatever became of its tag; elsewhere by its digest. */
+function imageIn({ settings: { image, imageConfig = {} } }: VersionRow): { image?: ImageSpec } {
+  if (image === undefined) return {};
+  const { uri, id = uri, resolvedUri: elsewhere = uri } = image;
+  const { EntryPoint: entryPoint, Command: command, WorkingDirectory: workingDirectory } = imageConfig;
+  return {
+    image: {
+      reference: id,
+      elsewhere,
+      ...(entryPoint === undefined ? {} : { entryPoint }),
+      ...(command === undefined ? {} : { command }),
+      ...(workingDirectory === undefined ? {} : { workingDirectory }),
+    },
+  };
+}
+
 /** Removes what only this version needed; it must be in no row any more. */
 export async function releaseVersion(
   deps: Pick<CodeDeps, "store" | "unpacked"> & { layerRoots: LayerRoots },
@@ -92,6 +110,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     runtime: row.settings.runtime,
     handler: row.settings.handler,
     codeDir,
+    ...imageIn(row),
     ...(optDir === undefined ? {} : { optDir }),
     environment: row.settings.environment ?? {},
     region: row.region,
@@ -121,6 +140,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   };
 
   const prepare = async (row: VersionRow): Promise<Prepared> => {
+    if (row.settings.image !== undefined) return { spec: specOf(row, "", undefined), release: () => {} };
     const code = await unpacked.pin(codeOf(row));
     try {
       const { layers } = row.settings;
@@ -132,9 +152,14 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     }
   };
 
+  const debugging = createDebugging({ clock, log, compute, prepare });
+
   return {
     prepare,
+    debugging,
     async run(row, invocation) {
+      const debugged = debugging.active ? await debugging.specFor(row) : undefined;
+      if (debugged !== undefined) return compute.invoke(debugged, invocation);
       const id = specId(row);
       const use = useOf(id);
       use.running += 1;

@@ -165,18 +165,6 @@ describe("CreateFunction", () => {
       "Number of tags exceeds resource tag limit.",
     ],
     [
-      "an image",
-      { Code: { ImageUri: "image" } },
-      "NotImplemented",
-      "Mikan does not implement Code.ImageUri for functions yet.",
-    ],
-    [
-      "the image package type",
-      { PackageType: "Image" as const },
-      "NotImplemented",
-      "Mikan does not implement PackageType Image for functions yet.",
-    ],
-    [
       "a layer that is not there",
       { Layers: ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"] },
       "InvalidParameterValueException",

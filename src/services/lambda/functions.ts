@@ -6,7 +6,7 @@ import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
 import { aliasWeighing, forgetWeights } from "./alias-weights.ts";
-import { withCode, type CodeInput } from "./code.ts";
+import { withPackage, type CodeInput } from "./code.ts";
 import { checkSigned, signWith } from "./code-signing.ts";
 import { configured, listed } from "./configuration.ts";
 import { checkDeadLetter } from "./dead-letters.ts";
@@ -59,6 +59,8 @@ export interface NewFunction {
   reserved?: number | undefined;
   /** ARN. */
   codeSigning?: string | undefined;
+  /** The answer is given when an image is there; otherwise it may be `Pending`. */
+  patient?: boolean;
   /** The CloudFormation step that asks; a repeat gives what the first one made. */
   token?: string | undefined;
 }
@@ -84,7 +86,9 @@ export function functionCreation(deps: LambdaDeps) {
     const settings = newSettings(made.settings, call, await readLayers(made.settings.Layers, call));
     await checkDeadLetter(deps, settings.deadLetterArn, call);
     const token = made.token ?? null;
-    return withCode(deps, made.code, call, async (code, { unzippedBytes }) => {
+    const isImage = made.settings.PackageType === "Image";
+    const packaged = { isImage, patient: made.patient === true || made.publish === true, code: made.code };
+    return withPackage(deps, packaged, call, async ({ code, unzippedBytes, image }) => {
       checkUnzipped(unzippedBytes, settings.layers);
       const now = clock.now();
       const row: VersionRow = {
@@ -97,7 +101,7 @@ export function functionCreation(deps: LambdaDeps) {
         code_blob: code.blob,
         code_sha256: code.sha256Base64,
         code_bytes: code.sizeBytes,
-        settings,
+        settings: image === undefined ? settings : { ...settings, image },
         source_hash: null,
         token: null,
       };
@@ -117,6 +121,7 @@ export function functionCreation(deps: LambdaDeps) {
         await addCode(tx, key, code.sizeBytes, 1);
         if (made.codeSigning !== undefined) await signWith(tx, key, made.codeSigning, call);
         if (made.reserved !== undefined) await reserve(tx, key, made.reserved, accountConcurrency);
+        tx.afterCommit(() => deps.images.follow(row));
         return made.publish ? publish(tx, row, identity) : row;
       });
     });
@@ -206,6 +211,12 @@ export function functionOperations(deps: LambdaDeps) {
   const create = functionCreation(deps);
   const remove = functionDeletion(deps);
   const read = qualifiedReader(deps);
+  const codeLocation = (version: VersionRow, call: Call) => {
+    const { image } = version.settings;
+    if (image === undefined) return { RepositoryType: "S3", Location: deps.downloads.location(codeOf(version), call) };
+    const { uri: ImageUri, resolvedUri } = image;
+    return { RepositoryType: "ECR", ImageUri, ...(resolvedUri === undefined ? {} : { ResolvedImageUri: resolvedUri }) };
+  };
 
   return {
     async CreateFunction(input, call) {
@@ -222,7 +233,7 @@ export function functionOperations(deps: LambdaDeps) {
       const { row, version } = await read(ref);
       return {
         Configuration: configured(version, shownArn(ref, version)),
-        Code: { RepositoryType: "S3", Location: deps.downloads.location(codeOf(version), call) },
+        Code: codeLocation(version, call),
         ...(Object.keys(row.tags).length === 0 ? {} : { Tags: row.tags }),
         ...(row.reserved === null ? {} : { Concurrency: { ReservedConcurrentExecutions: row.reserved } }),
       };

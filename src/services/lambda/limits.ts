@@ -22,6 +22,9 @@ export const layersMax = 5;
 /** Code of all functions and versions of an account in a region: 75 GB. */
 export const codeStorageBytesMax = 80_530_636_800;
 
+/** CreateFunction waits this long for its image; one that is fetched for longer leaves the function `Pending`. */
+export const imageLookUpMs = 3_000;
+
 export const requestPayloadBytesMax = 6 * 1024 * 1024;
 /** 256 KB until October 2025. */
 export const eventPayloadBytesMax = 1024 * 1024;

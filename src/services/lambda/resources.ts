@@ -119,6 +119,7 @@ function settingsOrDefaults({ properties, former, physicalId }: ResourceUpdate):
     Layers: given.Layers ?? [],
     MemorySize: given.MemorySize ?? memoryMiBMin,
     Timeout: given.Timeout ?? timeoutSecondsDefault,
+    ...(had("ImageConfig") ? { ImageConfig: {} } : {}),
     ...(had("EphemeralStorage") ? { EphemeralStorage: { Size: ephemeralMiBDefault } } : {}),
     ...(had("DeadLetterConfig") ? { DeadLetterConfig: { TargetArn: "" } } : {}),
     ...(had("LoggingConfig") ? { LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${physicalId}` } } : {}),
@@ -210,7 +211,9 @@ export function functionResource(deps: LambdaDeps): Resource {
       const code = await codeInput(properties);
       const options = functionOptionsIn(properties);
       const codeSigning = options.codeSigning ?? undefined;
-      const row = await create(ref, { settings, code, tags: tagsIn(request), reserved, codeSigning, token }, call);
+      // A stack goes on when the function can be invoked.
+      const made = { settings, code, tags: tagsIn(request), reserved, codeSigning, patient: true, token };
+      const row = await create(ref, made, call);
       // Creation has seen to code signing: the code may have to be signed.
       await setOptions(ref, options, { ...functionOptionsIn({}), codeSigning: options.codeSigning }, call);
       return { physicalId: row.name, attributes: { Arn: unqualifiedArn(row) } };

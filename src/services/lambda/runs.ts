@@ -6,6 +6,7 @@ import { formatTrace } from "../../telemetry/trace.ts";
 import { chanceOf, drawVersion, findWeights } from "./alias-weights.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
+import { checkImage } from "./images.ts";
 import { arnOf, isVersionNumber, keyOf, latest, type FunctionRef } from "./names.ts";
 import { recursionGuard } from "./recursion.ts";
 import type { Demand, Refusal } from "./slots.ts";
@@ -122,6 +123,7 @@ export function invocationRunner(deps: LambdaDeps) {
     request: InvocationRequest,
     call: Call,
   ): Promise<InvocationResult> => {
+    checkImage(row);
     const trace = await guard(call.trace, demand);
     const slot = slots.take(demand);
     if (typeof slot === "string") {

@@ -5,6 +5,7 @@ import { asError } from "../../base/errors.ts";
 import { aliasOperations } from "./aliases.ts";
 import { codeSigningOperations } from "./code-signing.ts";
 import { concurrencyOperations } from "./concurrency.ts";
+import { debugOperations } from "./debugging.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { blobName } from "./code.ts";
 import { createDownloads } from "./downloads.ts";
@@ -13,6 +14,7 @@ import { eventConfigResource } from "./event-config-resources.ts";
 import { eventOperations } from "./events.ts";
 import { createExecutions, releaseVersion } from "./executions.ts";
 import { functionOperations } from "./functions.ts";
+import { createImages } from "./images.ts";
 import { invokeOperations } from "./invoke.ts";
 import { layerJob } from "./layer-job.ts";
 import { layerOperations } from "./layers.ts";
@@ -59,6 +61,7 @@ export const lambda = defineService({
     const downloads = createDownloads({ ...house, blobs: store.blobs, named });
     const accountConcurrency = house.lambdaConcurrency ?? accountConcurrencyDefault;
     const slots = createSlots({ clock, accountMax: accountConcurrency });
+    const images = createImages(house);
     const provisioner = createProvisioner({ ...house, executions, slots });
     const deps: LambdaDeps = {
       ...house,
@@ -66,6 +69,7 @@ export const lambda = defineService({
       provisioner,
       unpacked,
       layerRoots,
+      images,
       downloads,
       retired,
       executions,
@@ -94,6 +98,7 @@ export const lambda = defineService({
       },
       internal: {
         ...eventOperations(deps),
+        ...debugOperations(deps),
         ...sources.internal,
         VisitUrl: urlVisits(deps),
         Download: ({ target }: { target: string }) => downloads.answer(target),
@@ -124,10 +129,13 @@ export const lambda = defineService({
       async start() {
         await unpacked.start();
         provisioner.attach(scheduler.start(provisioner.job));
+        await images.start();
         await sources.start();
       },
       async stop() {
+        images.stop();
         await sources.stop();
+        executions.debugging.stop();
         retired.stop();
         await unpacked.stop();
       },

@@ -1,9 +1,10 @@
 /** A function's configuration: what is kept, what is checked, and what is refused because it would not be run. */
-import type { ApplicationLogLevel, SystemLogLevel } from "@aws-sdk/client-lambda";
+import type { ApplicationLogLevel, ImageConfig, SystemLogLevel } from "@aws-sdk/client-lambda";
 import { parseArn } from "../../base/arn.ts";
 import type { Call } from "../../kit/call.ts";
 import type { InputOf, Received } from "../../kit/handlers.ts";
 import { fault, invalid, notYet } from "./faults.ts";
+import type { ImageUse } from "./images.ts";
 import type { LayerUse } from "./layer-roots.ts";
 import {
   environmentBytesMax,
@@ -36,6 +37,10 @@ export interface Settings {
   logGroup?: string;
   /** Of functions that log JSON; absent for text. */
   logging?: Logging;
+  /** Of a function that is an image, which has neither runtime nor handler. */
+  image?: ImageUse;
+  /** What of the image it changes; absent for nothing. */
+  imageConfig?: ImageConfig;
   /** ARN of the queue or topic that gets events which were given up. */
   deadLetterArn?: string;
   /** Recorded and shown, not acted on (docs/differences.md). */
@@ -59,7 +64,8 @@ export interface Recorded {
 }
 
 /** Both operations' members; the one that creates has some more, which are refused or handled by itself. */
-export type SettingsInput = Omit<UpdateInput, "FunctionName" | "RevisionId"> & Pick<CreateInput, "Architectures">;
+export type SettingsInput = Omit<UpdateInput, "FunctionName" | "RevisionId"> &
+  Pick<CreateInput, "Architectures" | "PackageType">;
 
 const isEmpty = (value: unknown) =>
   value === undefined ||
@@ -68,21 +74,13 @@ const isEmpty = (value: unknown) =>
   (typeof value === "object" && value !== null && Object.values(value).every(isEmpty));
 
 /** Members of CreateFunction and its kin that would change what runs. An empty one asks for nothing. */
-const refusedMembers = [
-  "CapacityProviderConfig",
-  "DurableConfig",
-  "FileSystemConfigs",
-  "ImageConfig",
-  "PublishTo",
-  "TenancyConfig",
-];
+const refusedMembers = ["CapacityProviderConfig", "DurableConfig", "FileSystemConfigs", "PublishTo", "TenancyConfig"];
 
 export function refuseMembers(input: object): void {
   const given = new Map(Object.entries(input));
   for (const member of refusedMembers) {
     if (!isEmpty(given.get(member))) throw notYet(member);
   }
-  if (given.get("PackageType") === "Image") throw notYet("PackageType Image");
 }
 
 function checkRuntime(runtime: string): void {
@@ -130,6 +128,28 @@ export function checkEnvironment(variables: Readonly<Record<string, string>>): v
   if (Buffer.byteLength(measured) > environmentBytesMax) {
     throw invalid(`${unable} provided exceeded the 4KB limit. String measured: ${measured}`);
   }
+}
+
+/** Source: Lambda guide, "Container image settings". */
+function checkPackage({ Runtime, Handler, Layers, ImageConfig: config }: SettingsInput, isImage: boolean): void {
+  if (isImage && !isEmpty([Runtime, Handler, Layers].filter((given) => !isEmpty(given)))) {
+    throw invalid("Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.");
+  }
+  if (!isImage && !isEmpty(config)) {
+    throw invalid("Please don't provide ImageConfig when the intended function PackageType is Zip.");
+  }
+}
+
+/** The image's settings after a change: given ones replace all of the former, and empty ones are none. */
+function imageConfigOf(base: Settings, { ImageConfig: config }: SettingsInput): ImageConfig | undefined {
+  if (config === undefined) return base.imageConfig;
+  const { EntryPoint, Command, WorkingDirectory } = config;
+  const given = {
+    ...(isEmpty(EntryPoint) ? {} : { EntryPoint: [...(EntryPoint ?? [])] }),
+    ...(isEmpty(Command) ? {} : { Command: [...(Command ?? [])] }),
+    ...(isEmpty(WorkingDirectory) ? {} : { WorkingDirectory }),
+  };
+  return isEmpty(Object.keys(given)) ? undefined : given;
 }
 
 /** The logging after a change; undefined for text. Levels go with JSON alone. */
@@ -187,15 +207,17 @@ interface Optional {
   layers: LayerUse[] | undefined;
   logging: Logging | undefined;
   deadLetterArn: string | undefined;
+  imageConfig: ImageConfig | undefined;
 }
 
-function withOptional(base: Settings, { layers, logging, deadLetterArn }: Optional): Settings {
-  const { layers: _layers, logging: _logging, deadLetterArn: _deadLetter, ...rest } = base;
+function withOptional(base: Settings, { layers, logging, deadLetterArn, imageConfig }: Optional): Settings {
+  const { layers: _layers, logging: _logging, deadLetterArn: _deadLetter, imageConfig: _imageConfig, ...rest } = base;
   return {
     ...rest,
     ...(layers === undefined || layers.length === 0 ? {} : { layers }),
     ...(logging === undefined ? {} : { logging }),
     ...(deadLetterArn === undefined ? {} : { deadLetterArn }),
+    ...(imageConfig === undefined ? {} : { imageConfig }),
   };
 }
 
@@ -205,6 +227,7 @@ function withOptional(base: Settings, { layers, logging, deadLetterArn }: Option
  */
 export function changedSettings(base: Settings, input: SettingsInput, call: Call, layers?: LayerUse[]): Settings {
   refuseMembers(input);
+  checkPackage(input, base.image !== undefined || input.PackageType === "Image");
   if (input.Runtime !== undefined) checkRuntime(input.Runtime);
   if (input.Role !== undefined) checkRole(input.Role, call);
   checkSizes(input);
@@ -213,7 +236,12 @@ export function changedSettings(base: Settings, input: SettingsInput, call: Call
   const logging = loggingOf(base.logging, input.LoggingConfig);
   const deadLetterArn = deadLetterOf(base.deadLetterArn, input.DeadLetterConfig);
   return {
-    ...withOptional(base, { layers: layers ?? base.layers, logging, deadLetterArn }),
+    ...withOptional(base, {
+      layers: layers ?? base.layers,
+      logging,
+      deadLetterArn,
+      imageConfig: imageConfigOf(base, input),
+    }),
     runtime: input.Runtime ?? base.runtime,
     handler: input.Handler ?? base.handler,
     role: input.Role ?? base.role,
@@ -244,7 +272,7 @@ const defaults: Settings = {
 /** The settings of a new function. */
 export function newSettings(input: SettingsInput, call: Call, layers?: LayerUse[]): Settings {
   refuseMembers(input);
-  if (input.Runtime === undefined || input.Handler === undefined) {
+  if (input.PackageType !== "Image" && (input.Runtime === undefined || input.Handler === undefined)) {
     throw invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.");
   }
   return changedSettings(defaults, input, call, layers);

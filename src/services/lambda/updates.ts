@@ -5,7 +5,7 @@ import type { Handlers } from "../../kit/handlers.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { assign } from "../../store/tables.ts";
-import { withCode } from "./code.ts";
+import { withPackage } from "./code.ts";
 import { checkSigned } from "./code-signing.ts";
 import { configured, versionArn } from "./configuration.ts";
 import { checkDeadLetter } from "./dead-letters.ts";
@@ -86,6 +86,7 @@ export function updateOperations(deps: LambdaDeps) {
   /** Of the code as it is; the limit is looked at again with the next code. */
   const unzippedBytesOf = async (ref: FunctionRef, revisionId: string | undefined): Promise<number> => {
     const row = await store.read((tx) => existing(tx, ref, revisionId));
+    if (row.settings.image !== undefined) return 0;
     const pinned = await deps.unpacked.pin(codeOf(row));
     pinned.unpin();
     return pinned.unzippedBytes;
@@ -106,18 +107,23 @@ export function updateOperations(deps: LambdaDeps) {
       const { RevisionId: revisionId, Architectures, Publish, DryRun, PublishTo } = input;
       if (PublishTo !== undefined) throw notYet("PublishTo");
       // Before the code is taken in: a wrong name or revision should not cost an upload.
-      await store.read(async (tx) => {
-        await existing(tx, ref, revisionId);
+      const isImage = await store.read(async (tx) => {
+        const row = await existing(tx, ref, revisionId);
         await checkSigned(tx, (await findOptions(tx, ref))?.code_signing, call);
+        return row.settings.image !== undefined;
       });
-      return withCode(deps, input, call, async (code, { unzippedBytes }) => {
+      const packaged = { isImage, patient: true, code: input };
+      return withPackage(deps, packaged, call, async ({ code, unzippedBytes, image }) => {
         const changes = ({ settings }: VersionRow): Changes => {
           checkUnzipped(unzippedBytes, settings.layers);
           return {
             code_blob: code.blob,
             code_sha256: code.sha256Base64,
             code_bytes: code.sizeBytes,
-            settings: changedSettings(settings, { Architectures }, call),
+            settings: {
+              ...changedSettings(settings, { Architectures }, call),
+              ...(image === undefined ? {} : { image }),
+            },
           };
         };
         if (DryRun) {

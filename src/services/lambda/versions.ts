@@ -9,6 +9,7 @@ import { insert } from "../../store/tables.ts";
 import { configured, listed, versionArn } from "./configuration.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { checkRevision, fault, functionNotFound, invalid, notYet } from "./faults.ts";
+import { checkImage } from "./images.ts";
 import { noteUses } from "./layer-tables.ts";
 import { badMarker, pageLimit } from "./lookup.ts";
 import { arnOf, latest, ownFunction, unqualifiedArn, type FunctionRef } from "./names.ts";
@@ -62,6 +63,7 @@ export async function publish(
   { description, token }: Publication = {},
   unchanged: (version: VersionRow) => void = () => {},
 ): Promise<VersionRow> {
+  checkImage(row);
   const source = sourceHash(row);
   const newest = await newestVersion(tx, row);
   if (newest !== undefined && newest.source_hash === source) {

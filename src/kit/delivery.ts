@@ -182,9 +182,10 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
     const attempts = row.attempts + (throttled ? 0 : 1);
     const delayMs = throttled ? jittered(throttleBackoff, row.throttled, ids) : retryDelayMs(policy, row.attempts, ids);
     const now = clock.now();
+    const waitMs = Math.max(delayMs ?? 0, retryAfterMsOf(members));
     const final = policy.final?.includes(code) ?? false;
-    if (!final && delayMs !== undefined && now + delayMs <= row.created_ms + policy.maxAgeMs) {
-      const next = { due_ms: now + delayMs, attempts, throttled: row.throttled + (throttled ? 1 : 0) };
+    if (!final && delayMs !== undefined && now + waitMs <= row.created_ms + policy.maxAgeMs) {
+      const next = { due_ms: now + waitMs, attempts, throttled: row.throttled + (throttled ? 1 : 0) };
       await store.tx((tx) => postpone(tx, row, next));
       return;
     }
@@ -284,6 +285,11 @@ export function createDelivery(deps: DeliveryDeps): DeliveryWorker {
 }
 
 const throttleBackoff = { firstMs: throttleBackoffMsMin, maxMs: throttleBackoffMsMax };
+
+/** A fault with `retryAfterMs` is of a target that says when it wants to be asked again: not before. */
+function retryAfterMsOf({ retryAfterMs }: FaultMembers): number {
+  return typeof retryAfterMs === "number" ? retryAfterMs : 0;
+}
 
 /** Undefined when there is no further attempt. */
 function retryDelayMs({ retryDelaysMs: delays }: DeliveryPolicy, attempts: number, ids: Ids): number | undefined {

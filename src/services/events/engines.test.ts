@@ -2,6 +2,7 @@
 import { afterAll, describe } from "vitest";
 import { startPostgresOrSkip } from "../../../test/postgres.ts";
 import { busSuite } from "./buses.suite.ts";
+import { laterSuite } from "./later.suite.ts";
 import { withBuses, type WithBuses } from "./node.suite.ts";
 
 const server = await startPostgresOrSkip("EventBridge on PostgreSQL");
@@ -9,6 +10,7 @@ afterAll(() => server?.stop());
 
 function suite(withNode: WithBuses): void {
   busSuite(withNode);
+  laterSuite(withNode);
 }
 
 describe("SQLite", () => suite(withBuses));

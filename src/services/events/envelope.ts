@@ -1,4 +1,5 @@
 /** Events as EventBridge hands them on. Source: EventBridge user guide, "AWS service event metadata". */
+import { valueAt } from "./json-path.ts";
 
 export interface Envelope {
   id: string;
@@ -38,4 +39,29 @@ export function eventText(envelope: Envelope): string {
     resources,
   };
   return `${JSON.stringify(head).slice(0, -1)},"detail":${detail}}`;
+}
+
+/** What precedes the detail in an event's text: the end of the list of resources, which holds none of this unescaped. */
+const detailMark = `],"detail":`;
+
+/** Reads what {@link eventText} wrote: an event keeps its id, account, region and time wherever it goes. */
+export function readEvent(event: string): Envelope {
+  const read: unknown = JSON.parse(event);
+  const text = (name: string) => {
+    const value = valueAt(read, [name]);
+    return typeof value === "string" ? value : "";
+  };
+  const resources = valueAt(read, ["resources"]);
+  const replay = text("replay-name");
+  return {
+    id: text("id"),
+    detailType: text("detail-type"),
+    source: text("source"),
+    account: text("account"),
+    timeMs: Date.parse(text("time")),
+    region: text("region"),
+    resources: Array.isArray(resources) ? resources.map(String) : [],
+    detail: event.slice(event.indexOf(detailMark) + detailMark.length, -1),
+    ...(replay === "" ? {} : { replayName: replay }),
+  };
 }

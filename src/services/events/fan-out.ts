@@ -1,6 +1,6 @@
 /** From one event to the targets of the rules that match it: an intent of the outbox for each. */
 import type { Call } from "../../kit/call.ts";
-import type { DeliveryPolicy, Intent } from "../../kit/delivery.ts";
+import type { DeliveryPolicy, Intent, Lane } from "../../kit/delivery.ts";
 import { eventAgeSecondsMax, retriesMax, retryFirstMs, retryLongestMs, secondMs } from "./limits.ts";
 import { ruleArn } from "./names.ts";
 import type { Subscriber } from "./rulebooks.ts";
@@ -56,8 +56,16 @@ function policyOf({ RetryPolicy = {}, DeadLetterConfig }: Target): DeliveryPolic
   };
 }
 
+/** A target's own; one API destination has one for all of its targets, since its rate is for all of them. */
+const laneOf = (arn: string, { Id, Arn }: Target, rate: number | undefined): Lane =>
+  rate === undefined ? { name: `events:${arn} ${Id}` } : { name: `events:${Arn}`, perSecondMax: rate };
+
 /** The intents of an event for the targets of one rule. */
-export function intentsOf({ rule, targets }: Subscriber, { id, ...taken }: Taken, trace: Call["trace"]): Intent[] {
+export function intentsOf(
+  { rule, targets, rates }: Subscriber,
+  { id, ...taken }: Taken,
+  trace: Call["trace"],
+): Intent[] {
   const { account, region, bus, name } = rule;
   const ref: RuleRef = { account, region, bus, name };
   const arn = ruleArn(ref);
@@ -65,7 +73,7 @@ export function intentsOf({ rule, targets }: Subscriber, { id, ...taken }: Taken
     const parcel: Parcel = { ...taken, rule: ref, target };
     return {
       target: { service: "events", operation: "DeliverEvent" },
-      lane: { name: `events:${arn} ${target.Id}` },
+      lane: laneOf(arn, target, rates.get(target.Arn)),
       input: parcel,
       policy: policyOf(target),
       key: `${id}:${arn}:${target.Id}`,

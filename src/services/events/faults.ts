@@ -2,7 +2,7 @@
 import { faults } from "../../kit/faults.ts";
 
 /** Of deliveries only: nobody's client is told of them. */
-type DeliveryFault = "HopLimit" | "InvalidInput" | "Rejected" | "Timeout" | "Unreachable";
+type DeliveryFault = "HopLimit" | "InvalidInput" | "Refused" | "Rejected" | "Timeout" | "Unreachable";
 
 export const fault = faults<typeof import("@aws-sdk/client-eventbridge"), DeliveryFault>();
 

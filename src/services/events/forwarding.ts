@@ -5,36 +5,10 @@ import { admit } from "./access.ts";
 import { findBus } from "./bus-rows.ts";
 import type { Handover } from "./delivering.ts";
 import type { EventsDeps } from "./deps.ts";
-import type { Envelope } from "./envelope.ts";
+import { readEvent } from "./envelope.ts";
 import { fault, noBus } from "./faults.ts";
 import type { Ingestion } from "./ingestion.ts";
-import { valueAt } from "./json-path.ts";
 import { busOfArn } from "./names.ts";
-
-/** An event keeps its id, account, region and time on its way. */
-function envelopeOf(event: string): Envelope {
-  const read: unknown = JSON.parse(event);
-  const text = (name: string) => {
-    const value = valueAt(read, [name]);
-    return typeof value === "string" ? value : "";
-  };
-  const resources = valueAt(read, ["resources"]);
-  const replay = text("replay-name");
-  return {
-    id: text("id"),
-    detailType: text("detail-type"),
-    source: text("source"),
-    account: text("account"),
-    timeMs: Date.parse(text("time")),
-    region: text("region"),
-    resources: Array.isArray(resources) ? resources.map(String) : [],
-    detail: event.slice(event.indexOf(detailMark) + detailMark.length, -1),
-    ...(replay === "" ? {} : { replayName: replay }),
-  };
-}
-
-/** What precedes the detail in an event's text: the end of the list of resources, which holds none of this unescaped. */
-const detailMark = `],"detail":`;
 
 /** Source: user guide, "Sending and receiving events between event buses": an event goes over one border only. */
 export function forwarding(ingestion: Ingestion) {
@@ -47,7 +21,7 @@ export function forwarding(ingestion: Ingestion) {
     if (row === undefined) throw noBus(bus.bus);
     admit(row, "PutEvents", senderOf(rule.account, call));
     const rest = traceHeader === undefined ? {} : { traceHeader };
-    await ingestion.take([{ bus, envelope: envelopeOf(event), trace: call.trace, hopped: true, ...rest }]);
+    await ingestion.take([{ bus, envelope: readEvent(event), trace: call.trace, hopped: true, ...rest }]);
   };
 }
 

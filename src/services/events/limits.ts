@@ -36,3 +36,29 @@ export const chunkRows = 500;
 export const schedulePollMs = secondMs;
 /** Rules with a schedule that are run in one round. */
 export const scheduleBatch = 100;
+
+/** Archives and replays. Source: quotas; "Archiving and replaying events". */
+export const activeReplaysMax = 10;
+/** Events that one step of a replay takes on. */
+export const replayStepEvents = 50;
+export const replayPollMs = secondMs;
+/** A node that dies lets its replays go after this long. */
+export const replayLeaseMs = 30 * secondMs;
+/** Replays that have ended are shown for 90 days. */
+export const replayKeptMs = 90 * dayMs;
+export const sweepMs = minuteMs;
+
+/** Connections, and API destinations. Source: quotas; "API destinations as targets". */
+export const invocationTimeoutMs = 5 * secondMs;
+export const invocationsPerSecondDefault = 300;
+export const connectionsMax = 3_000;
+/** Of an answer, so much is read for what a dead letter says of it. */
+export const answerBytesMax = 2_048;
+/** Of an authorization endpoint's answer. */
+export const tokenAnswerBytesMax = 64 * 1_024;
+/** A token is asked for again so long before its end. */
+export const tokenMarginMs = minuteMs;
+/** An access token whose life nobody says is good for this long. */
+export const tokenLifeMs = hourMs;
+export const authorizePollMs = secondMs;
+export const authorizeLeaseMs = 30 * secondMs;

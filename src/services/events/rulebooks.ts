@@ -8,15 +8,20 @@ import { rulePatternCharsMax } from "../../kit/event-pattern/limits.ts";
 import type { Deps } from "../../kit/service.ts";
 import { sql } from "../../store/sql.ts";
 import type { ReadTx, Store } from "../../store/store.ts";
+import { destinationOfArn, findDestination } from "./destination-rows.ts";
 import { changesSince, epochOf } from "./epochs.ts";
 import { chunkRows, rulebooksMax } from "./limits.ts";
 import {
+  archives,
+  isNamed,
   isRule,
   ofBus,
   ofRule,
   rules,
   targets,
+  type ArchiveRow,
   type BusRef,
+  type ChangeRow,
   type RuleRow,
   type Target,
   type TargetRow,
@@ -26,11 +31,19 @@ import {
 export interface Subscriber {
   rule: RuleRow;
   targets: readonly Target[];
+  /** Requests a second that API destinations among the targets take, by ARN. */
+  rates: ReadonlyMap<string, number>;
+}
+
+/** What is done with an event: rules that match it hand it on, archives keep it. */
+export interface Matches {
+  subscribers: readonly Subscriber[];
+  archives: readonly ArchiveRow[];
 }
 
 export interface Rulebook {
-  /** Rules whose patterns match the event (parsed JSON). */
-  match(event: unknown): readonly Subscriber[];
+  /** Rules and archives whose patterns match the event (parsed JSON). */
+  match(event: unknown): Matches;
 }
 
 export interface Rulebooks {
@@ -38,28 +51,58 @@ export interface Rulebooks {
   of(ref: BusRef): Promise<Rulebook>;
 }
 
+type Kind = ChangeRow["kind"];
+type Listener = { subscriber: Subscriber } | { archive: ArchiveRow };
+
 interface Book extends Rulebook {
   epoch: number;
-  put(name: string, subscriber: Subscriber | undefined): void;
+  /** Takes a listener in, in the place of the one of that name. */
+  put(kind: Kind, name: string, listener: Listener | undefined): void;
+}
+
+/** Every event of the bus. */
+const anything = '{"version": ["0"]}';
+
+function patternOf(listener: Listener): string | undefined {
+  if ("archive" in listener) return listener.archive.pattern ?? anything;
+  const { state, pattern } = listener.subscriber.rule;
+  return state === "DISABLED" ? undefined : (pattern ?? undefined);
 }
 
 function newBook(): Book {
-  const matcher: Matcher<Subscriber> = createMatcher();
-  const entries = new Map<string, { pattern: EventPattern; subscriber: Subscriber }>();
+  const matcher: Matcher<Listener> = createMatcher();
+  const entries = new Map<string, { pattern: EventPattern; listener: Listener }>();
   return {
     epoch: 0,
-    put(name, subscriber) {
-      const former = entries.get(name);
-      if (former !== undefined) matcher.remove(former.pattern, former.subscriber);
-      entries.delete(name);
-      const text = subscriber?.rule.pattern;
-      if (subscriber === undefined || text == null || subscriber.rule.state === "DISABLED") return;
+    put(kind, name, listener) {
+      const key = `${kind} ${name}`;
+      const former = entries.get(key);
+      if (former !== undefined) matcher.remove(former.pattern, former.listener);
+      entries.delete(key);
+      const text = listener === undefined ? undefined : patternOf(listener);
+      if (listener === undefined || text === undefined) return;
       const pattern = parsePattern(text, { charsMax: rulePatternCharsMax });
-      matcher.add(pattern, subscriber);
-      entries.set(name, { pattern, subscriber });
+      matcher.add(pattern, listener);
+      entries.set(key, { pattern, listener });
     },
-    match: (event) => matcher.match(event),
+    match(event) {
+      const found = matcher.match(event);
+      return {
+        subscribers: found.flatMap((listener) => ("subscriber" in listener ? [listener.subscriber] : [])),
+        archives: found.flatMap((listener) => ("archive" in listener ? [listener.archive] : [])),
+      };
+    },
   };
+}
+
+async function ratesOf(tx: ReadTx, rows: readonly TargetRow[]): Promise<ReadonlyMap<string, number>> {
+  const rates = new Map<string, number>();
+  for (const arn of new Set(rows.map((row) => row.arn))) {
+    const ref = destinationOfArn(arn);
+    const destination = ref === undefined ? undefined : await findDestination(tx, ref);
+    if (destination !== undefined) rates.set(arn, destination.per_second_max);
+  }
+  return rates;
 }
 
 /** Every rule of a bus, in the order of their names. */
@@ -72,15 +115,32 @@ async function readAll(store: Store, ref: BusRef, book: Book): Promise<void> {
       const last = page.at(-1)?.name ?? after;
       const their = await tx.all<TargetRow>(sql`select ${targets.columns} from ${targets.name}
         where ${ofBus(ref)} and rule > ${after} and rule <= ${last} order by rule, id`);
-      return { page, their };
+      return { page, their, rates: await ratesOf(tx, their) };
     });
     const byRule = Map.groupBy(found.their, ({ rule }) => rule);
     for (const rule of found.page) {
-      book.put(rule.name, { rule, targets: (byRule.get(rule.name) ?? []).map(({ target }) => target) });
+      const targets = (byRule.get(rule.name) ?? []).map(({ target }) => target);
+      const subscriber = { rule, targets, rates: found.rates };
+      book.put("rule", rule.name, { subscriber });
     }
-    if (found.page.length < chunkRows) return;
+    if (found.page.length < chunkRows) break;
     after = found.page.at(-1)?.name ?? after;
   }
+  const kept = await store.read((tx) =>
+    tx.all<ArchiveRow>(sql`select ${archives.columns} from ${archives.name} where ${ofBus(ref)} order by name`),
+  );
+  for (const archive of kept) book.put("archive", archive.name, { archive });
+}
+
+/** The listener of a change, as it is now. */
+async function readListener(tx: ReadTx, ref: BusRef, { kind, name }: ChangeRow): Promise<Listener | undefined> {
+  if (kind === "rule") {
+    const subscriber = await readSubscriber(tx, ref, name);
+    return subscriber === undefined ? undefined : { subscriber };
+  }
+  const archive = await tx.one<ArchiveRow>(sql`select ${archives.columns} from ${archives.name}
+    where ${isNamed({ ...ref, name })} and bus = ${ref.bus}`);
+  return archive === undefined ? undefined : { archive };
 }
 
 export async function readSubscriber(tx: ReadTx, ref: BusRef, name: string): Promise<Subscriber | undefined> {
@@ -89,7 +149,7 @@ export async function readSubscriber(tx: ReadTx, ref: BusRef, name: string): Pro
   const rows = await tx.all<TargetRow>(
     sql`select ${targets.columns} from ${targets.name} where ${ofRule({ ...ref, name })} order by id`,
   );
-  return { rule, targets: rows.map(({ target }) => target) };
+  return { rule, targets: rows.map(({ target }) => target), rates: await ratesOf(tx, rows) };
 }
 
 export function createRulebooks({ store }: Pick<Deps, "store">): Rulebooks {
@@ -111,8 +171,9 @@ export function createRulebooks({ store }: Pick<Deps, "store">): Rulebooks {
       book.epoch = now;
       return book;
     }
-    for (const name of new Set(since.map((change) => change.name))) {
-      known.put(name, await store.read((tx) => readSubscriber(tx, ref, name)));
+    const latest = new Map(since.map((change) => [`${change.kind} ${change.name}`, change]));
+    for (const change of latest.values()) {
+      known.put(change.kind, change.name, await store.read((tx) => readListener(tx, ref, change)));
     }
     known.epoch = now;
     return known;

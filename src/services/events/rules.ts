@@ -1,7 +1,5 @@
 /** Rules: put, described, listed, enabled, disabled, deleted. */
 import type { Call } from "../../kit/call.ts";
-import { parsePattern, PatternError } from "../../kit/event-pattern/pattern.ts";
-import { rulePatternCharsMax } from "../../kit/event-pattern/limits.ts";
 import type { Handlers } from "../../kit/handlers.ts";
 import { pageKey, pageOf } from "../../kit/tokens.ts";
 import { beginsWith, sql } from "../../store/sql.ts";
@@ -11,22 +9,13 @@ import { admit } from "./access.ts";
 import { findBus, refOf } from "./bus-rows.ts";
 import type { EventsDeps } from "./deps.ts";
 import { raiseEpoch } from "./epochs.ts";
-import { badToken, fault, invalid, noBus, noRule, tooMany } from "./faults.ts";
+import { badToken, invalid, noBus, noRule, tooMany } from "./faults.ts";
 import { listMax, rulesPerBusMax } from "./limits.ts";
 import { busRef, defaultBus, ruleArn } from "./names.ts";
+import { checkPattern } from "./patterns.ts";
 import { parseSchedule } from "./schedule.ts";
 import { isRule, ofBus, ofRule, rules, targets, type BusRef, type RuleRef, type RuleRow } from "./tables.ts";
 import { tagsOf } from "./tags.ts";
-
-/** Throws AWS's words for what is no pattern. */
-export function checkPattern(text: string): void {
-  try {
-    parsePattern(text, { charsMax: rulePatternCharsMax });
-  } catch (cause) {
-    if (!(cause instanceof PatternError)) throw cause;
-    throw fault("InvalidEventPatternException", `Event pattern is not valid. Reason: ${cause.message}`, {}, { cause });
-  }
-}
 
 export async function findRule(tx: ReadTx, ref: RuleRef): Promise<RuleRow | undefined> {
   return tx.one<RuleRow>(sql`select ${rules.columns} from ${rules.name} where ${isRule(ref)}`);

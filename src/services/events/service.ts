@@ -1,19 +1,28 @@
 /** EventBridge: buses whose events are on disk, with the deliveries that they cause, before their senders hear of it. */
 import { defineService } from "../../kit/service.ts";
 import { buryingOperations } from "./burying.ts";
+import { destinationOperations } from "./api-destinations.ts";
+import { archiveOperations } from "./archives.ts";
 import { busOperations } from "./buses.ts";
+import { connectionOperations } from "./connections.ts";
 import { deliveringOperations } from "./delivering.ts";
 import type { EventsDeps } from "./deps.ts";
-import { notYet } from "./faults.ts";
 import { forwarding } from "./forwarding.ts";
 import { createIngestion } from "./ingestion.ts";
+import { invoking } from "./invoking.ts";
 import { permissionOperations } from "./permissions.ts";
 import { putOperations } from "./putting.ts";
 import { createRulebooks } from "./rulebooks.ts";
 import { ruleOperations } from "./rules.ts";
+import { replayJob } from "./replaying.ts";
+import { replayOperations } from "./replays.ts";
+import { scheduleJob } from "./scheduling.ts";
+import { sweepJob } from "./sweep.ts";
 import { migrations } from "./tables.ts";
 import { tagOperations } from "./tags.ts";
 import { targetOperations } from "./targets.ts";
+import { testOperations } from "./testing.ts";
+import { createTokens } from "./tokens.ts";
 
 export const events = defineService({
   name: "events",
@@ -21,6 +30,7 @@ export const events = defineService({
   create(house) {
     const deps: EventsDeps = { ...house, rulebooks: createRulebooks(house) };
     const ingestion = createIngestion(deps);
+    const tokens = createTokens(deps);
     return {
       operations: {
         ...busOperations(deps),
@@ -29,16 +39,20 @@ export const events = defineService({
         ...targetOperations(deps),
         ...tagOperations(deps),
         ...putOperations(deps, ingestion),
+        ...testOperations(),
+        ...archiveOperations(deps),
+        ...replayOperations(deps),
+        ...connectionOperations(deps),
+        ...destinationOperations(deps),
       },
       internal: {
         ...deliveringOperations(deps, {
           bus: forwarding(ingestion),
-          apiDestination: async () => {
-            throw notYet("API destinations");
-          },
+          apiDestination: invoking(tokens),
         }),
         ...buryingOperations(deps),
       },
+      workers: [scheduleJob(deps), replayJob(deps), tokens.job, sweepJob(deps)],
     };
   },
 });

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "./base/clock.ts";
 import type { HttpHandler } from "./base/http.ts";
 import { randomIds, type Ids } from "./base/ids.ts";
 import { MovableClock } from "./base/movable-clock.ts";
+import type { ContainerSettings } from "./compute/compute.ts";
 import type { EgressSettings } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
 import type { ClientConfig, Deployed, DeployOptions, NodeClock } from "./embedded.ts";
@@ -30,6 +31,8 @@ export interface MikanOptions {
    * they are plain processes of the node's user (docs/security.md). Default: `sandbox`.
    */
   isolation?: "sandbox" | "process";
+  /** Which functions run in containers besides those that are images, and how (docs/guides/containers.md). */
+  containers?: ContainerSettings;
   /** Access logs of all load balancers, in AWS's format: files in this directory, or `-` for standard output. */
   accessLog?: string;
   /** A forward proxy for callers on this machine: `Host: example.com.ccnproxy-https` goes to `https://example.com`. */
@@ -61,7 +64,7 @@ export interface MikanOptions {
   edgeSwapDelayMs?: (worker: number) => number;
 }
 
-export type { ClientConfig, Deployed, DeployOptions, EgressSettings, NodeClock, Snapshot };
+export type { ContainerSettings, ClientConfig, Deployed, DeployOptions, EgressSettings, NodeClock, Snapshot };
 
 export interface Mikan extends AsyncDisposable {
   /** `http://127.0.0.1:4566` */

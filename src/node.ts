@@ -11,7 +11,7 @@ import { asError, Bug, Fault } from "./base/errors.ts";
 import type { HttpHandler } from "./base/http.ts";
 import type { Ids } from "./base/ids.ts";
 import { createScheduler, type Job, type Scheduler } from "./base/scheduler.ts";
-import { createCompute } from "./compute/compute.ts";
+import { type ContainerSettings, createCompute } from "./compute/compute.ts";
 import type { Compute } from "./compute/ports.ts";
 import { createAccessLogFiles } from "./edge/access-log/file.ts";
 import { createEdge } from "./edge/edge.ts";
@@ -50,6 +50,7 @@ export interface NodeOptions {
   lambdaConcurrency?: number;
   linkUrl?: string;
   isolation?: "sandbox" | "process";
+  containers?: ContainerSettings;
   edgeSwapDelayMs?: (worker: number) => number;
   /** What an ephemeral node begins with: a directory that {@link Node.copyTo} has filled. */
   from?: string;
@@ -177,6 +178,7 @@ async function openEngines(options: NodeOptions, house: House, ending: Ending, o
   const compute = await createCompute({
     directory: join(workspace.directory, "compute"),
     ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
+    ...(options.containers === undefined ? {} : { containers: options.containers }),
     clock: machine,
     log,
     metrics,

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
-import { startMikan } from "../mikan.ts";
+import { type ContainerSettings, startMikan } from "../mikan.ts";
 import { createLog } from "../telemetry/log.ts";
 import { say, UserError, type Command } from "./command.ts";
 
@@ -32,6 +32,25 @@ function isolationOf(text: string | undefined): { isolation?: "sandbox" | "proce
   throw new UserError(`--isolation must be sandbox or process, and is ${text}`);
 }
 
+interface ContainerFlags {
+  compute?: string | undefined;
+  image: readonly string[];
+  "no-pull": boolean;
+}
+
+function containersOf({ compute = "process", image, "no-pull": noPull }: ContainerFlags): ContainerSettings {
+  if (compute !== "process" && compute !== "container") {
+    throw new UserError(`--compute must be process or container, and is ${compute}`);
+  }
+  const images = image.map((text) => {
+    const [, runtime = "", reference = ""] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+    if (reference === "")
+      throw new UserError(`--image must be like ruby3.4=public.ecr.aws/lambda/ruby:3.4, and is ${text}`);
+    return [runtime, reference] as const;
+  });
+  return { everything: compute === "container", images: Object.fromEntries(images), pull: !noPull };
+}
+
 function rootKeyOf(environment: NodeJS.ProcessEnv) {
   const accessKeyId = environment["MIKAN_ROOT_ACCESS_KEY_ID"];
   const secretAccessKey = environment["MIKAN_ROOT_SECRET_ACCESS_KEY"];
@@ -46,6 +65,7 @@ export const up: Command = {
   summary: "start a node",
   usage: `mikan up [--port ${portDefault}] [--data DIR|postgres://... | --ephemeral] [--edge-workers N]
          [--edge-spare] [--access-log DIR|-] [--isolation sandbox|process]
+         [--compute process|container] [--image RUNTIME=IMAGE]... [--no-pull]
          [--egress PORT [--egress-policies FILE] [--egress-unverified] [--egress-link-local]
                         [--egress-allow HOST|CIDR]... [--egress-refuse HOST|CIDR]...]
          [--lambda-concurrency N] [--link-url URL]
@@ -58,6 +78,10 @@ export const up: Command = {
   --access-log   access logs of all load balancers, in AWS's format: files in DIR, or - for standard output
   --isolation    functions see their own files and processes alone (sandbox, the default where bubblewrap runs),
                  or are plain processes of the node's user (process)
+  --compute      where functions of zip files run: processes of this machine (the default), or containers of the
+                 Docker-compatible engine that DOCKER_HOST names or that is found. --image gives the image of a
+                 runtime, and then that runtime is always in containers: --image ruby3.4=local/ruby:3.4. Others are
+                 AWS's own. --no-pull fetches no image from a registry. Functions that are images need no flag
   --egress       a forward proxy on this port of 127.0.0.1: Host: example.com.ccnproxy-https goes to
                  https://example.com over connections that are kept. --egress-policies sets policies at the start:
                  JSON, by host (api.example.com, *.example.com, *). --egress-unverified takes any certificate,
@@ -82,6 +106,9 @@ export const up: Command = {
         "edge-workers": { type: "string", default: "1" },
         "edge-spare": { type: "boolean", default: false },
         isolation: { type: "string" },
+        compute: { type: "string" },
+        image: { type: "string", multiple: true, default: [] },
+        "no-pull": { type: "boolean", default: false },
         "access-log": { type: "string" },
         egress: { type: "string" },
         "egress-unverified": { type: "boolean", default: false },
@@ -110,6 +137,7 @@ export const up: Command = {
       edgeWorkers: numberOf("edge-workers", values["edge-workers"], 1, 64),
       edgeSpare: values["edge-spare"],
       ...isolationOf(values.isolation),
+      containers: containersOf(values),
       log: createLog({ clock: systemClock, level }),
       ...(data === undefined ? {} : { data }),
       ...(values.egress === undefined

@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildFunction } from "./build.ts";
 import { freePort, mikan, mikanCommand, start, type Running } from "../stage/processes.ts";
-import { tellStory, type Story } from "../stage/story.ts";
+import { perform } from "../stage/performance.ts";
+import type { Story } from "../stage/story.ts";
 import { burst, createVisitors, figures, type Exchange, type Report, type Visitors } from "./visitors.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -174,35 +175,15 @@ async function journey(story: Story, running: Running[]): Promise<Stage> {
   return stage;
 }
 
-const story = tellStory();
-const running: Running[] = [];
-const endAll = async () => {
-  for (const process of running.toReversed()) await process.end();
-};
-const interrupted = new Promise<void>((resolve) => {
-  process.once("SIGINT", () => resolve());
-  process.once("SIGTERM", () => resolve());
-});
+const peelAgain =
+  "deploy examples/map-tiles/peeled-app.yaml --stack map --parameters examples/map-tiles/map.parameters.json";
 
-try {
+await perform(async (story, running) => {
   const { endpoint, origin } = await journey(story, running);
-  const { failed } = story;
-  story.line("");
-  story.line(failed.length === 0 ? "Every step held." : `${failed.length} did not hold: ${failed.join("; ")}`);
-  process.exitCode = failed.length === 0 ? 0 : 1;
-  if (!options.exit) {
-    story.line(`The map is at ${origin}/ - each tile is outlined in the colour of who served it.`);
-    story.line("Peel it again, and watch the page:");
-    const peelAgain =
-      "deploy examples/map-tiles/peeled-app.yaml --stack map --parameters examples/map-tiles/map.parameters.json";
-    story.line(`  ./mikan ${peelAgain} --code examples/map-tiles/.build/map --endpoint ${endpoint}`);
-    story.line(`and back:  ./mikan delete map --endpoint ${endpoint}`);
-    story.line("Ctrl-C ends it all.");
-    await interrupted;
-  }
-} catch (error) {
-  story.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  process.exitCode = 1;
-} finally {
-  await endAll();
-}
+  return [
+    `The map is at ${origin}/ - each tile is outlined in the colour of who served it.`,
+    "Peel it again, and watch the page:",
+    `  ./mikan ${peelAgain} --code examples/map-tiles/.build/map --endpoint ${endpoint}`,
+    `and back:  ./mikan delete map --endpoint ${endpoint}`,
+  ];
+}, options);

@@ -13,7 +13,8 @@ import {
 } from "@aws-sdk/client-sqs";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { freePort, mikan, mikanCommand, start, type Running } from "../stage/processes.ts";
-import { tellStory, type Story } from "../stage/story.ts";
+import { perform } from "../stage/performance.ts";
+import type { Story } from "../stage/story.ts";
 import { buildFunctions } from "./build.ts";
 
 const { values: options } = parseArgs({ options: { exit: { type: "boolean", default: false } } });
@@ -239,26 +240,7 @@ async function journey(story: Story, running: Running[]): Promise<Stage> {
   return stage;
 }
 
-const story = tellStory();
-const running: Running[] = [];
-const interrupted = new Promise<void>((resolve) => {
-  process.once("SIGINT", () => resolve());
-  process.once("SIGTERM", () => resolve());
-});
-
-try {
+await perform(async (story, running) => {
   const { endpoint, origin } = await journey(story, running);
-  const { failed } = story;
-  story.line("");
-  story.line(failed.length === 0 ? "Every step held." : `${failed.length} did not hold: ${failed.join("; ")}`);
-  process.exitCode = failed.length === 0 ? 0 : 1;
-  if (!options.exit) {
-    story.line(`The warehouse is at ${origin}, the APIs at ${endpoint}. Ctrl-C ends it all.`);
-    await interrupted;
-  }
-} catch (error) {
-  story.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  process.exitCode = 1;
-} finally {
-  for (const process of running.toReversed()) await process.end();
-}
+  return [`The warehouse is at ${origin}, the APIs at ${endpoint}.`];
+}, options);

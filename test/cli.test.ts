@@ -61,7 +61,7 @@ describe.concurrent("says how it is used", () => {
   const wrong: [args: string[], message: RegExp][] = [
     [
       ["peel"],
-      /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, watch, invoke, ca, env\n$/,
+      /^mikan: There is no command peel; there are: up, check, deploy, delete, status, logs, watch, invoke, debug, functions, ca, env\n$/,
     ],
     [["up", "--prot", "1"], /^mikan: Unknown option '--prot'/],
     [["up", "4566"], /^mikan: Unexpected argument '4566'/],

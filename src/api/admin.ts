@@ -8,6 +8,7 @@ import type { Dispatcher } from "../kit/dispatch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { prometheusText } from "../telemetry/prometheus.ts";
 import { edgeText } from "./edge-metrics.ts";
+import { createFunctionDoors, isFunctions } from "./functions.ts";
 import { createPolicies, isPolicies, type PoliciesDeps } from "./policies.ts";
 
 export interface AdminDeps extends PoliciesDeps {
@@ -79,12 +80,18 @@ export function createAdmin(deps: AdminDeps): HttpHandler {
     },
   };
   const policies = createPolicies(deps);
+  const functions = createFunctionDoors(deps);
+  const manyOf = (path: string) => {
+    if (isPolicies(path)) return policies;
+    return isFunctions(path) ? functions : undefined;
+  };
   return async (request) => {
     const { method, target } = request;
     const path = target.split("?", 1)[0] ?? target;
     const key = `${method === "HEAD" ? "GET" : method} ${path}`;
     const own = Object.hasOwn(routes, key) ? routes[key] : undefined;
-    const route = own ?? (isPolicies(path) ? () => policies(request) : undefined);
+    const many = manyOf(path);
+    const route = own ?? (many && (() => many(request)));
     if (route === undefined) return jsonResponse(404, { message: `${method} ${path} is nothing this node knows.` });
     try {
       return await route();

@@ -18,13 +18,15 @@ const commands: Record<string, () => Promise<Command>> = {
   logs: async () => (await import("./logs.ts")).logs,
   watch: async () => (await import("./watch.ts")).watch,
   invoke: async () => (await import("./invoke.ts")).invoke,
+  debug: async () => (await import("./debug.ts")).debug,
+  functions: async () => (await import("./functions.ts")).functions,
   ca: async () => (await import("./ca.ts")).ca,
   env: async () => (await import("./env.ts")).env,
 };
 
 async function help(): Promise<void> {
   say(`mikan ${version}: peel a monolith into microservices, and run them anywhere\n`);
-  for (const [name, load] of Object.entries(commands)) say(`  mikan ${name.padEnd(8)} ${(await load()).summary}`);
+  for (const [name, load] of Object.entries(commands)) say(`  mikan ${name.padEnd(9)} ${(await load()).summary}`);
   say("\nmikan COMMAND --help says more.");
 }
 

@@ -43,8 +43,10 @@ export class StartHistory {
   began(spec: FunctionSpec, situation: Situation, at: Instant): EnvironmentStart {
     const reason = this.#reasonOf(spec, situation);
     const start: EnvironmentStart = { at, reason };
-    this.#lastSpecId = spec.id;
-    this.#lastEnd = undefined;
+    if (spec.debug === undefined) {
+      this.#lastSpecId = spec.id;
+      this.#lastEnd = undefined;
+    }
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     this.#recent.push(start);
     if (this.#recent.length > recentMax) this.#recent.shift();

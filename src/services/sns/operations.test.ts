@@ -306,7 +306,13 @@ describe("through the official client", () => {
       const Command: unknown = Reflect.get(client, `${name}Command`);
       if (typeof Command !== "function") throw new Error(name);
       const ResourceArn = await create();
-      const input = { ResourceArn, DataProtectionPolicy: "{}", Name: "n", Platform: "APNS", Attributes: { PlatformCredential: "c" } };
+      const input = {
+        ResourceArn,
+        DataProtectionPolicy: "{}",
+        Name: "n",
+        Platform: "APNS",
+        Attributes: { PlatformCredential: "c" },
+      };
       const command = Reflect.construct(Command, [input]) as client.ListTopicsCommand;
       await expect(sns.send(command)).rejects.toMatchObject({ message: expect.stringContaining(`sns:${name}`) });
     },

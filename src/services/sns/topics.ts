@@ -7,7 +7,7 @@ import type { ReadTx, Tx } from "../../store/store.ts";
 import { assign, insert } from "../../store/tables.ts";
 import type { SnsDeps } from "./deps.ts";
 import { fault, invalid, noTopic } from "./faults.ts";
-import { fifoTopicsMax, pageRows, topicsMax } from "./limits.ts";
+import { fanoutRows, fifoTopicsMax, pageRows, topicsMax } from "./limits.ts";
 import { findTopic } from "./lookup.ts";
 import { checkName, fifoSuffix, topicArn, topicRef, type TopicRef } from "./names.ts";
 import { effectiveOfTopic } from "./retries.ts";
@@ -109,10 +109,13 @@ export function attributeChange({ store, topics }: SnsDeps) {
   };
 }
 
-/** Its subscriptions go later, in small steps. */
+/** Its subscriptions go with it if they are few; else the rest goes later, in small steps. */
 export async function removeTopic(tx: Tx, { topics }: Pick<SnsDeps, "topics">, row: TopicRow): Promise<void> {
   const { account, region, uid } = row;
   await tx.run(sql`delete from ${table.name} where ${isTopic(row)}`);
+  const rows = await tx.all<{ id: string }>(sql`select id from ${subscriptions.name} where ${ofTopic(row)}
+    limit ${fanoutRows}`);
+  for (const { id } of rows) await tx.run(sql`delete from ${subscriptions.name} where ${ofTopic(row)} and id = ${id}`);
   await tx.run(insert(deletedTopics, { account, region, uid }));
   topics.forgetAfter(tx, row);
 }

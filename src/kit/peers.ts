@@ -12,6 +12,7 @@ export interface Peers {
   kms: PeerOf<typeof import("@aws-sdk/client-kms")>;
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;
   logs: PeerOf<typeof import("@aws-sdk/client-cloudwatch-logs")>;
+  pipes: PeerOf<typeof import("@aws-sdk/client-pipes")>;
   s3: PeerOf<typeof import("@aws-sdk/client-s3")>;
   scheduler: PeerOf<typeof import("@aws-sdk/client-scheduler")>;
   secretsmanager: PeerOf<typeof import("@aws-sdk/client-secrets-manager")>;

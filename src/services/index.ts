@@ -35,6 +35,7 @@ export const services: readonly ServiceEntry[] = [
     types: "AWS::Scheduler",
     load: async () => (await import("./scheduler/service.ts")).scheduler,
   },
+  { name: "pipes", types: "AWS::Pipes", load: async () => (await import("./pipes/service.ts")).pipes },
   {
     name: "elasticloadbalancing",
     types: "AWS::ElasticLoadBalancingV2",

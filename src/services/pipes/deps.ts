@@ -1,0 +1,7 @@
+/** What the operations of Pipes share. */
+import type { Deps } from "../../kit/service.ts";
+
+export interface PipesDeps extends Deps {
+  /** A pipe was made or changed. */
+  wake(): void;
+}

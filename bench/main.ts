@@ -34,6 +34,7 @@ const packages: Readonly<Record<string, string>> = {
 
 const benches: readonly Bench[] = [
   { name: "edge", needs: ["nginx", "haproxy", "caddy", "wrk"], run: edge },
+  { name: "deaths", needs: [], run: deaths },
   { name: "egress", needs: [], run: egress },
   { name: "invocations", needs: ["wrk"], run: invocations },
   { name: "lambda", needs: ["wrk", "go"], run: lambda },
@@ -76,6 +77,12 @@ async function lambda(): Promise<Outcome> {
   const report = await bench.run();
   const promised = bench.promises(report);
   return { ...unpromised(report.warm), promises: promised, skipped: await bench.skippedPeers() };
+}
+
+async function deaths(): Promise<Outcome> {
+  const bench = await import("./deaths.ts");
+  const figures = await bench.run();
+  return { ...unpromised(figures), promises: bench.promises(figures) };
 }
 
 async function embedded(): Promise<Outcome> {

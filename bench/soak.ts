@@ -1,6 +1,6 @@
 /**
  * What the edge holds after a long time: memory, descriptors and timers over a million requests with reloads and
- * WebSockets among them; memory for each 10,000 idle connections; and how long a worker that dies is missed.
+ * WebSockets among them; and memory for each 10,000 idle connections. Workers that die are in `deaths.ts`.
  *
  *     node bench/soak.ts [requests] [connections]
  */
@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../src/base/clock.ts";
 import { createEdge } from "../src/edge/edge.ts";
@@ -25,7 +25,7 @@ const workers = 2;
 const upstream = createServer((_, response) => response.end("x".repeat(128))).listen(0, "127.0.0.1");
 await once(upstream, "listening");
 const port = await freePort();
-const options = { clock: systemClock, log: silentLog, metrics: createMetrics(), testing: { dieOn: "/die" } };
+const options = { clock: systemClock, log: silentLog, metrics: createMetrics() };
 const edge = createEdge({ ...options, workers });
 
 function config(epoch: number): EdgeConfig {
@@ -81,22 +81,6 @@ async function load(count: number): Promise<number> {
   return done;
 }
 
-/** What is answered to a request of its own connection; nothing where there is nobody. */
-async function ask(path: string): Promise<string> {
-  const socket = connect(port, "127.0.0.1");
-  let answer = "";
-  socket.on("error", () => socket.destroy());
-  socket.on("data", (chunk: Buffer) => {
-    answer += chunk.toString();
-    socket.destroy();
-  });
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
-  await new Promise((resolve) => {
-    socket.on("close", resolve);
-  });
-  return answer;
-}
-
 await edge.apply(config(1));
 report("at rest");
 let done = 0;
@@ -135,22 +119,6 @@ report("after them");
 
 await edge.close(0);
 
-// Of one worker alone, so that nobody else answers for it.
-const lone = createEdge({ ...options, workers: 1 });
-await lone.apply(config(1));
-const missed: number[] = [];
-for (let i = 0; i < 5; i += 1) {
-  await ask("/die");
-  const diedMs = performance.now();
-  while ((await ask("/")) === "") await sleep(2);
-  missed.push(Math.round(performance.now() - diedMs));
-  // Long enough that the next death is not the second in a row.
-  await sleep(500);
-}
-console.log(
-  `a worker that died was missed for ${missed.join(", ")} ms, the delay of repeated restarts (0, 80, 160 ... ms) included`,
-);
-await lone.close(0);
 upstream.close();
 upstream.closeAllConnections();
 process.exit(0);

@@ -1,4 +1,5 @@
 /** Policies as templates and `/_mikan/policies` bring them to the edge. */
+import { getCACertificates } from "node:tls";
 import {
   CreateStackCommand,
   DeleteStackCommand,
@@ -217,6 +218,19 @@ describe("policies", () => {
       serverName: "a.test",
     });
     expect(() => groupPolicy({ Tls: { Ca: "none" } })).toThrow('Mikan.Tls.Ca must be a certificate in PEM, not "none"');
+  });
+
+  it("name authorities that can be read, every one of them", () => {
+    const [first = "", second = ""] = getCACertificates("default");
+    const chain = `${first}\n${second}\n`;
+    expect(groupPolicy({ Tls: { Ca: chain } }).tls).toEqual({ verify: true, ca: chain });
+    const unreadable = ["AAAA", "not base64 at all!"].map(
+      (text) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`,
+    );
+    for (const text of unreadable) {
+      expect(() => groupPolicy({ Tls: { Ca: text } })).toThrow("Mikan.Tls.Ca has a certificate, number 1, that");
+      expect(() => groupPolicy({ Tls: { Ca: `${first}\n${text}` } })).toThrow("a certificate, number 2, that");
+    }
   });
 
   it("of rules that share a cap name one pool of the account and region", async () => {

@@ -1,4 +1,6 @@
 /** Each policy as a template says it, read into what the edge runs, with the defaults of what is not said. */
+import { X509Certificate } from "node:crypto";
+import { asError } from "../../base/errors.ts";
 import type {
   BreakerPolicy,
   CachePolicy,
@@ -315,11 +317,26 @@ export const clients: Reader<ClientLimits> = (json, path) => {
   };
 };
 
-/** A certificate authority in PEM, as long as a chain may be. */
-const pem = textLike(
+const pemText = textLike(
   "a certificate in PEM",
   /^-----BEGIN CERTIFICATE-----[\s\S]{1,32768}-----END CERTIFICATE-----\s*$/,
 );
+
+/**
+ * Certificate authorities in PEM, as long as a chain may be. Each is read here: OpenSSL passes over those that it cannot
+ * read, and everything behind them, and targets would fail for no reason that anybody is told.
+ */
+const pem: Reader<string> = (json, path) => {
+  const text = pemText(json, path);
+  for (const [i, certificate] of text.split(/(?=-----BEGIN CERTIFICATE-----)/).entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch (error) {
+      throw refused(path, `has a certificate, number ${i + 1}, that cannot be read: ${asError(error).message}`);
+    }
+  }
+  return text;
+};
 const hostName = textLike("a host name", /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/i);
 
 /** Whether whoever answers must prove to be the target; ALB believes everybody, and so does a group without this. */

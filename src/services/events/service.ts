@@ -2,17 +2,21 @@
 import { defineService } from "../../kit/service.ts";
 import { buryingOperations } from "./burying.ts";
 import { destinationOperations } from "./api-destinations.ts";
+import { archiveResource } from "./archive-resource.ts";
 import { archiveOperations } from "./archives.ts";
+import { busPolicyResource, busResource } from "./bus-resources.ts";
 import { busOperations } from "./buses.ts";
 import { connectionOperations } from "./connections.ts";
 import { deliveringOperations } from "./delivering.ts";
 import type { EventsDeps } from "./deps.ts";
+import { connectionResource, destinationResource } from "./endpoint-resources.ts";
 import { forwarding } from "./forwarding.ts";
 import { createIngestion } from "./ingestion.ts";
 import { invoking } from "./invoking.ts";
 import { permissionOperations } from "./permissions.ts";
 import { putOperations } from "./putting.ts";
 import { createRulebooks } from "./rulebooks.ts";
+import { ruleResource } from "./rule-resource.ts";
 import { ruleOperations } from "./rules.ts";
 import { replayJob } from "./replaying.ts";
 import { replayOperations } from "./replays.ts";
@@ -52,6 +56,14 @@ export const events = defineService({
         }),
         ...buryingOperations(deps),
       },
+      resources: [
+        busResource(deps),
+        busPolicyResource(deps),
+        ruleResource(deps),
+        archiveResource(deps),
+        connectionResource(deps),
+        destinationResource(deps),
+      ],
       workers: [scheduleJob(deps), replayJob(deps), tokens.job, sweepJob(deps)],
     };
   },

@@ -4,11 +4,14 @@ import type { Clock } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Counter } from "../telemetry/metrics.ts";
-import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import { createBundle } from "./bundles.ts";
+import type { CallReply, FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 
 export interface Member {
   readonly index: number;
   post(message: ToWorker): void;
+  /** What became of a call; goes with the others of this turn. */
+  reply(message: CallReply): void;
 }
 
 export interface CrewOptions {
@@ -102,7 +105,9 @@ export function createCrew(options: CrewOptions): Crew {
     new Promise((resolve) => {
       const thread = take();
       const { worker } = thread;
-      const member: Member = { index, post: (message) => worker.postMessage(message, []) };
+      const post = (message: ToWorker) => worker.postMessage(message, []);
+      const reply = createBundle<CallReply>((replies) => post({ kind: "replies", replies }));
+      const member: Member = { index, post, reply };
       const startedMs = clock.monotonicMs();
       worker.on("message", (message: FromWorker) => {
         if (message.kind === "ready") {

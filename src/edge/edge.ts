@@ -403,11 +403,11 @@ class MainEdge implements Edge, WayOut {
         this.#oldEpochs.get(member.index)?.delete(message.epoch);
         this.#settle();
         break;
-      case "call":
-        this.#functions.call(member.index, message, (reply) => member.post(reply));
-        break;
-      case "callOff":
-        this.#functions.callOff(member.index, message.call, message.reason);
+      case "calls":
+        for (const call of message.calls) {
+          if (call.kind === "call") this.#functions.call(member.index, call, (reply) => member.reply(reply));
+          else this.#functions.callOff(member.index, call.call, call.reason);
+        }
         break;
       case "log":
         this.#options.log[message.level](message.message, { worker: member.index, ...message.fields });

@@ -2,7 +2,7 @@
 import { asError } from "../base/errors.ts";
 import { bytesOf, headerOf, type HttpHandler, type HttpRequest, type HttpResponse } from "../base/http.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { CallMessage, ToWorker } from "./messages.ts";
+import type { CallMessage, CallReply } from "./messages.ts";
 import { errorReasonHeader } from "./ports.ts";
 import type { CallFunction } from "./probes/probe.ts";
 
@@ -22,7 +22,7 @@ export interface Functions {
   /** No request of an epoch before `epoch` is left anywhere. */
   settled(epoch: number): void;
   /** Runs a call of worker `worker`; `reply` carries its answer. */
-  call(worker: number, message: CallMessage, reply: (message: ToWorker) => void): void;
+  call(worker: number, message: CallMessage, reply: (message: CallReply) => void): void;
   callOff(worker: number, call: number, reason: string): void;
   /** Asks the function whether it is well; undefined where none is registered. */
   check: CallFunction;
@@ -51,7 +51,7 @@ export function createFunctions(log: Log): Functions {
     if (counts === undefined) reasonCounts.set(endpointId, (counts = new Map()));
     if (counts.has(reason) || counts.size < reasonsMax) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   };
-  const run = async (message: CallMessage, signal: AbortSignal): Promise<ToWorker> => {
+  const run = async (message: CallMessage, signal: AbortSignal): Promise<CallReply> => {
     const { call, endpointId, epoch } = message;
     const handler = find(endpointId, epoch);
     if (handler === undefined) return { kind: "failed", call, failure: "nothing is registered for this endpoint" };
@@ -115,7 +115,7 @@ function requestOf(message: CallMessage, signal: AbortSignal): HttpRequest {
   return { method, target, host, scheme: "http", headers, body, client, startedAt, signal };
 }
 
-async function answerOf(call: number, response: HttpResponse, errorReason: string | undefined): Promise<ToWorker> {
+async function answerOf(call: number, response: HttpResponse, errorReason: string | undefined): Promise<CallReply> {
   const { status, reason, headers } = response;
   const bytes = response.body === undefined ? undefined : await bytesOf(response.body, answerBytesMax);
   const passed = headers.filter((_, i) => headers[i - (i % 2)]?.toLowerCase() !== errorReasonHeader);

@@ -56,12 +56,14 @@ export interface CallMessage {
   body: Uint8Array | undefined;
 }
 
-export type ToWorker =
-  | PrepareMessage
-  /** Run what was prepared. */
-  | { kind: "commit"; round: number }
-  /** Forget what was prepared. */
-  | { kind: "abandon" }
+export interface CallOffMessage {
+  kind: "callOff";
+  call: number;
+  reason: string;
+}
+
+/** What became of a call. */
+export type CallReply =
   | {
       kind: "answer";
       call: number;
@@ -71,7 +73,15 @@ export type ToWorker =
       body?: Uint8Array;
       errorReason?: string;
     }
-  | { kind: "failed"; call: number; failure: string }
+  | { kind: "failed"; call: number; failure: string };
+
+export type ToWorker =
+  | PrepareMessage
+  /** Run what was prepared. */
+  | { kind: "commit"; round: number }
+  /** Forget what was prepared. */
+  | { kind: "abandon" }
+  | { kind: "replies"; replies: readonly CallReply[] }
   /** Lines of so many characters were taken. */
   | { kind: "accessLogTaken"; size: number }
   | { kind: "close"; graceMs: number }
@@ -86,9 +96,8 @@ export type FromWorker =
   | { kind: "outlier"; slot: number; cause: OutlierCause }
   /** No request of this epoch is under way any more, nor will be. */
   | { kind: "retired"; epoch: number }
-  | CallMessage
+  | { kind: "calls"; calls: readonly (CallMessage | CallOffMessage)[] }
   | AskMessage
-  | { kind: "callOff"; call: number; reason: string }
   | AccessLogMessage
   | { kind: "shed"; counts: ShedCounts }
   | { kind: "log"; level: LogLevel; message: string; fields: LogFields }

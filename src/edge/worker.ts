@@ -5,9 +5,10 @@ import { systemClock } from "../base/clock.ts";
 import { asError, errorCode, must } from "../base/errors.ts";
 import { randomIds } from "../base/ids.ts";
 import { Batches } from "./access-log/batches.ts";
+import { createBundle } from "./bundles.ts";
 import type { CallLink, CallOutcome } from "./call.ts";
 import { createSheds } from "./clients/sheds.ts";
-import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
+import type { CallMessage, CallOffMessage, CallReply, FromWorker, ToWorker, WorkerStart } from "./messages.ts";
 import { DataPlane } from "./plane.ts";
 import { PortInUseError } from "./port.ts";
 
@@ -24,10 +25,17 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
-function createCalls(): { link: CallLink; settle(call: number, outcome: CallOutcome): void } {
+function createCalls(): { link: CallLink; settle(reply: CallReply): void } {
   const waiting = new Map<number, (outcome: CallOutcome) => void>();
   let last = 0;
   let reserved = 0;
+  const tell = createBundle<CallMessage | CallOffMessage>((bundle) => {
+    const bodies = bundle.flatMap((one) => (one.kind === "call" && one.body !== undefined ? [one.body.buffer] : []));
+    post(
+      { kind: "calls", calls: bundle },
+      bodies.filter((buffer) => buffer instanceof ArrayBuffer),
+    );
+  });
   return {
     link: {
       reserve(bytes) {
@@ -44,18 +52,17 @@ function createCalls(): { link: CallLink; settle(call: number, outcome: CallOutc
       send(message, done) {
         last += 1;
         waiting.set(last, done);
-        const buffer = message.body?.buffer;
-        post({ kind: "call", call: last, ...message }, buffer instanceof ArrayBuffer ? [buffer] : []);
+        tell({ kind: "call", call: last, ...message });
         return last;
       },
       callOff(call, reason) {
-        if (waiting.delete(call)) post({ kind: "callOff", call, reason });
+        if (waiting.delete(call)) tell({ kind: "callOff", call, reason });
       },
     },
-    settle(call, outcome) {
-      const done = waiting.get(call);
-      waiting.delete(call);
-      done?.(outcome);
+    settle(reply) {
+      const done = waiting.get(reply.call);
+      waiting.delete(reply.call);
+      done?.(reply.kind === "answer" ? { body: undefined, ...reply } : { failure: reply.failure });
     },
   };
 }
@@ -122,11 +129,8 @@ function receive(message: ToWorker): void {
     case "abandon":
       plane.abandon();
       break;
-    case "answer":
-      calls.settle(message.call, { body: undefined, ...message });
-      break;
-    case "failed":
-      calls.settle(message.call, { failure: message.failure });
+    case "replies":
+      message.replies.forEach(calls.settle);
       break;
     case "egress":
       void prepare(message, () => plane.egress.open(message));

@@ -25,6 +25,8 @@ export interface TxOptions {
 
 export interface Store {
   readonly engine: "sqlite" | "postgres";
+  /** No other process writes to it: what was read stays so until something is committed here. */
+  readonly onlyWriter: boolean;
   /**
    * Runs `body` as if alone, and resolves with its value when the change is on disk.
    * The body may run more than once; it awaits nothing but `tx`, calls no peer, and does not nest.

@@ -1,4 +1,5 @@
 /** What the families of operations are handed: the house's dependencies and what the service keeps in memory. */
+import type { Recall } from "../../kit/recall.ts";
 import type { Deps } from "../../kit/service.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Executions } from "./executions.ts";
@@ -10,6 +11,8 @@ import type { Slots } from "./slots.ts";
 import type { UnpackedCode } from "./unpacked.ts";
 
 export interface LambdaDeps extends Deps {
+  /** What invocations read again and again. */
+  recall: Pick<Recall, "of">;
   unpacked: UnpackedCode;
   executions: Executions;
   slots: Slots;

@@ -146,14 +146,21 @@ export function permissionRemoval({ store, ids, retired }: LambdaDeps) {
 export const policyArn = (ref: FunctionRef) =>
   arnOf({ ...ref, qualifier: ref.qualifier === latest ? undefined : ref.qualifier });
 
+/** Policies kept at hand, by ARN. */
+const policiesMax = 1_000;
+
 /** The policy of a function's, version's or alias's ARN, as it was when the request behind `call` began. */
-export function policyReader({ store, retired }: LambdaDeps) {
+export function policyReader({ recall, retired }: LambdaDeps) {
+  const documents = recall.of<PolicyDocument | undefined>(policiesMax);
   return async (arn: string, call: Call): Promise<PolicyDocument | undefined> => {
     const ref = functionRef(arn, undefined, call);
     const { qualifier = "" } = ref;
-    const policy = await store.read((tx) => findPolicy(tx, ref, qualifier));
-    const statements = [...(policy?.statements ?? []), ...retired.statements(ref, qualifier, call.asOf)];
-    return statements.length === 0 ? undefined : documentOf(statements);
+    const document = await documents(arn, async (tx) => {
+      const policy = await findPolicy(tx, ref, qualifier);
+      return policy && documentOf(policy.statements);
+    });
+    const gone = retired.statements(ref, qualifier, call.asOf);
+    return gone.length === 0 ? document : documentOf([...(document?.Statement ?? []), ...gone]);
   };
 }
 

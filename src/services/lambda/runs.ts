@@ -3,7 +3,7 @@ import type { InvocationResult, ResponseSink } from "../../compute/ports.ts";
 import type { Call } from "../../kit/call.ts";
 import type { ReadTx } from "../../store/store.ts";
 import { formatTrace } from "../../telemetry/trace.ts";
-import { chanceOf, drawVersion, findWeights } from "./alias-weights.ts";
+import { chanceOf, drawVersion, findWeights, type Weights } from "./alias-weights.ts";
 import type { LambdaDeps } from "./deps.ts";
 import { fault, functionNotFound } from "./faults.ts";
 import { checkImage } from "./images.ts";
@@ -31,6 +31,8 @@ export interface Target {
 
 /** Versions kept at hand, by ARN and build; their settings are not read and parsed again for every invocation. */
 const rowsMax = 1_000;
+/** Names of functions, with their qualifiers, whose meaning is kept at hand. */
+const namesMax = 2_000;
 
 function createRowCache() {
   const rows = new Map<string, VersionRow>();
@@ -47,33 +49,52 @@ function createRowCache() {
   };
 }
 
+/** What a name stands for now: one version, or an alias's two, from which each invocation draws. */
+interface Named {
+  version: string;
+  weights: Weights;
+  targets: ReadonlyMap<string, Target>;
+}
+
 /** What `ref` names now; for a request that the edge took earlier, what it named then if that is gone since. */
-export function targetReader({ store, retired, ids }: LambdaDeps) {
+export function targetReader({ store, recall, retired, ids }: LambdaDeps) {
   const cache = createRowCache();
+  const named = recall.of<Named | undefined>(namesMax);
 
   const isVersion = (qualifier: string) => qualifier === latest || isVersionNumber(qualifier);
 
-  const versionOf = async (tx: ReadTx, ref: FunctionRef, chance: number): Promise<string | undefined> => {
-    const { qualifier = latest } = ref;
-    if (isVersion(qualifier)) return qualifier;
-    const alias = await findAlias(tx, ref, qualifier);
-    return alias && drawVersion(alias.version, await findWeights(tx, ref, qualifier), chance);
+  const targetOf = async (tx: ReadTx, ref: FunctionRef, version: string): Promise<Target | undefined> => {
+    const { account, region, name } = ref;
+    const now = await findInForce(tx, ref, version);
+    if (now === undefined) return undefined;
+    const key = `${keyOf(ref)}:${version}:${now.build_id}:${now.code_blob}`;
+    const row = cache.get(key) ?? (await findVersion(tx, ref, version));
+    if (row === undefined) return undefined;
+    if (cache.get(key) === undefined) cache.set(key, row);
+    const accountReserved = now.account_reserved ?? 0;
+    return { row, demand: { account, region, name, version, reserved: now.reserved, accountReserved } };
   };
 
-  const inForce = (ref: FunctionRef): Promise<Target | undefined> => {
-    const chance = isVersion(ref.qualifier ?? latest) ? 0 : chanceOf(ids);
-    return store.read(async (tx) => {
-      const { account, region, name } = ref;
-      const version = await versionOf(tx, ref, chance);
-      const now = version === undefined ? undefined : await findInForce(tx, ref, version);
-      if (version === undefined || now === undefined) return undefined;
-      const key = `${keyOf(ref)}:${version}:${now.build_id}:${now.code_blob}`;
-      const row = cache.get(key) ?? (await findVersion(tx, ref, version));
-      if (row === undefined) return undefined;
-      if (cache.get(key) === undefined) cache.set(key, row);
-      const accountReserved = now.account_reserved ?? 0;
-      return { row, demand: { account, region, name, version, reserved: now.reserved, accountReserved } };
-    });
+  const readNamed = async (tx: ReadTx, ref: FunctionRef): Promise<Named | undefined> => {
+    const { qualifier = latest } = ref;
+    const alias = isVersion(qualifier) ? undefined : await findAlias(tx, ref, qualifier);
+    const version = alias?.version ?? (isVersion(qualifier) ? qualifier : undefined);
+    if (version === undefined) return undefined;
+    const weights = alias === undefined ? {} : await findWeights(tx, ref, qualifier);
+    const targets = new Map<string, Target>();
+    for (const one of [version, ...Object.keys(weights)]) {
+      const target = await targetOf(tx, ref, one);
+      if (target !== undefined) targets.set(one, target);
+    }
+    return { version, weights, targets };
+  };
+
+  const inForce = async (ref: FunctionRef): Promise<Target | undefined> => {
+    const found = await named(`${keyOf(ref)}:${ref.qualifier ?? latest}`, (tx) => readNamed(tx, ref));
+    if (found === undefined) return undefined;
+    const { version, weights, targets } = found;
+    const isWeighted = Object.keys(weights).length > 0;
+    return targets.get(isWeighted ? drawVersion(version, weights, chanceOf(ids)) : version);
   };
 
   /** Something of it may live on: its function, when only a version or an alias is gone. */

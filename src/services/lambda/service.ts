@@ -1,6 +1,7 @@
 /** Lambda: functions and their versions, who may invoke them, and the invocations themselves. */
 import { defineService } from "../../kit/service.ts";
 import type { Call } from "../../kit/call.ts";
+import { recallOver } from "../../kit/recall.ts";
 import { asError } from "../../base/errors.ts";
 import { aliasOperations } from "./aliases.ts";
 import { codeSigningOperations } from "./code-signing.ts";
@@ -45,7 +46,10 @@ import { versionOperations } from "./versions.ts";
 export const lambda = defineService({
   name: "lambda",
   migrations,
-  create(house) {
+  create(given) {
+    // All that writes what an invocation reads goes through it.
+    const recall = recallOver(given.store);
+    const house = { ...given, store: recall.store };
     const { store, clock, log, scheduler } = house;
     const unpacked = createUnpackedCode({ ...house, blobs: store.blobs });
     const layerRoots = createLayerRoots({ ...house, unpacked });
@@ -65,6 +69,7 @@ export const lambda = defineService({
     const provisioner = createProvisioner({ ...house, executions, slots });
     const deps: LambdaDeps = {
       ...house,
+      recall,
       accountConcurrency,
       provisioner,
       unpacked,
@@ -75,7 +80,8 @@ export const lambda = defineService({
       executions,
       slots,
     };
-    const sources = createSources(deps);
+    // Checkpoints are written all the time, and no invocation reads them.
+    const sources = createSources({ ...deps, store: given.store });
     return {
       operations: {
         ...functionOperations(deps),

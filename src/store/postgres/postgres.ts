@@ -99,6 +99,7 @@ function storeOver(url: string, serial: Sessions, light: Sessions, deps: BodyDep
 
   return {
     engine: "postgres",
+    onlyWriter: false,
     tx: (body, { isolation }: TxOptions = {}) =>
       enter("tx", () => runBody(deps, isolation === "claim" ? light : serial, "begin", body)),
     read: (body) => enter("read", () => runBody(deps, light, "begin isolation level repeatable read read only", body)),

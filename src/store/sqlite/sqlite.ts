@@ -169,6 +169,8 @@ function openStoreIn(home: string, lock: DirectoryLock, options: SqliteOptions):
 
   return {
     engine: "sqlite",
+    // The directory is locked.
+    onlyWriter: true,
     async tx(body) {
       refuseNesting("tx");
       return writes.body(body);

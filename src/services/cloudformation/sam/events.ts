@@ -4,6 +4,7 @@ import { badEvent, badResource } from "./errors.ts";
 import type { SamContext, SamResource } from "./expansion.ts";
 import { pullEvents } from "./pull-event.ts";
 import { s3Event } from "./s3-event.ts";
+import { scheduleEvent } from "./schedule-event.ts";
 import { snsEvent } from "./sns-event.ts";
 
 /** The function or its alias, as an event source sees it. */
@@ -28,7 +29,12 @@ export interface SamEvent {
 /** What an event source makes, and the resources that it changes. */
 export type EventSource = (event: SamEvent, context: SamContext) => Readonly<Record<string, JsonObject>>;
 
-const sources: Readonly<Record<string, EventSource>> = { S3: s3Event, SNS: snsEvent, ...pullEvents };
+const sources: Readonly<Record<string, EventSource>> = {
+  S3: s3Event,
+  SNS: snsEvent,
+  ScheduleV2: scheduleEvent,
+  ...pullEvents,
+};
 
 /** AWS's other kinds, and the service that each waits for. Source: SAM guide, "EventSource". */
 const awaited: Readonly<Record<string, string>> = {

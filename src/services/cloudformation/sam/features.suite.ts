@@ -1,6 +1,7 @@
 /** Samples of what SAM knows beside plain functions: events, layers, applications, connectors, policies, roles. */
 import type { Json } from "../json.ts";
 import { policyParameters, policyTemplateNames } from "./policy-templates.ts";
+import { goodSchedules, refusedSchedules } from "./schedule-event.suite.ts";
 import { code, one, runs, sample, type Sample } from "./templates.suite.ts";
 
 const lambda = (properties: Record<string, Json> = {}, rest: Record<string, Json> = {}): Json => ({
@@ -371,12 +372,14 @@ export const goodFeatures: readonly Sample[] = [
   ...events,
   ...pulls,
   ...topics,
+  ...goodSchedules,
   ...layers,
   ...applications,
   ...connectors,
 ];
 
 export const refusedFeatures: readonly Sample[] = [
+  ...refusedSchedules,
   one("a policy template without its parameters", { ...runs, ...code, Policies: [{ S3ReadPolicy: {} }] }),
   one("a policy template that is a list", { ...runs, ...code, Policies: [{ S3ReadPolicy: [] }] }),
   one("a queue without a type", { ...runs, ...code, DeadLetterQueue: { TargetArn: "a" } }),

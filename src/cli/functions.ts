@@ -66,7 +66,7 @@ const reasons: Readonly<Record<string, { text: string; tip?: string }>> = {
 /** A start that takes longer is worth a look at what it loads. */
 const slowInitMs = 500;
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 
 function environments({ idle, frozen, busy, starting, provisioned }: Report): string {
   const parts = [

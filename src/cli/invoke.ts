@@ -80,13 +80,16 @@ function parsedError(payload: string): FunctionError {
 
 const linesOf = (value: unknown): string[] => (Array.isArray(value) ? value.map((line) => String(line).trimEnd()) : []);
 
+/** Frames that tell nothing of the function: Mikan's runtime's, and Node's own. */
+const foreignFrame = /runtime-(node\/main\.cjs|python\/main\.py)|[( ]node:/;
+
 /** Node's trace begins with the error itself; Python's and Java's do not. */
 function tellError(payload: string): void {
   const { errorType, errorMessage, trace, stackTrace } = parsedError(payload);
   const title = [errorType, errorMessage].filter((part) => part !== undefined && part !== "").join(": ");
   const lines = [...linesOf(trace), ...linesOf(stackTrace)];
   if (lines[0] !== title.split("\n", 1)[0]) tell(title);
-  for (const line of lines) tell(line);
+  for (const line of lines) if (!foreignFrame.test(line)) tell(line);
 }
 
 function tellOutcome({ error, logTail }: Outcome, withTail: boolean): number {

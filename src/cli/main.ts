@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `mikan`: finds the command named, runs it, and turns its failures into one line. */
 import { enableCompileCache } from "node:module";
-import { asError } from "../base/errors.ts";
+import { asError, errorCode } from "../base/errors.ts";
 import { version } from "../version.ts";
 import { say, UserError, type Command } from "./command.ts";
 
@@ -51,6 +51,11 @@ async function main([name = "help", ...args]: readonly string[]): Promise<number
   return command.run(args);
 }
 
+process.stdout.on("error", (error) => {
+  // Whoever read it has seen enough (`mikan logs | head`).
+  if (errorCode(error) === "EPIPE") process.exit(0);
+  throw error;
+});
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,5 +1,6 @@
 /** Whether source files can be read at all, told before anything runs them. */
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { extname } from "node:path";
 import { errorCode } from "../base/errors.ts";
 
@@ -27,11 +28,11 @@ function errorIn(output: string): string {
 
 function check(file: string): Promise<string | undefined> {
   const [command, args] = checks[extname(file)]?.(file) ?? [];
-  if (command === undefined || args === undefined) return Promise.resolve(undefined);
+  if (command === undefined || args === undefined || !existsSync(file)) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     execFile(command, args, { timeout: checkMsMax }, (error, _, stderr) => {
       // No interpreter, or the file is gone again: nothing is known.
-      const unknown = error === null || errorCode(error) === "ENOENT" || /ENOENT|No such file/.test(stderr);
+      const unknown = error === null || errorCode(error) === "ENOENT" || !existsSync(file);
       resolve(unknown || stderr === "" ? undefined : errorIn(stderr));
     });
   });

@@ -1,5 +1,6 @@
 /** `mikan watch`: deploys a template, and keeps what runs as the files on this machine are. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
@@ -186,7 +187,10 @@ class Session {
   }
 
   #shown(changed: ReadonlySet<string>): string {
-    const [first = "", ...more] = [...changed].map((path) => relative(this.#directory, path));
+    // Editors write elsewhere first, and what they wrote there is gone.
+    const there = [...changed].filter((path) => existsSync(path));
+    const paths = there.length === 0 ? [...changed] : there;
+    const [first = "", ...more] = paths.map((path) => relative(this.#directory, path));
     return more.length === 0 ? first : `${first} and ${more.length} more`;
   }
 }

@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { eventually } from "../edge.suite.ts";
@@ -147,6 +147,36 @@ describe("the way out", () => {
     expect([...seen]).toEqual(["1.1", "2.0"]);
     expect(egress.report()).toMatchObject({ requests: 11, handshakes: 2 });
     expect(await tunnel(egress.port, host)).toContain("echoed");
+  });
+
+  it("goes on in HTTP/1.1 with who stops speaking HTTP/2, from the first request on", async () => {
+    const said = (request: { httpVersion: string }, response: { end(text: string): void }) =>
+      response.end(request.httpVersion);
+    const { port: both } = await stage.shopOfTwoProtocols(said);
+    const one = await stage.shop(said, { ALPNProtocols: ["http/1.1"] });
+    let target = both;
+    const open = new Set<Socket>();
+    const port = await stage.tcp((socket) => {
+      const onward = connect(target, "127.0.0.1");
+      open.add(socket);
+      onward.on("error", () => socket.destroy());
+      onward.on("close", () => socket.destroy());
+      socket.on("close", () => onward.destroy());
+      socket.pipe(onward).pipe(socket);
+    });
+    const egress = await stage.open();
+    const version = async (body?: string) => {
+      const host = `shop.example.ccnproxy-https:${port}`;
+      const asked = body === undefined ? {} : { method: "POST", body };
+      const { status, body: answer } = await ask(egress.port, host, asked);
+      return status === 200 ? answer : String(status);
+    };
+    await expect.poll(() => version(), { timeout: 20_000 }).toBe("2.0");
+    target = one;
+    for (const socket of open) socket.destroy();
+    expect(await version()).toBe("1.1");
+    expect(await version("a body")).toBe("1.1");
+    expect(egress.report()?.ownAnswers).toEqual({});
   });
 
   it("passes WebSockets and other tunnels on", async () => {

@@ -20,7 +20,7 @@ export class EgressUpstream implements Upstream {
   readonly place: string;
   /** Tunnels go over HTTP/1.1, whatever else is spoken. */
   readonly tunnels: Upstream;
-  readonly #requests: Upstream;
+  readonly #http2: Http2Upstream | undefined;
   readonly #meter: Meter;
 
   constructor({ host, port, tls, http2 }: Place, contexts: ContextStore, meter: Meter, shared: UpstreamDeps) {
@@ -30,7 +30,8 @@ export class EgressUpstream implements Upstream {
     this.port = port;
     this.tunnels = new Http1Upstream(host, port, target("http/1.1"), deps);
     this.place = this.tunnels.place;
-    this.#requests = http2 ? new Http2Upstream(host, port, target("h2"), deps) : this.tunnels;
+    // One that has stopped speaking HTTP/2 is spoken to in HTTP/1.1 at once; main finds out when it asks again.
+    this.#http2 = http2 ? new Http2Upstream(host, port, target("h2"), deps, this.tunnels) : undefined;
     this.#meter = meter;
   }
 
@@ -49,7 +50,7 @@ export class EgressUpstream implements Upstream {
   }
 
   get empty(): boolean {
-    return this.#requests.empty && this.tunnels.empty;
+    return this.tunnels.empty && this.#http2?.empty !== false;
   }
 
   get lack(): Lack {
@@ -68,8 +69,12 @@ export class EgressUpstream implements Upstream {
     for (const upstream of this.#all) upstream.close();
   }
 
-  get #all(): ReadonlySet<Upstream> {
-    return new Set([this.#requests, this.tunnels]);
+  get #requests(): Upstream {
+    return this.#http2?.unspoken === false ? this.#http2 : this.tunnels;
+  }
+
+  get #all(): readonly Upstream[] {
+    return this.#http2 === undefined ? [this.tunnels] : [this.#http2, this.tunnels];
   }
 
   #sum(of: (upstream: Upstream) => number): number {

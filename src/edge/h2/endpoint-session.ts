@@ -13,6 +13,9 @@ import type { Http2Upstream } from "./pool.ts";
 
 const { NGHTTP2_CANCEL } = constants;
 
+/** The alert of an endpoint that knows none of the protocols it is offered (RFC 7301 section 3.2), as OpenSSL has it. */
+const noProtocolCode = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL";
+
 export class EndpointSession {
   readonly pool: Http2Upstream;
   readonly #session: ClientHttp2Session;
@@ -28,6 +31,7 @@ export class EndpointSession {
   #state: "connecting" | "handshake" | "standing" | "pinged" | "closed" = "connecting";
   #failure: EdgeErrorReason | undefined;
   #leaving = false;
+  #stood = false;
   /** The endpoint did not look at streams above this one. */
   #lastStreamId = Infinity;
   #readAtCheck = 0;
@@ -80,6 +84,11 @@ export class EndpointSession {
   /** The endpoint has taken it. */
   get stands(): boolean {
     return this.#state === "standing" || this.#state === "pinged";
+  }
+
+  /** The endpoint had taken it, whatever became of it. */
+  get stood(): boolean {
+    return this.#stood;
   }
 
   /** Requests that it takes more; negative when some wait for their turn. */
@@ -152,10 +161,12 @@ export class EndpointSession {
 
   #onConnect(): void {
     if (this.pool.tls !== undefined && this.#session.alpnProtocol !== "h2") {
+      this.pool.unspoken = true;
       this.fail("tls-failed");
       return;
     }
     this.#state = "standing";
+    this.#stood = true;
     this.#turn();
     if (this.#streams.size > 0) this.#watch();
     else this.#rest();
@@ -223,6 +234,7 @@ export class EndpointSession {
   }
 
   #failureOf(error: Error): EdgeErrorReason {
+    if (errorCode(error) === noProtocolCode) this.pool.unspoken = true;
     if (this.#state === "handshake") return "tls-failed";
     if (this.#state !== "connecting") return "reset";
     return errorCode(error) === "ECONNREFUSED" ? "connect-refused" : "connect-failed";

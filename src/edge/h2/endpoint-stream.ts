@@ -172,7 +172,18 @@ export class EndpointStream implements UpstreamStream {
     if (this.#responded) sink.upstreamFailed("truncated");
     else if (this.#failed !== undefined) sink.upstreamFailed(this.#failed);
     else if (stream.rstCode === NGHTTP2_REFUSED_STREAM || session.unprocessed(stream)) this.#move(sink);
+    else if (session.pool.unspoken && !session.stood) this.#goInstead(sink);
     else sink.upstreamFailed(session.failure);
+  }
+
+  /** The endpoint does not speak HTTP/2, and saw nothing: where there is another way, it goes there. */
+  #goInstead(sink: UpstreamSink): void {
+    const { instead } = this.#session.pool;
+    if (instead !== undefined && sink.movable && sink.readmitted()) {
+      sink.moved(instead.take(this.#options.connectTimeoutMs));
+    } else {
+      sink.upstreamFailed(this.#session.failure);
+    }
   }
 
   /** The endpoint did not look at it (RFC 9113 section 8.7): it may go out again, whatever its method. */

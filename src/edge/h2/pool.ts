@@ -15,6 +15,10 @@ export class Http2Upstream implements Upstream {
   /** Undefined in clear text, where HTTP/2 is known beforehand (RFC 9113 section 3.3). */
   readonly tls: TargetTls | undefined;
   readonly deps: UpstreamDeps;
+  /** Where its requests go once it turns out that it does not speak HTTP/2. */
+  readonly instead: Upstream | undefined;
+  /** It was asked for HTTP/2, and would not. */
+  unspoken = false;
   /** Requests at once that the endpoint took on its last session. */
   streamsMax = streamsUnsaid;
   /** Those that end, and take no more, are among them. */
@@ -23,12 +27,13 @@ export class Http2Upstream implements Upstream {
   #retired = false;
   #drain: Timer | undefined;
 
-  constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps) {
+  constructor(host: string, port: number, tls: TargetTls | undefined, deps: UpstreamDeps, instead?: Upstream) {
     this.host = host;
     this.port = port;
     this.place = placeText(host, port);
     this.tls = tls;
     this.deps = deps;
+    this.instead = instead;
   }
 
   get wheel(): Wheel {

@@ -26,7 +26,7 @@ const readers = jsonReaders({
  * @example
  * readInput("CreateEventBus", { Name: "orders" }).Name
  */
-export function readInput<Op extends OperationName<Client> & string>(
+export function readInput<Op extends OperationName<Client>>(
   operation: Op,
   members: Readonly<Record<string, Json | undefined>>,
 ): Received<InputOf<Client, Op>> {
@@ -44,8 +44,10 @@ const isObject = (value: Json | undefined): value is JsonObject =>
 export const documentText = (value: Json | undefined): string | undefined =>
   value === undefined || typeof value === "string" ? value : JSON.stringify(value);
 
+const textOf = (value: Json | undefined) => (typeof value === "string" ? value : JSON.stringify(value ?? ""));
+
 export function tagsIn(properties: JsonObject, given: Readonly<Record<string, string>>): Record<string, string> {
   const list: readonly Json[] = Array.isArray(properties["Tags"]) ? properties["Tags"] : [];
-  const own = list.filter(isObject).map(({ Key, Value }) => [String(Key), String(Value)] as const);
+  const own = list.filter(isObject).map(({ Key, Value }) => [textOf(Key), textOf(Value)] as const);
   return { ...given, ...Object.fromEntries(own) };
 }

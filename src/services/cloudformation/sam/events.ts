@@ -3,6 +3,7 @@ import { isMap, member, type Json, type JsonObject } from "../json.ts";
 import { badEvent, badResource } from "./errors.ts";
 import type { SamContext, SamResource } from "./expansion.ts";
 import { pullEvents } from "./pull-event.ts";
+import { ruleEvents } from "./rule-event.ts";
 import { s3Event } from "./s3-event.ts";
 import { scheduleEvent } from "./schedule-event.ts";
 import { snsEvent } from "./sns-event.ts";
@@ -34,22 +35,20 @@ const sources: Readonly<Record<string, EventSource>> = {
   SNS: snsEvent,
   ScheduleV2: scheduleEvent,
   ...pullEvents,
+  ...ruleEvents,
 };
 
 /** AWS's other kinds, and the service that each waits for. Source: SAM guide, "EventSource". */
 const awaited: Readonly<Record<string, string>> = {
   AlexaSkill: "Alexa",
   Api: "API Gateway",
-  CloudWatchEvent: "EventBridge",
   CloudWatchLogs: "subscription filters of CloudWatch Logs",
   Cognito: "Cognito",
   DocumentDB: "DocumentDB",
-  EventBridgeRule: "EventBridge",
   HttpApi: "API Gateway",
   IoTRule: "IoT",
   MQ: "Amazon MQ",
   MSK: "Amazon MSK",
-  Schedule: "EventBridge",
   ScheduleV2: "EventBridge Scheduler",
   SelfManagedKafka: "event source mappings of Lambda",
 };

@@ -1,6 +1,7 @@
 /** Samples of what SAM knows beside plain functions: events, layers, applications, connectors, policies, roles. */
 import type { Json } from "../json.ts";
 import { policyParameters, policyTemplateNames } from "./policy-templates.ts";
+import { goodRules, refusedRules } from "./rule-event.suite.ts";
 import { goodSchedules, refusedSchedules } from "./schedule-event.suite.ts";
 import { code, one, runs, sample, type Sample } from "./templates.suite.ts";
 
@@ -373,6 +374,7 @@ export const goodFeatures: readonly Sample[] = [
   ...pulls,
   ...topics,
   ...goodSchedules,
+  ...goodRules,
   ...layers,
   ...applications,
   ...connectors,
@@ -380,6 +382,7 @@ export const goodFeatures: readonly Sample[] = [
 
 export const refusedFeatures: readonly Sample[] = [
   ...refusedSchedules,
+  ...refusedRules,
   one("a policy template without its parameters", { ...runs, ...code, Policies: [{ S3ReadPolicy: {} }] }),
   one("a policy template that is a list", { ...runs, ...code, Policies: [{ S3ReadPolicy: [] }] }),
   one("a queue without a type", { ...runs, ...code, DeadLetterQueue: { TargetArn: "a" } }),

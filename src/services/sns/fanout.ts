@@ -50,7 +50,7 @@ export async function spread(deps: SnsDeps, tx: Tx, topic: Topic, message: Messa
       message,
       trace: call.trace,
       after_id: "",
-      created_ms: message.atMs,
+      turn_ms: message.atMs,
     }),
   );
 }
@@ -59,10 +59,10 @@ export async function spread(deps: SnsDeps, tx: Tx, topic: Topic, message: Messa
 const rowsOf = (message: Message) =>
   Math.max(1, Math.min(fanoutRows, Math.floor(fanoutBytes / Math.max(1, sizeOf(message)))));
 
-/** The next subscriptions of the publish that waits longest. Reads what it has done in its own transaction: two nodes may run it. */
-async function step(deps: SnsDeps, tx: Tx): Promise<boolean> {
+/** The next subscriptions of the publish whose turn it is. Reads what it has done in its own transaction: two nodes may run it. */
+async function step(deps: SnsDeps, tx: Tx, now: number): Promise<boolean> {
   const fanout = await tx.one<FanoutRow>(sql`select ${fanouts.columns} from ${fanouts.name}
-    order by created_ms, id limit 1`);
+    order by turn_ms, id limit 1`);
   if (fanout === undefined) return false;
   const { account, region, topic_uid: uid, topic: name, message, trace } = fanout;
   const topic = await findTopic(tx, { account, region, name });
@@ -74,7 +74,7 @@ async function step(deps: SnsDeps, tx: Tx): Promise<boolean> {
   await tx.run(
     last === undefined || rows.length < limit
       ? sql`delete from ${fanouts.name} where ${isThis}`
-      : sql`update ${fanouts.name} set after_id = ${last.id} where ${isThis}`,
+      : sql`update ${fanouts.name} set after_id = ${last.id}, turn_ms = ${now} where ${isThis}`,
   );
   return true;
 }
@@ -85,7 +85,8 @@ export function fanoutJob(deps: SnsDeps): Job {
     everyMs: fanoutPollMs,
     async run(signal) {
       if (signal.aborted) return { more: false };
-      return { more: await deps.store.tx((tx) => step(deps, tx)) };
+      const now = deps.clock.now();
+      return { more: await deps.store.tx((tx) => step(deps, tx, now)) };
     },
   };
 }

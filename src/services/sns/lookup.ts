@@ -8,7 +8,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Tx } from "../../store/store.ts";
 import { fault, noTopic } from "./faults.ts";
 import { audienceOf, type Audience } from "./filter.ts";
-import { fanoutRows, topicCacheMax, topicCacheMs } from "./limits.ts";
+import { fanoutRows, fifoSubscriptionsMax, topicCacheMax, topicCacheMs } from "./limits.ts";
 import { topicArn, topicRef, type TopicRef } from "./names.ts";
 import {
   isIn,
@@ -101,8 +101,9 @@ export function createTopics({ store, clock }: Pick<Deps, "store" | "clock">): T
       if (row === undefined) return undefined;
       const { account, region, uid } = row;
       const place = { account, region, uid };
-      const rows = await subscriptionsAfter(tx, place, "", fanoutRows + 1);
-      const audience = rows.length > fanoutRows ? undefined : audienceOf(rows);
+      const limit = row.is_fifo ? fifoSubscriptionsMax : fanoutRows;
+      const rows = await subscriptionsAfter(tx, place, "", limit + 1);
+      const audience = rows.length > limit ? undefined : audienceOf(rows);
       return { row, arn: topicArn(row), settings: settingsOf(row.attributes), place, audience };
     });
 

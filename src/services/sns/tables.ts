@@ -116,16 +116,17 @@ export const fanouts = table(
     account: c.id,
     region: c.id,
     topic_uid: c.id,
-    /** In the order of their publishing. */
+    /** The message's. */
     id: c.id,
     topic: c.id,
     message: c.json<Message>(),
     trace: c.json<{ root: string; parent?: string; sampled: boolean; lineage?: string }>(),
     /** The last subscription that was served. */
     after_id: c.id,
-    created_ms: c.time,
+    /** When it had its last turn: they take turns, so that a large one does not hold up the others. */
+    turn_ms: c.time,
   },
-  { key: ["account", "region", "topic_uid", "id"], indexes: [{ columns: ["created_ms", "id"] }] },
+  { key: ["account", "region", "topic_uid", "id"], indexes: [{ columns: ["turn_ms", "id"] }] },
 );
 export type FanoutRow = Row<typeof fanouts>;
 

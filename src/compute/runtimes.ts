@@ -21,7 +21,7 @@ export type RuntimeKind =
 const bootstrapHint = "use nodejs24.x, or provided.al2023 with a bootstrap of your own that starts it";
 const missing = (language: string, start: string): RuntimeKind => ({
   kind: "unavailable",
-  hint: `Mikan brings no ${language} runtime yet: ${bootstrapHint}: ${start}.`,
+  hint: `Mikan brings no ${language} runtime: run it in a container (mikan up --compute container), or ${bootstrapHint}: ${start}.`,
 });
 
 const callbacks: RuntimeKind = { kind: "node", callbacks: true };

@@ -1,7 +1,8 @@
 /** Functions in containers, by Podman: images that are built here from nothing, with a static program in Go. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { copyFile, mkdir, realpath } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -19,6 +20,7 @@ interface Answer {
   env: string[];
   place: string;
   write: string;
+  rights: string[];
 }
 
 const modules = fileURLToPath(new URL("../../../test/clients/go/", import.meta.url));
@@ -49,7 +51,8 @@ describe.skipIf(missing !== undefined)(`functions in containers${missing === und
   it("answers, is used again, and has what AWS gives a function", async () => {
     const spec = await specOf("answers", { environment: { STAGE: "dev", QUOTED: 'a "b"\nc' }, memoryMiB: 256 });
     const first = await harness.invoke(spec);
-    const { count, uid, args, env, place, write } = answerOf<Answer>(first);
+    const { count, uid, args, env, place, write, rights } = answerOf<Answer>(first);
+    expect(rights).toEqual(["CapEff:\t0000000000000000", "NoNewPrivs:\t1"]);
     expect([count, uid, args, place]).toEqual([1, 60_600, ["/function", "app.handler"], "/var/task"]);
     expect(write).toContain("read-only file system");
     expect(env).toContain('QUOTED=a "b"\nc');
@@ -189,7 +192,6 @@ describe.skipIf(missing !== undefined)(`functions in containers${missing === und
         {},
         { functionName: "zip", runtime: "provided.al2023", handler: "own.handler" },
       );
-      const { copyFile, mkdir } = await import("node:fs/promises");
       await mkdir(spec.codeDir, { recursive: true });
       await copyFile(program, join(spec.codeDir, "bootstrap"));
       const answer = answerOf<Answer>(await own.invoke(spec));
@@ -207,6 +209,34 @@ describe.skipIf(missing !== undefined)(`functions in containers${missing === und
       await own.close();
     }
     expect(await podman.containers("mikan-zip-")).toEqual([]);
+  }, 30_000);
+
+  it("has the extensions of its layers beside it", async () => {
+    // A shell from this machine, with what it loads: the smallest image that starts more than one program.
+    const shell = await realpath("/bin/sh");
+    const loaded = [...(await podman.loadedBy(shell)), shell];
+    const lines = loaded.map((path) => `COPY ${basename(path)} ${path === shell ? "/bin/sh" : path}\n`);
+    const files = Object.fromEntries([...loaded.map((path) => [basename(path), path]), ["function", program]]);
+    const containerfile = `FROM scratch\n${lines.join("")}COPY function /function\nENTRYPOINT ["/function"]\n`;
+    const withShell = await podman.build("shell", files, containerfile);
+    const own = await openHarness({
+      containers: { socket: podman.socket, pull: false, images: { "ruby3.4": withShell } },
+    });
+    try {
+      const optDir = join(podman.directory, "opt");
+      await mkdir(join(optDir, "extensions"), { recursive: true });
+      await copyFile(program, join(optDir, "extensions", "my-extension"));
+      const settings = { functionName: "extended", runtime: "ruby3.4", handler: "app.handler", optDir };
+      const spec = await own.functionOf({ "app.rb": "" }, settings);
+      expect(answerOf<Answer>(await own.invoke(spec)).args).toEqual(["/function", "app.handler"]);
+      const told = () => own.lines.filter(({ text }) => text === "extension told").length;
+      await vi.waitFor(() => expect(told()).toBe(1));
+      expect(own.lines.map(({ text }) => text)).toContain(
+        "EXTENSION\tName: my-extension\tState: Registered\tEvents: [INVOKE]",
+      );
+    } finally {
+      await own.close();
+    }
   }, 30_000);
 
   it("outlives no node: the next one ends what a dead one left", async () => {

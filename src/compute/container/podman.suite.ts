@@ -27,7 +27,8 @@ export interface TestPodman {
   build(name: string, files: Readonly<Record<string, string>>, containerfile: string): Promise<string>;
   /** Containers of the machine, by a part of their name: `mikan-tiles-... Paused`. */
   containers(part: string): Promise<string[]>;
-  run(...args: string[]): Promise<string>;
+  /** Libraries that a program of this machine needs, where it looks for them. */
+  loadedBy(program: string): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -58,7 +59,10 @@ export async function startPodman(): Promise<TestPodman> {
   return {
     socket,
     directory,
-    run,
+    async loadedBy(path) {
+      const { stdout } = await promisify(execFile)("ldd", [path]);
+      return [...stdout.matchAll(/(?:^|\s)(\/\S+) \(0x/g)].map(([, library = ""]) => library);
+    },
     async build(name, files, containerfile) {
       const context = join(directory, name);
       await mkdir(context, { recursive: true });
@@ -84,14 +88,17 @@ export async function startPodman(): Promise<TestPodman> {
 }
 
 /** A function in Go with AWS's own client, that does what its event says; a static program. */
-const program = `package main
+const program = String.raw`package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -137,13 +144,40 @@ func handle(ctx context.Context, event Event) (any, error) {
 		return io.MultiReader(strings.NewReader("one "), strings.NewReader("two")), nil
 	}
 	_, err := os.Create("/made")
+	status, _ := os.ReadFile("/proc/self/status")
 	place, _ := os.Getwd()
 	return map[string]any{
 		"count": count, "uid": os.Getuid(), "args": os.Args, "env": os.Environ(), "place": place, "write": fmt.Sprint(err),
+		"rights": regexp.MustCompile("(?m)^(CapEff|NoNewPrivs):[[:space:]]+[[:alnum:]]+$").FindAllString(string(status), -1),
 	}, nil
 }
 
-func main() { lambda.Start(handle) }
+// An extension of the name that it is started by: counts what it is told of.
+func extend() {
+	api := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2020-01-01/extension/"
+	call := func(method, path, body string, id string) *http.Response {
+		request, _ := http.NewRequest(method, api+path, strings.NewReader(body))
+		request.Header.Set("Lambda-Extension-Name", filepath.Base(os.Args[0]))
+		request.Header.Set("Lambda-Extension-Identifier", id)
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			os.Exit(1)
+		}
+		return response
+	}
+	id := call("POST", "register", "{\"events\":[\"INVOKE\"]}", "").Header.Get("Lambda-Extension-Identifier")
+	for {
+		io.Copy(io.Discard, call("GET", "event/next", "", id).Body)
+		fmt.Println("extension told")
+	}
+}
+
+func main() {
+	if strings.HasSuffix(os.Args[0], "extension") {
+		extend()
+	}
+	lambda.Start(handle)
+}
 `;
 
 /** Builds the program, and returns its path. `modules` holds go.mod and go.sum with AWS's client. */

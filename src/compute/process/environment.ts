@@ -179,7 +179,7 @@ class LivingEnvironment implements Environment, LinkEvents {
 
   sampleMemory(): void {
     if (this.#state === "ending" || this.#state === "ended") return;
-    this.resident(this.#vessel.residentKiB());
+    this.#look();
     if (this.#peakKiB > this.#spec.memoryMiB * 1024) this.#kill({ kind: "memory" });
     const nowMs = this.#deps.clock.monotonicMs();
     const { tmp } = this.#vessel;
@@ -188,6 +188,12 @@ class LivingEnvironment implements Environment, LinkEvents {
       this.#storageSampledMs = Infinity;
       void this.#sampleStorage(tmp);
     }
+  }
+
+  /** What is not known, or not yet, is no figure. */
+  #look(): void {
+    const kiB = this.#vessel.residentKiB();
+    if (kiB > 0) this.resident(kiB);
   }
 
   async #sampleStorage(tmp: string): Promise<void> {
@@ -310,7 +316,7 @@ class LivingEnvironment implements Environment, LinkEvents {
 
   #figures(durationMs: number): Pick<InvocationResult, "durationMs" | "initMs" | "memoryUsedMiB"> {
     const fresh = this.#deps.clock.monotonicMs() - this.#sampledMs < memoryFreshMs;
-    if (!fresh && this.#state !== "ended") this.resident(this.#vessel.residentKiB());
+    if (!fresh && this.#state !== "ended") this.#look();
     const memoryUsedMiB = Math.ceil(this.#peakKiB / 1024);
     const initMs = this.#initMs;
     this.#initMs = undefined;

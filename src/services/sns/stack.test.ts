@@ -3,8 +3,11 @@ import {
   CloudFormationClient,
   CreateStackCommand,
   DeleteStackCommand,
+  DescribeStackDriftDetectionStatusCommand,
   DescribeStackEventsCommand,
+  DescribeStackResourceDriftsCommand,
   DescribeStacksCommand,
+  DetectStackDriftCommand,
   UpdateStackCommand,
   waitUntilStackCreateComplete,
   waitUntilStackDeleteComplete,
@@ -12,7 +15,7 @@ import {
 } from "@aws-sdk/client-cloudformation";
 import * as client from "@aws-sdk/client-sns";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { must } from "../../base/errors.ts";
 import { startMikan, type Mikan } from "../../mikan.ts";
 import { silentLog } from "../../telemetry/log.ts";
@@ -52,6 +55,24 @@ async function create(StackName: string, template: object): Promise<Record<strin
   const { Stacks: [stack] = [] } = await cloudformation.send(new DescribeStacksCommand({ StackName }));
   return Object.fromEntries(
     (stack?.Outputs ?? []).map(({ OutputKey = "", OutputValue = "" }) => [OutputKey, OutputValue]),
+  );
+}
+
+/** Properties that are not as the template says. */
+async function drift(StackName: string): Promise<string[]> {
+  const { StackDriftDetectionId } = await cloudformation.send(new DetectStackDriftCommand({ StackName }));
+  await vi.waitFor(
+    async () => {
+      const command = new DescribeStackDriftDetectionStatusCommand({ StackDriftDetectionId });
+      expect((await cloudformation.send(command)).DetectionStatus).toBe("DETECTION_COMPLETE");
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  const { StackResourceDrifts: drifts = [] } = await cloudformation.send(
+    new DescribeStackResourceDriftsCommand({ StackName }),
+  );
+  return drifts.flatMap(({ LogicalResourceId: id, PropertyDifferences: all = [] }) =>
+    all.map(({ PropertyPath: path }) => `${id} ${path}`),
   );
 }
 
@@ -135,6 +156,11 @@ describe("a stack", () => {
     };
     await publish("first", "a");
     expect(await receive()).toEqual(["first"]);
+    expect(await drift("shop")).toEqual([]);
+    await sns.send(
+      new client.SetTopicAttributesCommand({ TopicArn, AttributeName: "DisplayName", AttributeValue: "Own" }),
+    );
+    expect(await drift("shop")).toEqual(["Orders /DisplayName"]);
 
     const TemplateBody = JSON.stringify(template("b", "Store"));
     await cloudformation.send(new UpdateStackCommand({ StackName: "shop", TemplateBody, ...capabilities }));

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { must } from "../../base/errors.ts";
 import { sql } from "../../store/sql.ts";
 import { textToSign, type Facts } from "./envelopes.ts";
-import { raw, type WithTopics } from "./node.suite.ts";
+import { anyTopic, raw, type WithTopics } from "./node.suite.ts";
 
 const attribute = (DataType: string, StringValue: string) => ({ DataType, StringValue });
 
@@ -103,6 +103,33 @@ export function topicsSuite(withNode: WithTopics): void {
       await clock.advance(5 * 60_000);
       const later = await send("a1", "a");
       expect(later.MessageId).not.toBe(first.MessageId);
+    }));
+
+  it("a queue of another account is asked first, and confirms with the token that it is sent", () =>
+    withNode(async ({ create, subscribe, publish, deliver, peers, call }) => {
+      const other = "111111111111";
+      const theirs = {
+        ...call,
+        account: other,
+        principal: { kind: "user", account: other, accessKeyId: other } as const,
+      };
+      const topic = await create("orders");
+      const Attributes = { Policy: anyTopic };
+      const { QueueUrl = "" } = await peers.sqs.CreateQueue({ QueueName: "theirs", Attributes }, theirs);
+      const next = async () => {
+        await deliver();
+        const { Messages: [message] = [] } = await peers.sqs.ReceiveMessage({ QueueUrl }, theirs);
+        return JSON.parse(message?.Body ?? "{}") as Record<string, string>;
+      };
+      const arn = await subscribe(topic, "sqs", `arn:aws:sqs:us-east-1:${other}:theirs`);
+      await publish(topic, "too early");
+      const question = await next();
+      expect(question).toMatchObject({ Type: "SubscriptionConfirmation", TopicArn: topic });
+      expect(await next()).toEqual({});
+      const input = { TopicArn: topic, Token: must(question["Token"], "Token") };
+      expect(await peers.sns.ConfirmSubscription(input, theirs)).toEqual({ SubscriptionArn: arn });
+      await publish(topic, "hello");
+      expect(await next()).toMatchObject({ Type: "Notification", Message: "hello" });
     }));
 
   it("what a queue does not take goes to the dead-letter queue", () =>

@@ -19,7 +19,10 @@ export interface Tx extends ReadTx {
 }
 
 export interface TxOptions {
-  /** `claim`: the body's only reads are `for update skip locked` ones, so PostgreSQL need not run it serializably. */
+  /**
+   * `claim`: PostgreSQL need not run the body serializably, because all that it reads are rows that it has changed before,
+   * or that nobody changes without changing one of these first.
+   */
   isolation?: "claim";
 }
 

@@ -126,5 +126,41 @@ export function fifoSuite(withQueues: WithQueues): void {
           Attributes: { MessageGroupId: "a", DeadLetterQueueSourceArn: (await attributes(url))["QueueArn"] },
         });
       }));
+
+    it("keeps the order while many send to few groups and many receive", { timeout: 60_000 }, () =>
+      withQueues(async ({ create, send, receive, peers, call }) => {
+        const QueueUrl = await create("orders.fifo", fifo());
+        const [messages, groupIds] = [60, ["a", "b"]];
+        const sending = groupIds.flatMap((group) =>
+          Array.from({ length: messages }, (_, n) => send(QueueUrl, `${group}${n}`, inGroup(group))),
+        );
+        const taken: string[] = [];
+        const receiver = async () => {
+          while (taken.length < messages * groupIds.length) {
+            const found = await receive(QueueUrl, { ...ten, AttributeNames: ["All"] });
+            // What is in flight is nobody else's: of one group they are noted in the order in which they were received.
+            taken.push(...found.map(({ Attributes }) => `${Attributes?.MessageGroupId} ${Attributes?.SequenceNumber}`));
+            const Entries = found.map((message, i) => ({ Id: `${i}`, ReceiptHandle: handleOf(message) }));
+            if (Entries.length === 0) continue;
+            expect((await peers.sqs.DeleteMessageBatch({ QueueUrl, Entries }, call)).Failed).toEqual([]);
+          }
+        };
+        await Promise.all([...sending, ...Array.from({ length: 6 }, receiver)]);
+        for (const group of groupIds) {
+          const ofGroup = taken.filter((one) => one.startsWith(`${group} `));
+          expect(ofGroup).toEqual(ofGroup.toSorted());
+          expect(new Set(ofGroup).size).toBe(messages);
+        }
+        expect(taken).toHaveLength(messages * groupIds.length);
+      }),
+    );
+
+    it("takes one of many that are the same, sent at once into different groups", () =>
+      withQueues(async ({ create, send, receive }) => {
+        const url = await create("orders.fifo", fifo());
+        const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => send(url, "same", inGroup(`g${n}`))));
+        expect(new Set(ids).size).toBe(1);
+        expect(bodies(await receive(url, ten))).toEqual(["same"]);
+      }));
   });
 }

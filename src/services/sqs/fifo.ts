@@ -2,12 +2,12 @@
 import { must, type Fault } from "../../base/errors.ts";
 import { sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
-import { assign, upsert } from "../../store/tables.ts";
+import { assign, insert, upsert } from "../../store/tables.ts";
 import { isLong, longBodies, moveBody, putBody, removeBodies } from "./bodies.ts";
 import { deadLetterQueue, isExpired } from "./dead-letters.ts";
 import type { KindDeps } from "./deps.ts";
 import { fault, invalidValue } from "./faults.ts";
-import { appendToGroup, headOf, isGroup, setReady, settleGroup, takenOf } from "./groups.ts";
+import { appendToGroup, headOf, isGroup, lockGroup, setReady, settleGroup, takenOf } from "./groups.ts";
 import { notChangeable, type Held } from "./handles.ts";
 import type { Kind, NewMessage, Sent, Wanted } from "./kinds.ts";
 import { deduplicationMs, receiveRoundsMax } from "./limits.ts";
@@ -19,6 +19,9 @@ const isHeld = ({ place }: Queue, { fifo, receives }: Held) => {
   const { groupId, sequence } = must(fifo, "the place of a FIFO message");
   return sql`${isGroup({ place }, groupId)} and sequence = ${sequence} and receives = ${receives}`;
 };
+/** Groups are locked in one order by all: none waits for one that waits for it. */
+const inOrder = <T>(all: readonly T[], groupIdOf: (one: T) => string) =>
+  all.toSorted((a, b) => (groupIdOf(a) < groupIdOf(b) ? -1 : groupIdOf(a) > groupIdOf(b) ? 1 : 0));
 const groupOf = ({ fifo }: Held) => must(fifo, "the place of a FIFO message").groupId;
 
 export function fifoKind({ store, waits, queues }: KindDeps): Kind {
@@ -30,9 +33,16 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
     const deduplicationId = must(extras?.deduplicationId, "MessageDeduplicationId");
     const scopeId = queue.settings.deduplicatesByGroup ? `${groupId} ${deduplicationId}` : deduplicationId;
     const { account, region, uid: queue_uid } = queue.place;
+    const of = { account, region, queue_uid, scope_id: scopeId };
+    // Its row is made, or locked: of two that are sent at once into different groups, one must see the other.
+    const own = { ...of, sent_ms: sentMs, message_id: id, sequence: "" };
+    await tx.run(sql`${insert(deduplications, own)} on conflict (account, region, queue_uid, scope_id)
+      do update set sent_ms = ${deduplications.name}.sent_ms`);
     const before = await tx.one<DeduplicationRow>(sql`select ${deduplications.columns} from ${deduplications.name}
-      where ${ofQueue(queue.place)} and scope_id = ${scopeId} and sent_ms > ${sentMs - deduplicationMs}`);
-    if (before !== undefined) return { id: before.message_id, sequence: before.sequence };
+      where ${ofQueue(queue.place)} and scope_id = ${scopeId}`);
+    if (before !== undefined && before.message_id !== id && before.sent_ms > sentMs - deduplicationMs) {
+      return { id: before.message_id, sequence: before.sequence };
+    }
     const row = {
       group_id: groupId,
       id,
@@ -45,8 +55,7 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
       sender,
     };
     const sequence = await appendToGroup(tx, queue, row, nextSequence);
-    const of = { account, region, queue_uid, scope_id: scopeId };
-    await tx.run(upsert(deduplications, { ...of, sent_ms: sentMs, message_id: id, sequence }));
+    await tx.run(upsert(deduplications, { ...own, sequence }));
     if (row.body === null) await putBody(tx, queue.place, id, body);
     return { id, sequence };
   };
@@ -115,19 +124,27 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
     });
     if (claimed.length === 0) return undefined;
     const target = await deadLetterQueue({ queues }, queue);
-    return store.tx(async (tx) => {
-      const taken: FifoMessageRow[] = [];
-      for (const { group_id: groupId } of claimed) {
-        const left = wanted.messages - taken.length;
-        // More groups than were needed: the next receive has them.
-        if (left === 0) await settleGroup(tx, queue, groupId, wanted.now);
-        else taken.push(...(await takeGroup(tx, queue, target, groupId, { ...wanted, messages: left })));
-      }
-      tx.afterCommit(() => {
-        if (target !== undefined) waits.wake(target.place.uid, 1);
-      });
-      return taken;
-    });
+    return store.tx(
+      async (tx) => {
+        const taken: FifoMessageRow[] = [];
+        const own: string[] = [];
+        for (const { group_id: groupId, claims } of inOrder(claimed, (group) => group.group_id)) {
+          // One that took so long to come here that its claim is over has lost the group to another.
+          if (await lockGroup(tx, queue, groupId, claims)) own.push(groupId);
+        }
+        for (const { group_id: groupId } of claimed.filter((group) => own.includes(group.group_id))) {
+          const left = wanted.messages - taken.length;
+          // More groups than were needed: the next receive has them.
+          if (left === 0) await settleGroup(tx, queue, groupId, wanted.now);
+          else taken.push(...(await takeGroup(tx, queue, target, groupId, { ...wanted, messages: left })));
+        }
+        tx.afterCommit(() => {
+          if (target !== undefined) waits.wake(target.place.uid, 1);
+        });
+        return taken;
+      },
+      { isolation: "claim" },
+    );
   };
 
   /** Changes what is held, then opens the groups again that are free for it. */
@@ -137,14 +154,19 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
     now: number,
     make: (tx: Tx, one: H) => Promise<Fault | undefined>,
   ) =>
-    store.tx(async (tx) => {
-      const refusals: (Fault | undefined)[] = [];
-      for (const one of held) refusals.push(await make(tx, one));
-      let open = 0;
-      for (const groupId of new Set(held.map(groupOf))) if (await settleGroup(tx, queue, groupId, now)) open += 1;
-      tx.afterCommit(() => waits.wake(queue.place.uid, open));
-      return refusals;
-    });
+    store.tx(
+      async (tx) => {
+        const groupIds = inOrder([...new Set(held.map(groupOf))], (groupId) => groupId);
+        for (const groupId of groupIds) await lockGroup(tx, queue, groupId);
+        const refusals: (Fault | undefined)[] = [];
+        for (const one of held) refusals.push(await make(tx, one));
+        let open = 0;
+        for (const groupId of groupIds) if (await settleGroup(tx, queue, groupId, now)) open += 1;
+        tx.afterCommit(() => waits.wake(queue.place.uid, open));
+        return refusals;
+      },
+      { isolation: "claim" },
+    );
 
   const rowOf = (tx: Tx, { place }: Queue, { fifo }: Held) => {
     const { groupId, sequence } = must(fifo, "the place of a FIFO message");
@@ -154,11 +176,16 @@ export function fifoKind({ store, waits, queues }: KindDeps): Kind {
 
   return {
     async send(queue, messages) {
-      const sent = await store.tx(async (tx) => {
-        const all: Sent[] = [];
-        for (const message of messages) all.push(await sendOne(tx, queue, message));
-        return all;
-      });
+      const sent = await store.tx(
+        async (tx) => {
+          const all = new Map<NewMessage, Sent>();
+          for (const message of inOrder(messages, ({ groupId }) => groupId ?? "")) {
+            all.set(message, await sendOne(tx, queue, message));
+          }
+          return messages.map((message) => must(all.get(message), "sent message"));
+        },
+        { isolation: "claim" },
+      );
       waits.wake(queue.place.uid, sent.length);
       return sent;
     },

@@ -1,5 +1,9 @@
-/** Groups of a FIFO queue: which of them can be received from, and from when on. */
-import { sql } from "../../store/sql.ts";
+/**
+ * Groups of a FIFO queue: which of them can be received from, and from when on. Who changes a group's messages changes its
+ * row first, which no other can then until the commit: so these bodies need not be serializable, and where many meet in
+ * one group they wait for one another and do not begin anew.
+ */
+import { raw, sql } from "../../store/sql.ts";
 import type { Tx } from "../../store/store.ts";
 import { insert } from "../../store/tables.ts";
 import type { Taken } from "./kinds.ts";
@@ -10,8 +14,18 @@ import { fifoMessages, groups, ofQueue, type FifoMessageRow, type GroupRow, type
 export const isGroup = ({ place }: Pick<Queue, "place">, groupId: string) =>
   sql`${ofQueue(place)} and group_id = ${groupId}`;
 
+/** Of a group that has had no message. */
+const noSequence = "";
+
 /** The next sequence number of a group, beyond those that it had. */
 export type NextSequence = (now: number, last: string | undefined) => string;
+
+/** False where there is no such group, or `claims` says that another has claimed it since. */
+export async function lockGroup(tx: Tx, queue: Queue, groupId: string, claims?: number): Promise<boolean> {
+  const own = claims === undefined ? raw("") : sql` and claims = ${claims}`;
+  const locked = await tx.run(sql`update ${groups.name} set claims = claims where ${isGroup(queue, groupId)}${own}`);
+  return locked > 0;
+}
 
 /** Puts a message at the end of its group; gives its sequence number. */
 export async function appendToGroup(
@@ -22,15 +36,16 @@ export async function appendToGroup(
 ): Promise<string> {
   const { account, region, uid: queue_uid } = queue.place;
   const { group_id: groupId, sent_ms: sentMs } = row;
-  const group = await tx.one<GroupRow>(sql`select ${groups.columns} from ${groups.name}
+  const of = { account, region, queue_uid, group_id: groupId };
+  // Made, or locked where it is there.
+  // A group that is made anew goes on with other numbers: a claim of the former is none of it.
+  await tx.run(sql`${insert(groups, { ...of, ready_ms: sentMs, claims: sentMs, last_sequence: noSequence })}
+    on conflict (account, region, queue_uid, group_id) do update set claims = ${groups.name}.claims`);
+  const group = await tx.one<Pick<GroupRow, "last_sequence">>(sql`select last_sequence from ${groups.name}
     where ${isGroup(queue, groupId)}`);
-  const sequence = nextSequence(sentMs, group?.last_sequence);
-  if (group === undefined) {
-    const of = { account, region, queue_uid, group_id: groupId };
-    await tx.run(insert(groups, { ...of, ready_ms: sentMs, claims: 0, last_sequence: sequence }));
-  } else {
-    await tx.run(sql`update ${groups.name} set last_sequence = ${sequence} where ${isGroup(queue, groupId)}`);
-  }
+  const last = group?.last_sequence;
+  const sequence = nextSequence(sentMs, last === noSequence ? undefined : last);
+  await tx.run(sql`update ${groups.name} set last_sequence = ${sequence} where ${isGroup(queue, groupId)}`);
   await tx.run(insert(fifoMessages, { account, region, queue_uid, sequence, ...row }));
   return sequence;
 }

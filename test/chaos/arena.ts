@@ -102,7 +102,8 @@ export class Arena {
       const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       const isAnswer = error instanceof SQSServiceException;
       const wasKilled = !this.#isUp || this.deaths !== deathsBefore;
-      if (isAnswer ? !expected.includes(error.name) : !wasKilled) this.problem(`a call failed: ${name}`);
+      if (isAnswer ? !expected.includes(error.name) : !wasKilled)
+        this.problem(`a call failed: ${name}\n${this.#node?.errors().slice(-2_000)}`);
       await sleep(againMs);
       return undefined;
     }

@@ -30,7 +30,8 @@ import type {
 } from "./ports.ts";
 import { createPools } from "./pools.ts";
 import { Rounds, type MessageFor, type Step } from "./rounds.ts";
-import { failActive, readStats, statsBlock } from "./stats.ts";
+import { RunningEpochs } from "./running-epochs.ts";
+import { StatsLedger } from "./stats.ts";
 
 export interface EdgeOptions {
   /** Edge worker threads; one where the platform cannot share a port between sockets. */
@@ -87,8 +88,7 @@ class MainEdge implements Edge, WayOut {
   readonly #limitMs: number;
   #applied: EdgeConfig | undefined;
   #slots: Record<string, number[]> = {};
-  /** By cluster: a block per worker. */
-  #stats = new Map<string, SharedArrayBuffer[]>();
+  readonly #stats: StatsLedger;
   readonly #pools;
   readonly #turns = createTurns();
   /** Where the configuration brings none. */
@@ -96,10 +96,7 @@ class MainEdge implements Edge, WayOut {
   readonly #rounds: Rounds;
   /** Applies run one after another. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** By worker: the epoch it runs, once it does. */
-  readonly #running = new Map<number, number>();
-  /** By worker: epochs that are superseded there but not retired. */
-  readonly #oldEpochs = new Map<number, Set<number>>();
+  readonly #epochs = new RunningEpochs();
   readonly #ledger: Ledger;
   readonly #accessLogs = new Set<(batch: AccessLogBatch) => void>();
   #egress: Egress | undefined;
@@ -113,6 +110,7 @@ class MainEdge implements Edge, WayOut {
     this.#limitMs = options.applyMsMax ?? applyMsMaxDefault;
     this.#pools = createPools(this.#size);
     this.#ledger = new Ledger(this.#size);
+    this.#stats = new StatsLedger(this.#size);
     this.#rounds = new Rounds(clock, this.#limitMs);
     this.#functions = createFunctions(log);
     const ticketSecret = randomBytes(32);
@@ -189,11 +187,12 @@ class MainEdge implements Edge, WayOut {
   }
 
   stats(): ClusterStats[] {
-    return [...this.#stats].map(([clusterId, blocks]) => {
-      const mirror = this.#pools.mirrored(clusterId);
-      const stats = readStats(clusterId, blocks, this.#functionReasons(clusterId));
-      return mirror === undefined ? stats : { ...stats, mirror };
-    });
+    return this.#stats
+      .read((clusterId) => this.#functionReasons(clusterId))
+      .map((stats) => {
+        const mirror = this.#pools.mirrored(stats.clusterId);
+        return mirror === undefined ? stats : { ...stats, mirror };
+      });
   }
 
   loadBalancers(): LoadBalancerStats[] {
@@ -245,7 +244,7 @@ class MainEdge implements Edge, WayOut {
     await this.#startCrew();
     const oldSlots = this.#slots;
     const slots = this.#prober.watch(this.#whole(config));
-    this.#makeStats(config);
+    this.#stats.make(config.clusters);
     this.#slots = slots;
     let round: number;
     try {
@@ -271,9 +270,7 @@ class MainEdge implements Edge, WayOut {
   }
 
   #adopt(config: EdgeConfig, slots = this.#prober.watch(this.#whole(config))): void {
-    for (const [index, epoch] of this.#running) {
-      if (epoch !== config.epoch) this.#oldEpochsOf(index).add(epoch);
-    }
+    this.#epochs.supersede(config.epoch);
     this.#applied = config;
     this.#watch(this.#whole(config), slots);
     this.#ledger.keep(ownersOf(config));
@@ -284,9 +281,7 @@ class MainEdge implements Edge, WayOut {
     this.#slots = slots;
     this.#outliers.watch(whole, slots);
     this.#anomalies.watch(whole, slots);
-    const live = new Set(whole.clusters.map(({ id }) => id));
-    for (const id of this.#stats.keys()) if (!live.has(id)) this.#stats.delete(id);
-    this.#makeStats(whole);
+    this.#stats.keep(whole.clusters);
     this.#pools.keep(whole);
   }
 
@@ -308,7 +303,7 @@ class MainEdge implements Edge, WayOut {
       },
       sharedOf: (config, clusterId, worker) => ({
         slots: this.#slots[clusterId] ?? [],
-        stats: this.#stats.get(clusterId)?.[worker] ?? statsBlock(),
+        stats: this.#stats.of(clusterId, worker),
         permits: this.#pools.of(config),
       }),
       ...(testing?.resolve === undefined ? {} : { resolve: testing.resolve }),
@@ -338,25 +333,13 @@ class MainEdge implements Edge, WayOut {
   }
 
   #prepareMessage(round: number, config: EdgeConfig, worker: number): PrepareMessage {
-    const stats = Object.fromEntries(
-      config.clusters.map(({ id }) => [id, this.#stats.get(id)?.[worker] ?? statsBlock()] as const),
-    );
+    const stats = Object.fromEntries(config.clusters.map(({ id }) => [id, this.#stats.of(id, worker)] as const));
     const whole = { cookieSecret: this.#cookieSecret, ...config };
     if (this.#options.accessLog === true)
       whole.listeners = config.listeners.map((listener) => ({ ...listener, accessLog: true }));
     const shared = { turns: this.#turns.of(config), permits: this.#pools.of(config), slots: this.#slots };
     const counts = this.#ledger.of(ownersOf(config), worker);
     return { kind: "prepare", round, config: whole, stats, counts, ...shared };
-  }
-
-  #makeStats(config: EdgeConfig): void {
-    for (const { id } of config.clusters) {
-      if (!this.#stats.has(id))
-        this.#stats.set(
-          id,
-          Array.from({ length: this.#size }, () => statsBlock()),
-        );
-    }
   }
 
   /** The workers are there, and ready; or it takes too long. */
@@ -383,7 +366,7 @@ class MainEdge implements Edge, WayOut {
         this.#rounds.heard(member.index, message.round);
         break;
       case "running":
-        this.#running.set(member.index, message.epoch);
+        this.#epochs.runs(member.index, message.epoch);
         this.#rounds.heard(member.index, message.round);
         break;
       case "refused":
@@ -400,7 +383,7 @@ class MainEdge implements Edge, WayOut {
         this.#outliers.report(message.slot, message.cause);
         break;
       case "retired":
-        this.#oldEpochs.get(member.index)?.delete(message.epoch);
+        this.#epochs.retired(member.index, message.epoch);
         this.#settle();
         break;
       case "calls":
@@ -443,15 +426,11 @@ class MainEdge implements Edge, WayOut {
     this.#functions.workerGone(index);
     this.#pools.workerGone(index);
     this.#egress?.workerGone(index);
-    this.#oldEpochs.delete(index);
-    this.#running.delete(index);
+    this.#epochs.workerGone(index);
     this.#settle();
     this.#whenClosed.get(index)?.();
     this.#ledger.workerGone(index);
-    for (const blocks of this.#stats.values()) {
-      const block = blocks[index];
-      if (block !== undefined) failActive(block);
-    }
+    this.#stats.workerGone(index);
     this.#rounds.lost(index);
   }
 
@@ -473,17 +452,9 @@ class MainEdge implements Edge, WayOut {
     }
   }
 
-  #oldEpochsOf(index: number): Set<number> {
-    let epochs = this.#oldEpochs.get(index);
-    if (epochs === undefined) this.#oldEpochs.set(index, (epochs = new Set()));
-    return epochs;
-  }
-
   /** Functions that no request can call any more are let go. */
   #settle(): void {
-    let oldest = this.#applied?.epoch ?? 0;
-    for (const epochs of this.#oldEpochs.values()) for (const epoch of epochs) oldest = Math.min(oldest, epoch);
-    this.#functions.settled(oldest);
+    this.#functions.settled(this.#epochs.oldest(this.#applied?.epoch ?? 0));
   }
 
   #functionReasons(clusterId: string): Map<string, number> {

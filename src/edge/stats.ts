@@ -2,7 +2,7 @@
  * Counts of a cluster, in memory that one worker writes and main reads. A block per worker and cluster: no worker waits
  * for another, every number has one writer, and a worker that dies leaves its counts behind.
  */
-import type { ClusterStats } from "./ports.ts";
+import type { ClusterConfig, ClusterStats } from "./ports.ts";
 
 /** Why the edge answered itself, or why an exchange ended without a proper answer. */
 export const edgeErrorReasons = [
@@ -128,7 +128,7 @@ export class StatsWriter {
 }
 
 /** What a worker that is gone had under way failed with it. */
-export function failActive(block: SharedArrayBuffer): void {
+function failActive(block: SharedArrayBuffer): void {
   const cells = new Float64Array(block);
   const at = atReasons + reasonIndex["worker-lost"];
   cells[at] = (cells[at] as number) + (cells[atActive] as number);
@@ -136,7 +136,7 @@ export function failActive(block: SharedArrayBuffer): void {
 }
 
 /** The sum over the workers' blocks; `more` are errors that main itself knows of. */
-export function readStats(
+function readStats(
   clusterId: string,
   blocks: readonly SharedArrayBuffer[],
   more: ReadonlyMap<string, number> = new Map(),
@@ -173,4 +173,49 @@ function quantile(sums: Float64Array, share: number): number {
     if (left <= 0) return (2 ** ((i + 1) / bucketsPerDoubling) - 1) / 1000;
   }
   return 2 ** (latencyBuckets / bucketsPerDoubling) / 1000;
+}
+
+/** The blocks of all clusters, on the main thread: one for each worker, for as long as a cluster is there. */
+export class StatsLedger {
+  readonly #workers: number;
+  readonly #blocks = new Map<string, SharedArrayBuffer[]>();
+
+  constructor(workers: number) {
+    this.#workers = workers;
+  }
+
+  /** Makes blocks for those of `clusters` that have none. */
+  make(clusters: readonly Pick<ClusterConfig, "id">[]): void {
+    for (const { id } of clusters) {
+      if (this.#blocks.has(id)) continue;
+      this.#blocks.set(
+        id,
+        Array.from({ length: this.#workers }, () => statsBlock()),
+      );
+    }
+  }
+
+  /** Forgets all but `clusters`, and makes theirs. */
+  keep(clusters: readonly Pick<ClusterConfig, "id">[]): void {
+    const live = new Set(clusters.map(({ id }) => id));
+    for (const id of this.#blocks.keys()) if (!live.has(id)) this.#blocks.delete(id);
+    this.make(clusters);
+  }
+
+  /** Where `worker` counts of a cluster. */
+  of(clusterId: string, worker: number): SharedArrayBuffer {
+    return this.#blocks.get(clusterId)?.[worker] ?? statsBlock();
+  }
+
+  workerGone(worker: number): void {
+    for (const blocks of this.#blocks.values()) {
+      const block = blocks[worker];
+      if (block !== undefined) failActive(block);
+    }
+  }
+
+  /** `more` gives the errors of a cluster that main itself knows of. */
+  read(more: (clusterId: string) => ReadonlyMap<string, number>): ClusterStats[] {
+    return [...this.#blocks].map(([clusterId, blocks]) => readStats(clusterId, blocks, more(clusterId)));
+  }
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { Agent, type IncomingMessage, type RequestOptions, request as httpRequest } from "node:http";
+import type { Socket } from "node:net";
 import { homedir } from "node:os";
 import type { Duplex } from "node:stream";
 import { asError } from "../../base/errors.ts";
@@ -129,11 +130,14 @@ class SocketApi implements EngineApi {
 
   async attach(request: EngineRequest): Promise<Duplex> {
     const headers = { Connection: "Upgrade", Upgrade: "tcp", "Content-Length": 0 };
-    const options = { agent: false as const, signal: AbortSignal.timeout(engineMsMax), headers };
+    const options = { agent: false as const, timeout: engineMsMax, headers };
     const path = await this.#pathOf(request);
     return new Promise((resolve, reject) => {
       const sent = this.#request(request, path, options);
-      sent.on("upgrade", (_response, socket: Duplex, head: Buffer) => {
+      sent.on("timeout", () => sent.destroy(new Error(`no answer in ${engineMsMax} ms`)));
+      sent.on("upgrade", (_response, socket: Socket, head: Buffer) => {
+        // From here on it may be silent for as long as the container is.
+        socket.setTimeout(0);
         if (head.length > 0) socket.unshift(head);
         resolve(socket);
       });

@@ -64,6 +64,9 @@ export interface SoakReport {
   marks: readonly Mark[];
 }
 
+/** Long enough that a busy machine does not make an invocation of its own fate a timeout. */
+const timeoutSeconds = 3;
+
 const noCounts = (): Counts => ({ answered: 0, thrown: 0, timeout: 0, crash: 0, memory: 0, throttled: 0 });
 
 /** The same numbers for the same seed: 0 to below `below`. */
@@ -91,7 +94,13 @@ async function deploy({ lambda }: Clients, atOnce: number): Promise<void> {
     ["closed", 0],
   ] as const) {
     const Role = "arn:aws:iam::000000000000:role/functions";
-    const how = { Runtime: "nodejs24.x", Handler: "index.handler", MemorySize: 128, Timeout: 1, Role } as const;
+    const how = {
+      Runtime: "nodejs24.x",
+      Handler: "index.handler",
+      MemorySize: 128,
+      Timeout: timeoutSeconds,
+      Role,
+    } as const;
     await lambda.send(new CreateFunctionCommand({ FunctionName: name, ...how, Code: { ZipFile } }));
     await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20, minDelay: 1 }, { FunctionName: name });
     const FunctionName = name;

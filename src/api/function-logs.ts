@@ -9,7 +9,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 
 /** Lines that wait to be stored; what comes on top is dropped, and counted. */
 const waitingLinesMax = 20_000;
-const batchLinesMax = 1_000;
+const batchLinesMax = 4_000;
 /** Lines wait this long for company, so that a busy function costs few commits. */
 const gatherMs = 100;
 

@@ -6,7 +6,7 @@ import type { Log } from "../../telemetry/log.ts";
 import type { Exit } from "../answers.ts";
 import type { Driver, Environment, EnvironmentEvents, StartOptions } from "../environment.ts";
 import { type FunctionLog, createFunctionLog } from "../function-log.ts";
-import { shutdownMs, storageMiBDefault, storageSampleMs } from "../limits.ts";
+import { memorySampleMs, shutdownMs, storageMiBDefault, storageSampleMs } from "../limits.ts";
 import type { FailedStatus, InitPhase } from "../platform-events.ts";
 import type { FunctionLogLine, FunctionSpec, InitializationType, Invocation, InvocationResult } from "../ports.ts";
 import type { StartError, Vessel } from "../vessel.ts";
@@ -75,6 +75,7 @@ class LivingEnvironment implements Environment, LinkEvents {
   #peakKiB = 0;
   #sampledMs = -Infinity;
   #outOfMemory = false;
+  #lookedMs = -Infinity;
   #storageSampledMs = -Infinity;
 
   constructor(
@@ -179,7 +180,7 @@ class LivingEnvironment implements Environment, LinkEvents {
 
   sampleMemory(): void {
     if (this.#state === "ending" || this.#state === "ended") return;
-    this.#look();
+    if (this.#isWorthALook()) this.#look();
     if (this.#peakKiB > this.#spec.memoryMiB * 1024) this.#kill({ kind: "memory" });
     const nowMs = this.#deps.clock.monotonicMs();
     const { tmp } = this.#vessel;
@@ -194,6 +195,15 @@ class LivingEnvironment implements Environment, LinkEvents {
   #look(): void {
     const kiB = this.#vessel.residentKiB();
     if (kiB > 0) this.resident(kiB);
+  }
+
+  /** Short invocations are done before they are looked at, and most runtimes say what they hold: once a second is enough. */
+  #isWorthALook(): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const isShort = this.#current !== undefined && nowMs - this.#current.startedMs < memorySampleMs;
+    if (isShort && nowMs - this.#lookedMs < memoryFreshMs) return false;
+    this.#lookedMs = nowMs;
+    return true;
   }
 
   async #sampleStorage(tmp: string): Promise<void> {

@@ -333,6 +333,28 @@ describe("what functions write", () => {
     }));
 });
 
+describe("the times of a stream that functions write to", () => {
+  it("are behind by a second at most while lines keep coming", () =>
+    withNode(async (node) => {
+      const beganMs = node.clock.now();
+      const write = () =>
+        node.ingest([{ group: logGroupName, stream: logStreamName, timeMs: node.clock.now(), text: "x" }]);
+      const times = async () => {
+        const { logStreams } = await node.logs.DescribeLogStreams({ logGroupName }, node.call);
+        return [logStreams?.[0]?.firstEventTimestamp, logStreams?.[0]?.lastEventTimestamp];
+      };
+      await write();
+      expect(await times()).toEqual([beganMs, beganMs]);
+      await node.clock.advance(999);
+      await write();
+      expect(await times()).toEqual([beganMs, beganMs]);
+      await node.clock.advance(1);
+      await write();
+      expect(await times()).toEqual([beganMs, beganMs + 1_000]);
+      expect((await messages(node, { startFromHead: true })).texts).toHaveLength(3);
+    }));
+});
+
 describe("background work", () => {
   const countEvents = async ({ store }: TestNode) => {
     const rows = await store.read((tx) => tx.all<{ event_count: number }>(sql`select event_count from logs_chunks`));

@@ -10,6 +10,17 @@ const trust = (Service: string) => ({
 const ref = (Ref: string) => ({ Ref });
 const arn = (id: string, attribute = "Arn") => ({ "Fn::GetAtt": [id, attribute] });
 const readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+const mayReceive = (queue: string) => ({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Effect: "Allow",
+      Principal: { AWS: "arn:aws:iam::123456789012:root" },
+      Action: "sqs:ReceiveMessage",
+      Resource: arn(queue),
+    },
+  ],
+});
 const code = { ZipFile: "exports.handler = async () => 'ok';" };
 
 /** By logical id: the type, its properties, and what stands beside them. `port`: of the listener; `url`: of the nested template. */
@@ -141,6 +152,19 @@ export const everyType = (port: number, url: string): Record<string, [string, ob
     },
     { DependsOn: "RotationPermission" },
   ],
+  Queue: [
+    "AWS::SQS::Queue",
+    {
+      DelaySeconds: "5",
+      VisibilityTimeout: 60,
+      RedrivePolicy: { deadLetterTargetArn: arn("DeadQueue"), maxReceiveCount: 3 },
+      Tags: [{ Key: "own", Value: "1" }],
+    },
+  ],
+  DeadQueue: ["AWS::SQS::Queue", { MessageRetentionPeriod: 1_209_600 }],
+  FifoQueue: ["AWS::SQS::Queue", { FifoQueue: true, ContentBasedDeduplication: "true" }],
+  QueuePolicy: ["AWS::SQS::QueuePolicy", { Queues: [ref("Queue")], PolicyDocument: mayReceive("Queue") }],
+  InlinePolicy: ["AWS::SQS::QueueInlinePolicy", { Queue: ref("DeadQueue"), PolicyDocument: mayReceive("DeadQueue") }],
   Function: [
     "AWS::Lambda::Function",
     {

@@ -65,6 +65,7 @@ import {
   TagResourceCommand,
   UpdateSecretCommand,
 } from "@aws-sdk/client-secrets-manager";
+import { DeleteQueueCommand, SetQueueAttributesCommand, SQSClient, TagQueueCommand } from "@aws-sdk/client-sqs";
 import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startMikan, type Mikan } from "../src/mikan.ts";
@@ -87,11 +88,14 @@ function clientsOf({ clientConfig }: Mikan) {
     logs: new CloudWatchLogsClient(config),
     s3: new S3Client(config),
     secrets: new SecretsManagerClient(config),
+    sqs: new SQSClient(config),
     ssm: new SSMClient(config),
   };
 }
 
 const idOf = (logicalId: string) => physical.get(logicalId) ?? "";
+/** As ARNs have it; a queue is known by its URL. */
+const nameOf = (logicalId: string) => physical.get(logicalId)?.replace(/^https?:.*\//, "");
 
 beforeAll(async () => {
   mikan = await startMikan();
@@ -341,6 +345,44 @@ const cases: readonly [string, string, () => Promise<unknown>, Told][] = [
     ["NOT_EQUAL /RotationRules/AutomaticallyAfterDays 30 60"],
   ],
   [
+    "Queue",
+    "another delay, another tag",
+    async () => {
+      const QueueUrl = idOf("Queue");
+      await send.sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { DelaySeconds: "6" } }));
+      await send.sqs.send(new TagQueueCommand({ QueueUrl, Tags: { own: "2" } }));
+    },
+    ["NOT_EQUAL /DelaySeconds 5 6", "NOT_EQUAL /Tags/0/Value 1 2"],
+  ],
+  ["FifoQueue", "deleted", () => send.sqs.send(new DeleteQueueCommand({ QueueUrl: idOf("FifoQueue") })), "DELETED"],
+  [
+    "QueuePolicy",
+    "open to all",
+    () =>
+      send.sqs.send(
+        new SetQueueAttributesCommand({
+          QueueUrl: idOf("Queue"),
+          Attributes: {
+            Policy: JSON.stringify({
+              Version: "2012-10-17",
+              Statement: [{ Effect: "Allow", Principal: "*", Action: "sqs:*", Resource: "*" }],
+            }),
+          },
+        }),
+      ),
+    [
+      "NOT_EQUAL /PolicyDocument/Statement/0/Action sqs:ReceiveMessage sqs:*",
+      'NOT_EQUAL /PolicyDocument/Statement/0/Principal {"AWS":"arn:aws:iam::123456789012:root"} *',
+      "NOT_EQUAL /PolicyDocument/Statement/0/Resource arn:aws:sqs:us-east-1:000000000000:{Queue} *",
+    ],
+  ],
+  [
+    "InlinePolicy",
+    "gone",
+    () => send.sqs.send(new SetQueueAttributesCommand({ QueueUrl: idOf("DeadQueue"), Attributes: { Policy: "" } })),
+    "DELETED",
+  ],
+  [
     "Function",
     "memory, variables and concurrency",
     async () => {
@@ -440,7 +482,7 @@ describe("a change by hand", () => {
     const lines = (drift?.PropertyDifferences ?? []).map(
       (each) => `${each.DifferenceType} ${each.PropertyPath} ${each.ExpectedValue} ${each.ActualValue}`,
     );
-    const wanted = told.map((line) => line.replaceAll(/\{(\w+)\}/g, (whole, id: string) => physical.get(id) ?? whole));
+    const wanted = told.map((line) => line.replaceAll(/\{(\w+)\}/g, (whole, id: string) => nameOf(id) ?? whole));
     expect(lines.toSorted()).toEqual(wanted);
   });
 

@@ -137,11 +137,9 @@ export function createImages({ store, clock, ids, log, compute }: ImageDeps): Im
   return {
     async find(uri, patient) {
       const over = new AbortController();
-      const patience = clock.sleep(imageLookUpMs, over.signal).then(
-        () => ({ image: { uri }, sha256: unknown }),
-        // The image came first.
-        () => ({ image: { uri }, sha256: unknown }),
-      );
+      const pending = (): FoundImage => ({ image: { uri }, sha256: unknown });
+      // Cut short when the image comes first; nobody looks at it then.
+      const patience = clock.sleep(imageLookUpMs, over.signal).then(pending, pending);
       const found = lookUp(uri);
       try {
         return await (patient ? found : Promise.race([found, patience]));

@@ -10,7 +10,8 @@ import {
   UpdateStackCommand,
 } from "@aws-sdk/client-cloudformation";
 import { CreateFunctionCommand } from "@aws-sdk/client-lambda";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DeleteMessageCommand, ListQueuesCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { clientsOf, type Clients } from "../../../test/clients.ts";
 import { failuresOf, restingStatus } from "../../../test/stacks.ts";
 import { zipOf } from "../../../test/zip.ts";
@@ -194,6 +195,65 @@ describe("a function answers with cfn-response", () => {
     expect(await remove(id)).toBe("DELETE_COMPLETE");
   }, 90_000);
 
+  it("a topic may be asked, and whoever it tells answers", async () => {
+    const sqs = new SQSClient(mikan.clientConfig());
+    const open = {
+      Statement: [{ Effect: "Allow", Principal: { Service: "sns.amazonaws.com" }, Action: "sqs:*", Resource: "*" }],
+    };
+    const asked = created(
+      "topics",
+      {
+        Requests: { Type: "AWS::SQS::Queue" },
+        Open: {
+          Type: "AWS::SQS::QueuePolicy",
+          Properties: { Queues: [{ Ref: "Requests" }], PolicyDocument: open },
+        },
+        Topic: {
+          Type: "AWS::SNS::Topic",
+          Properties: {
+            TopicName: "requests",
+            Subscription: [{ Protocol: "sqs", Endpoint: { "Fn::GetAtt": ["Requests", "Arn"] } }],
+          },
+        },
+        // The topic is let into the queue before it is asked, and until it was asked for the last time.
+        Thing: { ...customOf({ ServiceToken: { Ref: "Topic" }, Size: 3 }), DependsOn: "Open" },
+      },
+      { Name: { Value: { "Fn::GetAtt": ["Thing", "Name"] } } },
+    );
+    const answer = async (type: string) => {
+      const { QueueUrls: [QueueUrl] = [] } = await vi.waitFor(
+        async () => {
+          const found = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: "topics-Requests" }));
+          expect(found.QueueUrls).toHaveLength(1);
+          return found;
+        },
+        { timeout: 20_000, interval: 50 },
+      );
+      const { Messages: [message] = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
+      const { Subject, Message = "" } = JSON.parse(message?.Body ?? "{}") as { Subject?: string; Message?: string };
+      expect(Subject).toBe("AWS CloudFormation custom resource request");
+      const request = JSON.parse(Message) as Record<string, string>;
+      expect(request).toMatchObject({ RequestType: type, ResourceProperties: { Size: "3" } });
+      const { StackId, RequestId, LogicalResourceId, ResponseURL = "" } = request;
+      const body = {
+        Status: "SUCCESS",
+        PhysicalResourceId: "made",
+        StackId,
+        RequestId,
+        LogicalResourceId,
+        Data: { Name: "by a topic" },
+      };
+      expect((await fetch(ResponseURL, { method: "PUT", body: JSON.stringify(body) })).status).toBe(200);
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message?.ReceiptHandle }));
+    };
+    await answer("Create");
+    const id = await asked;
+    expect(await outputs(id)).toEqual({ Name: "by a topic" });
+    const [removed] = await Promise.all([remove(id), answer("Delete")]);
+    expect(removed).toBe("DELETE_COMPLETE");
+    sqs.destroy();
+  }, 90_000);
+
   it("no answer in time fails", async () => {
     const silent = functionOf("exports.handler = async () => {};");
     const id = await create("silent", { Maker: silent, Thing: customOf({ ServiceTimeout: 1 }) });
@@ -206,7 +266,7 @@ describe("a function answers with cfn-response", () => {
   }, 90_000);
 
   it.each([
-    ["arn:aws:sns:us-east-1:000000000000:topic", "Mikan does not implement SNS topics"],
+    ["arn:aws:sns:us-east-1:000000000000:topic", "Topic does not exist"],
     ["nothing", "Invalid service token."],
     ["arn:aws:lambda:us-east-1:000000000000:function:missing", "Function not found"],
   ])("a ServiceToken of %s is refused", async (ServiceToken, message) => {

@@ -18,7 +18,7 @@ import { callbackUrl, type Callbacks } from "./callbacks.ts";
 import { noEchoAttribute, type CustomAnswer } from "./custom-response.ts";
 import { uuidOf } from "./derived-id.ts";
 import type { Engine } from "./engine.ts";
-import { invalid, unsupported } from "./faults.ts";
+import { invalid } from "./faults.ts";
 import { isList, isMap, isScalar, member, textOf, type Json, type JsonObject } from "./json.ts";
 import { serviceTimeoutSecondsMax } from "./limits.ts";
 import { isRestoring, ownStack } from "./lookup.ts";
@@ -71,14 +71,20 @@ export function customResource(deps: Deps, engine: Engine, callbacks: Callbacks,
     return callbacks.open(key, { kind: "request", logical_id: request.logicalId, deadline_ms: deadlineMs });
   };
 
-  /** Hands the request over to the function, which may come to it later and more than once, as on AWS. */
+  /** Whether whoever answers is sent to the host that functions know. */
+  const isRouted = async ({ arn, isTopic }: ServiceToken, call: Call): Promise<boolean> => {
+    if (isTopic) return false;
+    const { Runtime } = await peers.lambda.GetFunctionConfiguration({ FunctionName: arn }, call);
+    return /^(nodejs|python)/.test(Runtime ?? "");
+  };
+
+  /** Hands the request over to the function or the topic, which may come to it later and more than once, as on AWS. */
   const send = async (row: CallbackRow, request: ResourceRequest, step: Step, call: Call) => {
-    const FunctionName = serviceTokenOf(step.properties);
-    const { Runtime } = await peers.lambda.GetFunctionConfiguration({ FunctionName }, call);
+    const token = serviceTokenOf(step.properties);
     const event = {
       RequestType: step.type,
-      ServiceToken: FunctionName,
-      ResponseURL: callbackUrl(row, publicUrl(), { routed: /^(nodejs|python)/.test(Runtime ?? "") }),
+      ServiceToken: token.arn,
+      ResponseURL: callbackUrl(row, publicUrl(), { routed: await isRouted(token, call) }),
       StackId: request.stackId,
       RequestId: row.callback,
       LogicalResourceId: request.logicalId,
@@ -87,8 +93,15 @@ export function customResource(deps: Deps, engine: Engine, callbacks: Callbacks,
       ResourceProperties: asText(step.properties),
       ...(step.oldProperties === undefined ? {} : { OldResourceProperties: asText(step.oldProperties) }),
     };
-    const Payload = Buffer.from(JSON.stringify(event));
-    await peers.lambda.Invoke({ FunctionName, InvocationType: "Event", Payload }, call);
+    const text = JSON.stringify(event);
+    if (token.isTopic) {
+      const { region } = parseArn(token.arn) ?? call;
+      const Subject = "AWS CloudFormation custom resource request";
+      await peers.sns.Publish({ TopicArn: token.arn, Subject, Message: text }, { ...call, region });
+    } else {
+      const Payload = Buffer.from(text);
+      await peers.lambda.Invoke({ FunctionName: token.arn, InvocationType: "Event", Payload }, call);
+    }
     await callbacks.sent(row);
   };
 
@@ -168,14 +181,19 @@ function stateOf(
   return { physicalId, attributes: { ...answer.data, ...(answer.noEcho ? { [noEchoAttribute]: true } : {}) } };
 }
 
-function serviceTokenOf(properties: JsonObject): string {
+interface ServiceToken {
+  /** Of a function, or of a topic whose subscriber answers. */
+  arn: string;
+  isTopic: boolean;
+}
+
+function serviceTokenOf(properties: JsonObject): ServiceToken {
   const token = member(properties, "ServiceToken");
   const arn = typeof token === "string" ? parseArn(token) : undefined;
-  if (arn?.service === "sns") throw unsupported("SNS topics as the ServiceToken of custom resources");
-  if (typeof token !== "string" || arn?.service !== "lambda" || !arn.resource.startsWith("function:")) {
-    throw invalid("Invalid service token.");
-  }
-  return token;
+  const isTopic = arn?.service === "sns" && !arn.resource.endsWith(".fifo");
+  const isFunction = arn?.service === "lambda" && arn.resource.startsWith("function:");
+  if (typeof token !== "string" || !(isTopic || isFunction)) throw invalid("Invalid service token.");
+  return { arn: token, isTopic };
 }
 
 /** In seconds. */

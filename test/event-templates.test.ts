@@ -5,7 +5,9 @@ import { request, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FilterLogEventsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { EventBridgeClient, PutEventsCommand } from "@aws-sdk/client-eventbridge";
 import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { PublishCommand, SNSClient } from "@aws-sdk/client-sns";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { findTemplate } from "../src/cli/events/index.ts";
@@ -73,9 +75,34 @@ const template = {
         },
       },
     },
+    Topic: {
+      Type: "AWS::SNS::Topic",
+      Properties: { TopicName: "captures", Subscription: [{ Protocol: "lambda", Endpoint: arnOf("Function") }] },
+    },
+    Notified: Permission({
+      Action: "lambda:InvokeFunction",
+      Principal: "sns.amazonaws.com",
+      SourceArn: { Ref: "Topic" },
+    }),
+    Rule: {
+      Type: "AWS::Events::Rule",
+      Properties: {
+        EventPattern: { source: ["my.application"] },
+        Targets: [{ Id: "function", Arn: arnOf("Function") }],
+      },
+    },
+    Matched: Permission({
+      Action: "lambda:InvokeFunction",
+      Principal: "events.amazonaws.com",
+      SourceArn: arnOf("Rule"),
+    }),
     Custom: { Type: "Custom::Thing", Properties: { ServiceToken: arnOf("Function"), Key: "value" } },
   },
-  Outputs: { Url: { Value: { "Fn::GetAtt": ["Url", "FunctionUrl"] } }, Queue: { Value: { Ref: "Queue" } } },
+  Outputs: {
+    Url: { Value: { "Fn::GetAtt": ["Url", "FunctionUrl"] } },
+    Queue: { Value: { Ref: "Queue" } },
+    Topic: { Value: { Ref: "Topic" } },
+  },
 };
 
 let mikan: Mikan;
@@ -154,6 +181,22 @@ it("sqs-receive-message", async () => {
   await sqs.send(new SendMessageCommand({ QueueUrl: outputs["Queue"] ?? "", MessageBody: "seen by a queue" }));
   sqs.destroy();
   expect(formOf(made("sqs-receive-message"))).toEqual(formOf(await captured("seen by a queue")));
+});
+
+it("sns-notification", async () => {
+  const sns = new SNSClient(mikan.clientConfig());
+  await sns.send(new PublishCommand({ TopicArn: outputs["Topic"] ?? "", Subject: "s", Message: "seen by a topic" }));
+  sns.destroy();
+  expect(formOf(made("sns-notification"))).toEqual(formOf(await captured("seen by a topic")));
+});
+
+it("eventbridge-event", async () => {
+  const events = new EventBridgeClient(mikan.clientConfig());
+  const entry = { Source: "my.application", DetailType: "Something happened", Detail: '{"mark":"seen by a bus"}' };
+  await events.send(new PutEventsCommand({ Entries: [entry] }));
+  events.destroy();
+  const event = made("eventbridge-event", { detail: '{"mark":"seen by a bus"}' });
+  expect(formOf(event)).toEqual(formOf(await captured("seen by a bus")));
 });
 
 it("s3-put and s3-delete", async () => {

@@ -49,7 +49,6 @@ const awaited: Readonly<Record<string, string>> = {
   IoTRule: "IoT",
   MQ: "Amazon MQ",
   MSK: "Amazon MSK",
-  ScheduleV2: "EventBridge Scheduler",
   SelfManagedKafka: "event source mappings of Lambda",
 };
 

@@ -1,6 +1,5 @@
 /** HTTP endpoints on loopback: the handshake, what they are sent, and when they are tried again, by a clock that the tests move. */
 import { describe, expect, it } from "vitest";
-import { sql } from "../../store/sql.ts";
 import { startEndpoint, type TestEndpoint } from "./endpoint.suite.ts";
 import { anyTopic, withTopics, type TestTopics } from "./node.suite.ts";
 import { retryDelaysMs, type RetryPolicy } from "./retries.ts";
@@ -201,17 +200,15 @@ it("deliveries are logged where the topic asks for it", () =>
     endpoint.answers.push(404);
     await node.publish(topic, "refused");
     for (let round = 0; round < 3; round += 1) await node.deliver();
-    const rows = await node.store.read((tx) =>
-      tx.all<{ message: Uint8Array; name: string }>(sql`select e.message, g.name from logs_events e
-        join logs_groups g on g.uid = e.group_uid order by g.name`),
-    );
-    expect(rows.map(({ name, message }) => [name, JSON.parse(Buffer.from(message).toString())])).toMatchObject([
-      [
-        "sns/us-east-1/000000000000/orders",
-        { status: "SUCCESS", delivery: { destination: endpoint.url, statusCode: 200 } },
-      ],
-      ["sns/us-east-1/000000000000/orders/Failure", { status: "FAILURE", delivery: { statusCode: 404 } }],
+    const logged = async (logGroupName: string) => {
+      const { events = [] } = await node.peers.logs.FilterLogEvents({ logGroupName }, node.call);
+      return events.map(({ message = "" }): unknown => JSON.parse(message));
+    };
+    const group = "sns/us-east-1/000000000000/orders";
+    expect(await logged(group)).toMatchObject([
+      { status: "SUCCESS", delivery: { destination: endpoint.url, statusCode: 200 } },
     ]);
+    expect(await logged(`${group}/Failure`)).toMatchObject([{ status: "FAILURE", delivery: { statusCode: 404 } }]);
   }));
 
 describe("the backoff phase", () => {

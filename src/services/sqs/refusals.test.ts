@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { must } from "../../base/errors.ts";
 import { startMikan, type Mikan } from "../../mikan.ts";
 import { silentLog } from "../../telemetry/log.ts";
+import { alike } from "./refusals-alike.suite.ts";
 import { refusals } from "./refusals.suite.ts";
 
 let mikan: Mikan;
@@ -31,7 +32,7 @@ function commandOf(operation: string, input: object): Parameters<client.SQSClien
   return Reflect.construct(Command, [input]) as Parameters<client.SQSClient["send"]>[0];
 }
 
-describe.each(refusals)("$operation with $what", ({ operation, input, code, message }) => {
+describe.each([...refusals, ...alike])("$operation with $what", ({ operation, input, code, message }) => {
   it(`is ${code}`, async () => {
     const refused: unknown = await sqs
       .send(commandOf(operation, { QueueUrl: urls.url, ...input(urls) }))

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { countingIds } from "../base/ids.ts";
 import { FakeClock } from "../base/clock.ts";
+import { services } from "../services/index.ts";
 import { checksOf } from "./constraints.ts";
 import { loadService, serviceKeys } from "./model.ts";
 import { awsJson } from "./protocols/aws-json.ts";
@@ -12,22 +13,7 @@ import { createWire, idempotencyMember } from "./wire.ts";
 
 test("a table for each service", () => {
   const wire = createWire({ clock: new FakeClock(), ids: countingIds() });
-  expect(wire.services()).toEqual([
-    "acm",
-    "cloudformation",
-    "ec2",
-    "elasticloadbalancing",
-    "iam",
-    "kms",
-    "lambda",
-    "logs",
-    "s3",
-    "secretsmanager",
-    "sns",
-    "sqs",
-    "ssm",
-    "sts",
-  ]);
+  expect(wire.services()).toEqual(services.map(({ name }) => name).toSorted());
   expect(wire.operationNames("sqs")).toHaveLength(23);
   expect(wire.operationNames("lambda")).toContain("InvokeWithResponseStream");
   expect(wire.operationNames("ec2")).toEqual(expect.arrayContaining(["DescribeVpcs", "RunInstances"]));

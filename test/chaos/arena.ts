@@ -8,6 +8,7 @@ import {
   type Message,
   ReceiveMessageCommand,
 } from "@aws-sdk/client-sqs";
+import { asError } from "../../src/base/errors.ts";
 import { startNodeProcess, type NodeProcess } from "../node-process.ts";
 import { freePort } from "../upstream.ts";
 import { seeded, type Random } from "./random.ts";
@@ -64,7 +65,12 @@ export class Arena {
   }
 
   async start(): Promise<void> {
-    this.#node = await startNodeProcess("--data", this.#data, "--port", String(this.#port));
+    const start = () => startNodeProcess("--data", this.#data, "--port", String(this.#port));
+    // One that a busy machine does not let come up in time is killed, as any other: the next may.
+    this.#node = await start().catch((error: unknown) => {
+      if (!asError(error).message.startsWith("not ready")) throw error;
+      return start();
+    });
     this.#isUp = true;
   }
 

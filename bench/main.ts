@@ -43,6 +43,7 @@ const benches: readonly Bench[] = [
   { name: "stacks", needs: [], run: stacks },
   { name: "s3", needs: [], run: s3 },
   { name: "sqs", needs: [], run: sqs },
+  { name: "events", needs: [], run: events },
   { name: "store", needs: [], run: async () => unpromised(await (await import("./store.ts")).run()) },
   { name: "compute", needs: [], run: async () => unpromised(await (await import("./compute.ts")).run()) },
   { name: "wire", needs: [], run: async () => unpromised(await (await import("./wire.ts")).run()) },
@@ -89,6 +90,12 @@ async function embedded(): Promise<Outcome> {
   const bench = await import("./embedded.ts");
   const figures = await bench.run();
   return { ...unpromised([figures]), promises: bench.promises(figures) };
+}
+
+async function events(): Promise<Outcome> {
+  const bench = await import("./events.ts");
+  const figures = await bench.run();
+  return { ...unpromised(figures), promises: bench.promises(figures) };
 }
 
 async function stacks(): Promise<Outcome> {

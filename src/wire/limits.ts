@@ -23,6 +23,8 @@ const bufferedBytes: Readonly<Record<string, { all?: number; operations?: Readon
   s3: { all: 2 * mib },
   // PutLogEvents takes 1,048,576 bytes of messages, counted without their JSON.
   logs: { operations: { PutLogEvents: 4 * mib } },
+  // 1 MiB of entries, escaped in JSON.
+  events: { all: 4 * mib },
   // 1 MiB of messages, as base64 or escaped in JSON.
   sqs: { all: 4 * mib },
   // A template body has 51,200 bytes at most; parameters come on top.

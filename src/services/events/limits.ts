@@ -30,6 +30,8 @@ export const retryLongestMs = 10 * minuteMs;
 export const rulebooksMax = 1_000;
 /** Changes of a bus that are kept; who is further behind reads all of its rules. */
 export const changesKept = 1_000;
+/** Rules that are compiled in one turn of the loop: some 10 ms. */
+export const rulesPerTurn = 50;
 /** Rows that are read or deleted at once. */
 export const chunkRows = 500;
 /** How often schedules are looked at: a rule runs within the minute that AWS promises. */

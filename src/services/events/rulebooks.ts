@@ -2,6 +2,7 @@
  * What waits for the events of each bus, compiled: the patterns of its rules and archives as one automaton, so that an
  * event costs what it matches and not what there is. A change is taken in by itself; the automaton is not made anew.
  */
+import { setImmediate } from "node:timers/promises";
 import { parsePattern, type EventPattern } from "../../kit/event-pattern/pattern.ts";
 import { createMatcher, type Matcher } from "../../kit/event-pattern/matcher.ts";
 import { rulePatternCharsMax } from "../../kit/event-pattern/limits.ts";
@@ -10,7 +11,7 @@ import { sql } from "../../store/sql.ts";
 import type { ReadTx, Store } from "../../store/store.ts";
 import { destinationOfArn, findDestination } from "./destination-rows.ts";
 import { changesSince, epochOf } from "./epochs.ts";
-import { chunkRows, rulebooksMax } from "./limits.ts";
+import { rulebooksMax, rulesPerTurn } from "./limits.ts";
 import {
   archives,
   isNamed,
@@ -111,7 +112,7 @@ async function readAll(store: Store, ref: BusRef, book: Book): Promise<void> {
   for (;;) {
     const found = await store.read(async (tx) => {
       const page = await tx.all<RuleRow>(sql`select ${rules.columns} from ${rules.name}
-        where ${ofBus(ref)} and name > ${after} order by name limit ${chunkRows}`);
+        where ${ofBus(ref)} and name > ${after} order by name limit ${rulesPerTurn}`);
       const last = page.at(-1)?.name ?? after;
       const their = await tx.all<TargetRow>(sql`select ${targets.columns} from ${targets.name}
         where ${ofBus(ref)} and rule > ${after} and rule <= ${last} order by rule, id`);
@@ -123,8 +124,10 @@ async function readAll(store: Store, ref: BusRef, book: Book): Promise<void> {
       const subscriber = { rule, targets, rates: found.rates };
       book.put("rule", rule.name, { subscriber });
     }
-    if (found.page.length < chunkRows) break;
+    if (found.page.length < rulesPerTurn) break;
     after = found.page.at(-1)?.name ?? after;
+    // Others have their turn: a bus of thousands of rules takes seconds in all.
+    await setImmediate();
   }
   const kept = await store.read((tx) =>
     tx.all<ArchiveRow>(sql`select ${archives.columns} from ${archives.name} where ${ofBus(ref)} order by name`),

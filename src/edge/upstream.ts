@@ -9,7 +9,6 @@ import { needMore, type HeadScanner, type ScanLimits } from "./h1/scan.ts";
 import type { Headers } from "../base/http.ts";
 import type { OutgoingHead, UpstreamSink, UpstreamStream } from "./exchange.ts";
 import { interimMax, responseHeadBytesMax } from "./h1/limits.ts";
-import { trailerText } from "./h1/write.ts";
 import type { Http1Upstream } from "./pool.ts";
 import type { EdgeErrorReason } from "./stats.ts";
 import { dial, targetHandshakeMsMax } from "./tls/dial.ts";
@@ -99,7 +98,7 @@ export class UpstreamConnection implements BodySink, UpstreamStream {
       this.#endTunnel();
       return;
     }
-    if (this.#chunked) this.#out.text(`0\r\n${trailerText(trailers)}\r\n`);
+    if (this.#chunked) this.#out.lastChunk(trailers);
     this.#requestDone = true;
   }
 

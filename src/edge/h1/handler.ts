@@ -7,7 +7,7 @@ import type { ClientConnection } from "./connection.ts";
 import { RequestBody } from "./request-body.ts";
 import { flatHeaders, type RequestHead } from "./request.ts";
 import type { Refusal } from "./scan.ts";
-import { InvalidResponse, planResponse, trailerText, type ResponsePlan } from "./write.ts";
+import { InvalidResponse, planResponse, type ResponsePlan } from "./write.ts";
 
 export interface HandlerDeps {
   handler: HttpHandler;
@@ -194,14 +194,13 @@ export class HandlerExchange implements Exchange {
       left -= piece.byteLength;
       if (left < 0) throw new InvalidResponse("the body is longer than its Content-Length");
       const bytes = bufferOf(piece);
-      if (chunked) out.text(`${bytes.length.toString(16)}\r\n`);
-      out.bytes(bytes, 0, bytes.length, true);
-      if (chunked) out.text("\r\n");
+      if (chunked) out.chunk(bytes, 0, bytes.length, true);
+      else out.bytes(bytes, 0, bytes.length, true);
       await this.#flushed();
     }
     if (this.#gone !== undefined) return;
     if (left > 0 && left !== Infinity) throw new InvalidResponse("the body is shorter than its Content-Length");
-    if (chunked) out.text(`0\r\n${trailerText(trailers?.() ?? [])}\r\n`);
+    if (chunked) out.lastChunk(trailers?.() ?? []);
   }
 
   /** Sends what was gathered, and waits while the client is slow. */

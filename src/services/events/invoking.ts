@@ -1,5 +1,6 @@
-/** An event to an API destination: one HTTP request, authorized as its connection says. */
+/** An API destination called: one HTTP request, authorized as its connection says. */
 import { must } from "../../base/errors.ts";
+import type { ApiDestinations, DestinationHttp } from "../../kit/api-destinations.ts";
 import { openAuth } from "./auth.ts";
 import { connectionOfArn, findConnection } from "./connections.ts";
 import type { Handover, Send } from "./delivering.ts";
@@ -31,23 +32,31 @@ async function found({ store }: EventsDeps, arn: string) {
   });
 }
 
-/** What a target adds to the request. */
-interface TargetHttp {
-  PathParameterValues?: readonly string[] | undefined;
-  HeaderParameters?: Readonly<Record<string, string>> | undefined;
-  QueryStringParameters?: Readonly<Record<string, string>> | undefined;
+/** What is asked of a destination. */
+interface Visit {
+  arn: string;
+  text: string;
+  http: DestinationHttp;
+  /** Of the answer. */
+  bytesMax: number;
 }
 
-const httpOf = ({ parcel }: Handover): TargetHttp => parcel.target.HttpParameters ?? {};
-
-/** Values of a target may be paths into the event as it came. */
-function valuesIn({ parcel }: Handover) {
+/** The target's own parameters; their values may be paths into the event as it came. */
+function httpOf({ parcel }: Handover): DestinationHttp {
+  const { PathParameterValues, HeaderParameters = {}, QueryStringParameters = {} } = parcel.target.HttpParameters ?? {};
   const event: unknown = JSON.parse(parcel.event);
-  return (text: string): string => {
+  const value = (text: string): string => {
     const path = text.startsWith("$.") ? parsePath(text) : undefined;
     if (path === undefined) return text;
-    const value = valueAt(event, path) ?? "";
-    return typeof value === "string" ? value : JSON.stringify(value);
+    const found = valueAt(event, path) ?? "";
+    return typeof found === "string" ? found : JSON.stringify(found);
+  };
+  const filled = (texts: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, value(text)]));
+  return {
+    PathParameterValues: PathParameterValues?.map(value),
+    HeaderParameters: filled(HeaderParameters),
+    QueryStringParameters: filled(QueryStringParameters),
   };
 }
 
@@ -60,13 +69,12 @@ function headersOf(fields: readonly (readonly [name: string, value: string])[]):
   return Object.fromEntries(headers.values());
 }
 
-function urlOf({ endpoint }: ApiDestinationRow, auth: AuthParameters, handover: Handover): string {
-  const value = valuesIn(handover);
-  const { PathParameterValues = [], QueryStringParameters = {} } = httpOf(handover);
+function urlOf({ endpoint }: ApiDestinationRow, auth: AuthParameters, http: DestinationHttp): string {
+  const { PathParameterValues = [], QueryStringParameters = {} } = http;
   const parts = [...PathParameterValues];
   // Each `*` of the endpoint stands for one value; it is no character of a host.
-  const url = new URL(endpoint.replace(/\*/g, () => encodeURIComponent(value(parts.shift() ?? ""))));
-  for (const [name, text] of Object.entries(QueryStringParameters)) url.searchParams.set(name, value(text));
+  const url = new URL(endpoint.replace(/\*/g, () => encodeURIComponent(parts.shift() ?? "")));
+  for (const [name, text] of Object.entries(QueryStringParameters)) url.searchParams.set(name, text);
   for (const [name, text] of pairsOf(auth.InvocationHttpParameters?.QueryStringParameters)) {
     url.searchParams.set(name, text);
   }
@@ -74,13 +82,11 @@ function urlOf({ endpoint }: ApiDestinationRow, auth: AuthParameters, handover: 
 }
 
 /** The target's own fields, then the connection's, which win. */
-function fieldsOf(auth: AuthParameters, authorization: readonly [string, string], handover: Handover) {
-  const value = valuesIn(handover);
-  const own = Object.entries(httpOf(handover).HeaderParameters ?? {});
+function fieldsOf(auth: AuthParameters, authorization: readonly [string, string], http: DestinationHttp) {
   return headersOf([
     ["Content-Type", "application/json; charset=utf-8"],
     ["User-Agent", "Amazon/EventBridge/ApiDestinations"],
-    ...own.map(([name, text]) => [name, value(text)] as const),
+    ...Object.entries(http.HeaderParameters ?? {}),
     ...pairsOf(auth.InvocationHttpParameters?.HeaderParameters),
     authorization,
   ]);
@@ -116,10 +122,13 @@ function retryAfterMs({ headers }: OutAnswer, now: number): number | undefined {
   return ms > 0 ? ms : undefined;
 }
 
-export function invoking(tokens: Tokens): Send {
-  return async (deps, handover) => {
+export type Visiting = (deps: EventsDeps, visit: Visit) => Promise<OutAnswer>;
+
+/** Throws the faults of {@link ApiDestinations}. */
+export function visiting(tokens: Tokens): Visiting {
+  return async (deps, { arn, text: body, http, bytesMax }) => {
     const { clock, secrets } = deps;
-    const { destination, connection } = await found(deps, handover.parcel.target.Arn);
+    const { destination, connection } = await found(deps, arn);
     if (connection.state === "DEAUTHORIZED") {
       throw fault("ServiceUnavailable", `The connection ${connection.name} is not authorized.`);
     }
@@ -128,17 +137,17 @@ export function invoking(tokens: Tokens): Send {
     const { method } = destination;
     const hasBody = method !== "GET" && method !== "HEAD";
     const out: OutRequest = {
-      url: urlOf(destination, auth, handover),
+      url: urlOf(destination, auth, http),
       method,
-      headers: fieldsOf(auth, authorization, handover),
-      ...(hasBody ? { body: bodyOf(handover.text, auth) } : {}),
+      headers: fieldsOf(auth, authorization, http),
+      ...(hasBody ? { body: bodyOf(body, auth) } : {}),
     };
-    const answer = await request(clock, out, answerBytesMax);
+    const answer = await request(clock, out, bytesMax);
     const { status, text } = answer;
-    if (status >= 200 && status < 300) return;
+    if (status >= 200 && status < 300) return answer;
     // The token may be good no more: the next attempt asks for another.
     if ((status === 401 || status === 407) && auth.OAuthParameters !== undefined) await tokens.forget(connection);
-    const message = `The endpoint answered ${status}: ${text}`.trim();
+    const message = `The endpoint answered ${status}: ${text.slice(0, answerBytesMax)}`.trim();
     const afterMs = retryAfterMs(answer, clock.now());
     throw fault(
       isRetried(status) ? "Refused" : "Rejected",
@@ -146,4 +155,22 @@ export function invoking(tokens: Tokens): Send {
       afterMs === undefined ? {} : { retryAfterMs: afterMs },
     );
   };
+}
+
+/** An event of a rule; the answer is of no interest. */
+export function invoking(visit: Visiting): Send {
+  return async (deps, handover) => {
+    const { text, parcel } = handover;
+    await visit(deps, { arn: parcel.target.Arn, text, http: httpOf(handover), bytesMax: answerBytesMax });
+  };
+}
+
+/** For the other services of the house. */
+export function destinationCalls(deps: EventsDeps, visit: Visiting) {
+  return {
+    async InvokeApiDestination({ Arn, Text, Http = {}, bytesMax }) {
+      const { text } = await visit(deps, { arn: Arn, text: Text, http: Http, bytesMax });
+      return { Text: text };
+    },
+  } satisfies ApiDestinations;
 }

@@ -12,7 +12,7 @@ import type { EventsDeps } from "./deps.ts";
 import { connectionResource, destinationResource } from "./endpoint-resources.ts";
 import { forwarding } from "./forwarding.ts";
 import { createIngestion } from "./ingestion.ts";
-import { invoking } from "./invoking.ts";
+import { destinationCalls, invoking, visiting } from "./invoking.ts";
 import { permissionOperations } from "./permissions.ts";
 import { putOperations } from "./putting.ts";
 import { createRulebooks } from "./rulebooks.ts";
@@ -35,6 +35,7 @@ export const events = defineService({
     const deps: EventsDeps = { ...house, rulebooks: createRulebooks(house) };
     const ingestion = createIngestion(deps);
     const tokens = createTokens(deps);
+    const visit = visiting(tokens);
     return {
       operations: {
         ...busOperations(deps),
@@ -52,8 +53,9 @@ export const events = defineService({
       internal: {
         ...deliveringOperations(deps, {
           bus: forwarding(ingestion),
-          apiDestination: invoking(tokens),
+          apiDestination: invoking(visit),
         }),
+        ...destinationCalls(deps, visit),
         ...buryingOperations(deps),
       },
       resources: [

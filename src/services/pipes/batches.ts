@@ -2,6 +2,8 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Peers } from "../../kit/peers.ts";
+import { parseArn } from "../../base/arn.ts";
+import { visitDestination } from "./destinations.ts";
 import { fault } from "./faults.ts";
 import { pipeArn, type PipeRef } from "./names.ts";
 import type { QueueRecord } from "./records.ts";
@@ -36,8 +38,30 @@ export function batchRunner(
     ingestionTime: new Date(sentMs).toISOString(),
   });
 
-  const enrich = async (FunctionName: string, records: readonly QueueRecord[], call: Call): Promise<unknown[]> => {
+  const enrich = async (arn: string, records: readonly QueueRecord[], call: Call): Promise<unknown[]> => {
     const inputs = records.map((record) => toEnrichment(record, variablesOf(sentAt(record, clock))));
+    return parseArn(arn)?.service === "lambda"
+      ? byFunction(arn, inputs, call)
+      : byDestination(arn, records, inputs, call);
+  };
+
+  /** One request for each event; what is answered takes the event's place. */
+  const byDestination = async (
+    arn: string,
+    records: readonly QueueRecord[],
+    inputs: readonly unknown[],
+    call: Call,
+  ): Promise<unknown[]> => {
+    const http = EnrichmentParameters?.HttpParameters;
+    const events: unknown[] = [];
+    for (const [index, input] of inputs.entries()) {
+      const text = await visitDestination({ peers, call }, { arn, http, event: records[index], input });
+      events.push(...said(text));
+    }
+    return events;
+  };
+
+  const byFunction = async (FunctionName: string, inputs: readonly unknown[], call: Call): Promise<unknown[]> => {
     const { FunctionError, Payload } = await peers.lambda.Invoke(
       { FunctionName, Payload: Buffer.from(JSON.stringify(inputs)) },
       call,
@@ -64,6 +88,16 @@ export function batchRunner(
 function sentAt({ attributes }: QueueRecord, clock: Clock): number {
   const sent = Number(attributes["SentTimestamp"]);
   return Number.isFinite(sent) ? sent : clock.now();
+}
+
+/** What an endpoint answers with: events where it is JSON, else a text as one. */
+function said(text: string): unknown[] {
+  try {
+    return answered(Buffer.from(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return [text];
+    throw error;
+  }
 }
 
 /** The events that an enrichment answers with: a list, or one. */

@@ -34,3 +34,6 @@ export const lookMs = secondMs;
 export const logLineCharactersMax = 200_000;
 /** Lines of a pipe's log that wait to be written; more are dropped, and counted. */
 export const logLinesMax = 1_000;
+
+/** Of what an API destination answers, as the events of an enrichment. */
+export const destinationAnswerBytesMax = 1024 * 1024;

@@ -41,7 +41,6 @@ const awaitedSources: Readonly<Record<string, string>> = {
   mq: "Amazon MQ as a source",
 };
 const awaitedEnrichments: Readonly<Record<string, string>> = {
-  events: "API destinations as enrichments",
   "execute-api": "API Gateway as an enrichment",
   states: "Step Functions as enrichments",
 };
@@ -81,6 +80,7 @@ function checkEnrichment({ Enrichment, EnrichmentParameters }: Settings): void {
   const { service = "", resource = "" } = parseArn(Enrichment) ?? {};
   const missing = Object.hasOwn(awaitedEnrichments, service) ? awaitedEnrichments[service] : undefined;
   if (missing !== undefined) throw notYet(missing);
+  if (service === "events" && resource.startsWith("api-destination/")) return;
   if (service !== "lambda" || !resource.startsWith("function:")) throw invalid(`Invalid enrichment: ${Enrichment}`);
   if (EnrichmentParameters?.HttpParameters !== undefined) {
     throw invalid("HttpParameters do not belong to an enrichment that is a function.");

@@ -3,6 +3,7 @@ import { parseArn, type Arn } from "../../base/arn.ts";
 import { isFault } from "../../base/errors.ts";
 import type { Call } from "../../kit/call.ts";
 import type { Peers } from "../../kit/peers.ts";
+import { visitDestination } from "./destinations.ts";
 import { fault, invalid, notYet } from "./faults.ts";
 import { entriesMax } from "./limits.ts";
 import { parameterOf } from "./paths.ts";
@@ -123,7 +124,6 @@ const sns: TargetKind = {
 const events: TargetKind = {
   parameters: "EventBridgeEventBusParameters",
   check({ TargetParameters }, { resource }) {
-    if (resource.startsWith("api-destination/")) throw notYet("API destinations as targets");
     if (!resource.startsWith("event-bus/")) throw invalid("The target is no event bus.");
     if (TargetParameters?.EventBridgeEventBusParameters?.EndpointId !== undefined) {
       throw notYet("global endpoints of EventBridge");
@@ -196,6 +196,28 @@ export async function putLogEvents(peers: Peers, input: LogEvents, call: Call): 
 }
 
 /** By the service in the ARN. */
+/** One request for each event: those that fail come again. Source: guide, "Pipes batching". */
+const destination: TargetKind = {
+  parameters: "HttpParameters",
+  async deliver({ peers, settings, call }, outgoing) {
+    const indexes: number[] = [];
+    let reason: unknown;
+    for (const [index, { event, input }] of outgoing.entries()) {
+      const http = settings.TargetParameters?.HttpParameters;
+      try {
+        await visitDestination({ peers, call }, { arn: settings.Target, http, event, input });
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        reason = error;
+        indexes.push(index);
+      }
+    }
+    // Where none went through, the pipe's log says why.
+    if (indexes.length === outgoing.length) throw reason;
+    return { indexes };
+  },
+};
+
 const kinds: Readonly<Record<string, TargetKind>> = { lambda, sqs, sns, events, logs };
 
 /** Targets of AWS that the house has not. Source: guide, "Pipes targets". */
@@ -214,6 +236,7 @@ const awaited: Readonly<Record<string, string>> = {
 
 function kindOf(target: string): { kind: TargetKind; arn: Arn } {
   const arn = parseArn(target);
+  if (arn?.service === "events" && arn.resource.startsWith("api-destination/")) return { kind: destination, arn };
   const kind = arn !== undefined && Object.hasOwn(kinds, arn.service) ? kinds[arn.service] : undefined;
   if (arn !== undefined && kind !== undefined) return { kind, arn };
   const missing = arn !== undefined && Object.hasOwn(awaited, arn.service) ? awaited[arn.service] : undefined;

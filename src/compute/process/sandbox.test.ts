@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -27,6 +28,18 @@ async function tell<T>(body: string, files: Record<string, string> = {}): Promis
   return answerOf<T>(result);
 }
 
+const pythonSource = `import os
+def handler(event, context): return {"cwd": os.getcwd(), "tmp": os.listdir("/tmp")}
+`;
+
+/** Names in `/tmp` but those on the way to an interpreter that lies in the machine's, as in a checkout or a CI there. */
+function withoutWays(names: unknown): unknown {
+  const python = spawnSync("python3", ["-c", "import sys; print(sys.prefix)"], { encoding: "utf8" }).stdout ?? "";
+  const ways = [process.execPath, python.trim()].map((path) => path.split("/").slice(1, 3));
+  const isWay = (name: unknown) => ways.some(([top, next]) => top === "tmp" && next === name);
+  return Array.isArray(names) ? names.filter((name) => !isWay(name)) : names;
+}
+
 describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not run: a function in its own view", () => {
   it("has its code where AWS has it, a /tmp of its own, and the user's rights of nobody", async () => {
     const seen = await tell<Record<string, unknown>>(
@@ -34,7 +47,7 @@ describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not r
        return { cwd: process.cwd(), root: process.env.LAMBDA_TASK_ROOT, tmp: fs.readdirSync("/tmp"), var: fs.readdirSync("/var"),
          tmpdir: process.env.TMPDIR, uid: process.getuid(), groups: process.getgroups() };`,
     );
-    expect(seen).toEqual({
+    expect({ ...seen, tmp: withoutWays(seen["tmp"]) }).toEqual({
       cwd: "/var/task",
       root: "/var/task",
       tmp: ["kept"],
@@ -186,16 +199,11 @@ describe.skipIf(probed === undefined)("BUBBLEWRAP IS NOT INSTALLED, or may not r
   });
 
   it("runs Python", async () => {
-    const pythonSource = `import os, sys
-def handler(event, context):
-    own = [path.split("/")[2] for path in (sys.prefix, sys.base_prefix) if path.startswith("/tmp/")]
-    return [os.getcwd(), [name for name in os.listdir("/tmp") if name not in own]]
-`;
     const spec = await harness.functionOf(
       { "app.py": pythonSource },
       { runtime: "python3.12", handler: "app.handler" },
     );
-    // An interpreter that lies in the machine's /tmp is shown there, and nothing else of it.
-    expect(answerOf(await harness.invoke(spec))).toEqual(["/var/task", []]);
+    const { cwd, tmp } = answerOf(await harness.invoke(spec)) as { cwd: string; tmp: unknown };
+    expect([cwd, withoutWays(tmp)]).toEqual(["/var/task", []]);
   });
 });

@@ -4,7 +4,7 @@ import { systemClock, type Clock } from "./base/clock.ts";
 import type { HttpHandler } from "./base/http.ts";
 import { randomIds, type Ids } from "./base/ids.ts";
 import { MovableClock } from "./base/movable-clock.ts";
-import type { ContainerSettings } from "./compute/compute.ts";
+import type { ContainerSettings } from "./compute/ports.ts";
 import type { EgressSettings } from "./edge/ports.ts";
 import { createHttpServer } from "./edge/server.ts";
 import type { ClientConfig, Deployed, DeployOptions, NodeClock } from "./embedded.ts";

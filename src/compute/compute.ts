@@ -7,7 +7,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { type Bounds, Engine } from "./engine.ts";
 import { createContainers } from "./container/containers.ts";
 import { createContainerDriver } from "./container/container-vessel.ts";
-import type { Compute, FunctionLogLine, FunctionSpec } from "./ports.ts";
+import type { Compute, ContainerSettings, FunctionLogLine, FunctionSpec } from "./ports.ts";
 import { clientVariable, createJavas } from "./process/java.ts";
 import { nodeRuntimeIn } from "./process/node-runtime.ts";
 import { createDebuggers } from "./process/debuggers.ts";
@@ -39,18 +39,6 @@ export interface ComputeOptions extends Bounds {
   onLogLine(line: FunctionLogLine): void;
   /** Serves the Runtime API; without it only functions in Node.js and Python run. */
   serveHttp?: ServeHttp;
-}
-
-/** Functions whose package is an image run in containers always; these say what else does, and how. */
-export interface ContainerSettings {
-  /** Functions of zip files, too. Default: false, those alone whose runtime `images` names. */
-  everything?: boolean;
-  /** Image of a runtime: `{ "ruby3.4": "local/ruby:3.4" }`. Default for `everything`: AWS's own, of the runtime's name. */
-  images?: Readonly<Record<string, string>>;
-  /** Fetch images that are not on this machine. Default: true. */
-  pull?: boolean;
-  /** Path of the engine's socket. Default: what `DOCKER_HOST` names, or the first of Docker's and Podman's that is there. */
-  socket?: string;
 }
 
 /**

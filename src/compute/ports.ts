@@ -276,3 +276,15 @@ export interface RuntimeCheck {
   /** What to install. */
   hint?: string;
 }
+
+/** Functions whose package is an image run in containers always; these say what else does, and how. */
+export interface ContainerSettings {
+  /** Functions of zip files, too. Default: false, those alone whose runtime `images` names. */
+  everything?: boolean;
+  /** Image of a runtime: `{ "ruby3.4": "local/ruby:3.4" }`. Default for `everything`: AWS's own, of the runtime's name. */
+  images?: Readonly<Record<string, string>>;
+  /** Fetch images that are not on this machine. Default: true. */
+  pull?: boolean;
+  /** Path of the engine's socket. Default: what `DOCKER_HOST` names, or the first of Docker's and Podman's that is there. */
+  socket?: string;
+}

@@ -63,7 +63,11 @@ describe("the cookie of a weighted route", () => {
   });
 
   it.each([
-    ["URL-encoded", (cookie: string) => `${cookie.replaceAll("+", "%2B").replaceAll("/", "%2F")}%3D`],
+    // Not every cookie has a character that would change: a padding that may be left out does.
+    [
+      "URL-encoded",
+      (cookie: string) => cookie.replaceAll(/=([^;]*)/g, (_, value: string) => `=${encodeURIComponent(value)}%3D`),
+    ],
     ["made up", () => "Cookie: AWSALBTG=b"],
     ["another cookie's", (cookie: string) => cookie.replaceAll(/TG(CORS)?=[^;]*/g, `TG=${place()}`)],
   ])("that is %s is named in the reason, and replaced", (_, spoil) => {

@@ -9,7 +9,7 @@ import { createApp, createFront, deleteStack, failuresOf, restingStatus, uploadC
 import { freePort, startUpstream, type Upstream } from "./upstream.ts";
 
 /** Milliseconds after the acknowledgement at which the node is killed: they spread over the steps of a stack. */
-const killPointsMs = [0, 15, 40, 80, 140, 220, 350, 600];
+const killPointsMs = [0, 30, 90, 220, 600];
 const gonePollMs = 2_000;
 
 let data: string;

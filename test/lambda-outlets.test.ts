@@ -114,9 +114,10 @@ exports.handler = async () => {
     const kinds = await Promise.all([invoke(), invoke(), invoke()]);
     expect(kinds.toSorted()).toEqual(["on-demand", "provisioned-concurrency", "provisioned-concurrency"]);
     await rm(marks, { recursive: true });
-    const metrics = await (await fetch(`${mikan.url}/_mikan/metrics`)).text();
-    expect(metrics).toMatch(/lambda_provisioned_invocations\S*\{function="ahead"\} 2\n/);
-    expect(metrics).toMatch(/lambda_provisioned_spillover_invocations\S*\{function="ahead"\} 1\n/);
+    // Counted a moment after the answer.
+    const metrics = async () => (await fetch(`${mikan.url}/_mikan/metrics`)).text();
+    await expect.poll(metrics).toMatch(/lambda_provisioned_invocations\S*\{function="ahead"\} 2\n/);
+    await expect.poll(metrics).toMatch(/lambda_provisioned_spillover_invocations\S*\{function="ahead"\} 1\n/);
   },
 );
 

@@ -78,7 +78,7 @@ async function startNode(data: string, clock: FakeClock, deliver: (key: string) 
 const lanesLeft = (store: Store) =>
   store.read((tx) => tx.all<{ lane: string }>(sql`select lane from kit_lanes order by lane`));
 
-describe.each(["sqlite", "postgres"] as const)("lanes on %s", (engine) => {
+describe.each(["sqlite", "postgres"] as const)("lanes on %s", { timeout: 90_000 }, (engine) => {
   it("hold up no other when one takes as many as it may", async () => {
     const held = Promise.withResolvers<void>();
     let running = 0;

@@ -329,14 +329,23 @@ const pemText = textLike(
 const pem: Reader<string> = (json, path) => {
   const text = pemText(json, path);
   for (const [i, certificate] of text.split(/(?=-----BEGIN CERTIFICATE-----)/).entries()) {
-    try {
-      new X509Certificate(certificate);
-    } catch (error) {
-      throw refused(path, `has a certificate, number ${i + 1}, that cannot be read: ${asError(error).message}`);
+    const fault = readingFault(certificate);
+    if (fault !== undefined) {
+      throw refused(path, `has a certificate, number ${i + 1}, that cannot be read: ${fault.message}`);
     }
   }
   return text;
 };
+
+/** Why a certificate cannot be read. */
+function readingFault(certificate: string): Error | undefined {
+  try {
+    return new X509Certificate(certificate).serialNumber === "" ? new Error("it has no serial number") : undefined;
+  } catch (error) {
+    return asError(error);
+  }
+}
+
 const hostName = textLike("a host name", /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/i);
 
 /** Whether whoever answers must prove to be the target; ALB believes everybody, and so does a group without this. */

@@ -12,7 +12,7 @@ describe.each(isolations)("functions that fail in every way, isolated by %s", (i
   it("are all accounted for, and leave nothing behind", { timeout: 240_000 }, async () => {
     const node = await startNodeProcess("--ephemeral", "--port", "0", "--isolation", isolation);
     try {
-      const report = await soak({ node, invocations: 800, atOnce: 8, seed: 5 });
+      const report = await soak({ node, invocations: 2_000, atOnce: 8, seed: 5 });
       expect(complaints(report)).toEqual([]);
       expect(Math.min(...Object.values(report.asked))).toBeGreaterThan(0);
     } finally {

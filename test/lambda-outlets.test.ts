@@ -117,6 +117,7 @@ exports.handler = async () => {
     // Counted a moment after the answer.
     const metrics = async () => (await fetch(`${mikan.url}/_mikan/metrics`)).text();
     await expect.poll(metrics).toMatch(/lambda_provisioned_invocations\S*\{function="ahead"\} 2\n/);
+    await expect.poll(metrics).toMatch(/lambda_provisioned_spillover_invocations\S*\{function="ahead"\} 1\n/);
   },
 );
 

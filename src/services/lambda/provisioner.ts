@@ -173,8 +173,13 @@ export function createProvisioner(deps: ProvisionerDeps): Provisioner {
       changed = true;
       scheduled?.wake();
     },
-    statusOf: (key) =>
-      (wanted.get(configKey(key)) ?? []).map(({ row }) => compute.provisioned(specId(row))).reduce(together, none),
+    statusOf(key) {
+      // Who is told that they are ready may count on them: they are allotted by then.
+      allot(perSpec());
+      return (wanted.get(configKey(key)) ?? [])
+        .map(({ row }) => compute.provisioned(specId(row)))
+        .reduce(together, none);
+    },
     job: {
       name: "lambda:provisioned",
       everyMs: lookMs,
